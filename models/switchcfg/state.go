@@ -1,0 +1,188 @@
+package switchcfg
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// State is what one switch carries, or should carry. The objects in it are immutable.
+type State map[Key]Object
+
+// Put adds objects under their keys, bringing each into canonical order first.
+func (s State) Put(objects ...Object) {
+	for _, o := range objects {
+		canonical(o)
+		s[o.Key()] = o
+	}
+}
+
+// Keys returns the keys in dependency order: what is referred to stands before what refers to it.
+func (s State) Keys() []Key { return slices.SortedFunc(maps.Keys(s), Key.Compare) }
+
+// Parent returns the interface or LAG of that name.
+func (s State) Parent(name string) (Object, bool) {
+	if o, ok := s[Key{Kind: KindLAG, Name: name}]; ok {
+		return o, true
+	}
+	o, ok := s[Key{Kind: KindInterface, Name: name}]
+	return o, ok
+}
+
+// Equal reports whether two states hold equal objects.
+func (s State) Equal(t State) bool { return maps.EqualFunc(s, t, Equal) }
+
+// AppendText appends the canonical text of all objects in dependency order.
+func (s State) AppendText(b []byte) []byte {
+	for _, k := range s.Keys() {
+		b = AppendText(b, s[k])
+	}
+	return b
+}
+
+// Digest returns the SHA-256 of the canonical text in hexadecimal.
+func (s State) Digest() string {
+	h := sha256.New()
+	var b []byte
+	for _, k := range s.Keys() {
+		b = AppendText(b[:0], s[k])
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// MarshalJSON returns an array of objects in dependency order, each in the form of [Any].
+func (s State) MarshalJSON() ([]byte, error) {
+	all := make([]Any, 0, len(s))
+	for _, k := range s.Keys() {
+		all = append(all, Any{s[k]})
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads the form of [State.MarshalJSON]; two objects of one key are an error.
+func (s *State) UnmarshalJSON(b []byte) error {
+	var all []Any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	*s = make(State, len(all))
+	for _, a := range all {
+		if _, dup := (*s)[a.Key()]; dup {
+			return fmt.Errorf("%s: twice in one state", a.Key())
+		}
+		s.Put(a.Object)
+	}
+	return nil
+}
+
+// Any is an Object in JSON: {"circuit": {...}}, the one member named after the kind, or "opaque".
+type Any struct{ Object }
+
+type union struct {
+	Policer   *Policer   `json:"policer,omitempty"`
+	Filter    *Filter    `json:"filter,omitempty"`
+	Service   *Service   `json:"service,omitempty"`
+	Interface *Interface `json:"interface,omitempty"`
+	LAG       *LAG       `json:"lag,omitempty"`
+	Circuit   *Circuit   `json:"circuit,omitempty"`
+	Opaque    *Opaque    `json:"opaque,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler]; no object is null.
+func (a Any) MarshalJSON() ([]byte, error) {
+	var u union
+	switch o := a.Object.(type) {
+	case nil:
+		return []byte("null"), nil
+	case *Policer:
+		u.Policer = o
+	case *Filter:
+		u.Filter = o
+	case *Service:
+		u.Service = o
+	case *Interface:
+		u.Interface = o
+	case *LAG:
+		u.LAG = o
+	case *Circuit:
+		u.Circuit = o
+	case *Opaque:
+		u.Opaque = o
+	}
+	return json.Marshal(u)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. Exactly one member must be present, and no unknown field.
+func (a *Any) UnmarshalJSON(b []byte) error {
+	a.Object = nil
+	if bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
+		return nil
+	}
+	var u union
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&u); err != nil {
+		return err
+	}
+	n := 0
+	set := func(o Object, present bool) {
+		if present {
+			a.Object, n = o, n+1
+		}
+	}
+	set(u.Policer, u.Policer != nil)
+	set(u.Filter, u.Filter != nil)
+	set(u.Service, u.Service != nil)
+	set(u.Interface, u.Interface != nil)
+	set(u.LAG, u.LAG != nil)
+	set(u.Circuit, u.Circuit != nil)
+	set(u.Opaque, u.Opaque != nil)
+	if n != 1 {
+		return fmt.Errorf("an object has one member named after its kind, found %d", n)
+	}
+	canonical(a.Object)
+	return nil
+}
+
+// MarshalText returns the form of [Match.String].
+func (m Match) MarshalText() ([]byte, error) { return m.append(nil), nil }
+
+// UnmarshalText reads the form of [Match.String].
+func (m *Match) UnmarshalText(b []byte) error {
+	var form, ethertype string
+	var outer, inner VLANID
+	bad := fmt.Errorf("%q is not a match: want untagged, dot1q TPID VLAN or qinq TPID OUTER.INNER", cut(string(b), 60))
+	if string(b) == "untagged" {
+		*m = Match{}
+		return nil
+	}
+	if _, err := fmt.Sscan(string(b), &form, &ethertype, new(string)); err != nil {
+		return bad
+	}
+	t, err := ParseTPID(ethertype)
+	if err != nil {
+		return err
+	}
+	rest := string(b[len(form)+len(ethertype)+2:])
+	switch form {
+	case "dot1q":
+		if _, err = fmt.Sscanf(rest, "%d", &outer); err == nil {
+			*m = MatchSingle(t, outer)
+		}
+	case "qinq":
+		if _, err = fmt.Sscanf(rest, "%d.%d", &outer, &inner); err == nil {
+			*m = MatchDouble(t, outer, inner)
+		}
+	default:
+		err = bad
+	}
+	if err != nil || m.String() != string(b) {
+		return bad
+	}
+	return nil
+}
