@@ -1,0 +1,55 @@
+package drivers
+
+import (
+	"slices"
+
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// TPIDScope says where a device knows outer ethertypes.
+type TPIDScope string
+
+// The scopes. With port scope all tagged circuits of a port or LAG share one ethertype, and the desired state
+// carries it in the parent's TPID.
+const (
+	PortScope    TPIDScope = "port"
+	CircuitScope TPIDScope = "circuit"
+)
+
+// Capabilities is what a device can carry, as data. The zero value can carry nothing.
+type Capabilities struct {
+	Forms        []switchcfg.Form        // of circuits
+	TPIDs        []switchcfg.TPID        // of outer tags
+	TPIDScope    TPIDScope               //
+	Services     []switchcfg.ServiceType //
+	LACP         bool                    //
+	VLANTags     bool                    // services can have a VLAN across the fabric
+	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
+	Filters      bool                    // MAC filters on circuits
+	RateIn       bool                    // policing of what a member sends
+	RateOut      bool                    // policing or shaping of what it receives
+	StormControl bool                    // on ports and LAGs
+	MACLimit     bool                    // per circuit
+	SystemID     bool                    // LACP system identifier per LAG
+	Traits       plan.Traits             // how plans for it are made
+	Limits       Limits                  //
+}
+
+// Limits are the sizes of a device; 0 is no limit but that of the model.
+type Limits struct {
+	MaxUnit    uint32 // greatest subinterface number
+	LAGMembers int
+	MaxMTU     uint16
+	Circuits   int // in all
+	FilterMACs int // entries of one filter
+}
+
+// Form reports whether circuits of form f can be carried.
+func (c *Capabilities) Form(f switchcfg.Form) bool { return slices.Contains(c.Forms, f) }
+
+// TPID reports whether t can mark outer tags.
+func (c *Capabilities) TPID(t switchcfg.TPID) bool { return slices.Contains(c.TPIDs, t) }
+
+// Service reports whether services of type t can be carried.
+func (c *Capabilities) Service(t switchcfg.ServiceType) bool { return slices.Contains(c.Services, t) }

@@ -1,0 +1,151 @@
+package drivers
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// Driver is one session with one switch. Its methods are never called concurrently, and every one returns
+// when ctx ends. An error is an *[Error].
+type Driver interface {
+	// Observe returns everything on the switch that is of a kind the model has, whoever made it, in canonical
+	// form. What is found at such a place and cannot be expressed is a [switchcfg.Opaque]. A read that is not
+	// provably complete is an error, never a smaller State.
+	Observe(ctx context.Context) (switchcfg.State, error)
+	// Apply makes the changes in their order: all or none of them where Capabilities.Traits.Atomic is set. They take
+	// effect for good. It refuses, with fault [Stale], to change what is not as Before says where it can tell.
+	Apply(ctx context.Context, changes []plan.Change) (Result, error)
+	Close() error
+}
+
+// Result is what a device said of an applied plan.
+type Result struct {
+	Native   []byte   // what was sent, as text, secrets redacted
+	Warnings []string // what the device remarked, one sentence each
+}
+
+// Confirmer is a driver whose device takes changes back by itself unless they are confirmed in time. The id is
+// chosen by the caller and names the pending commit across sessions.
+type Confirmer interface {
+	// ApplyConfirmed makes the changes of [Driver.Apply] for the length of window. It fails with fault
+	// [Unsupported], before anything is changed, if this device turns out not to keep its promise.
+	ApplyConfirmed(ctx context.Context, id string, window time.Duration, changes []plan.Change) (Result, error)
+	// Confirm makes the pending commit permanent. It is an error if there is none of that id.
+	Confirm(ctx context.Context, id string) error
+	// Revert takes the pending commit back at once. It is an error if there is none of that id.
+	Revert(ctx context.Context, id string) error
+}
+
+// Renderer is a driver that can say exactly what it would send.
+type Renderer interface {
+	// Render returns the native payload of the changes as text. It does not talk to the device.
+	Render(changes []plan.Change) ([]byte, error)
+}
+
+// Previewer is a driver whose device can show its own difference without making it.
+type Previewer interface {
+	// Preview returns the device's words and leaves no trace on it.
+	Preview(ctx context.Context, changes []plan.Change) (string, error)
+}
+
+// Watcher is a driver whose device announces changes of its configuration.
+type Watcher interface {
+	// Watch calls changed after each announcement until ctx ends or the session breaks. An announcement is a
+	// nudge to observe again, not a fact.
+	Watch(ctx context.Context, changed func()) error
+}
+
+// Operational is a driver that can read what its device does, as opposed to what it is told.
+type Operational interface {
+	Operational(ctx context.Context) (OperState, error)
+}
+
+// OperState is the operational state of a switch at one instant.
+type OperState struct {
+	Ports map[string]PortState // interfaces and LAGs by name
+	LACP  map[string]LACPState // LAG members by interface name
+}
+
+// PortState is that of one interface or LAG.
+type PortState struct {
+	AdminUp, Up bool
+	Members     []string // of a LAG: those that carry traffic
+	InFrames    uint64
+	OutFrames   uint64
+}
+
+// LACPState is that of one member of a LAG (IEEE 802.1AX-2020 6.4).
+type LACPState struct {
+	LAG          string
+	InSync       bool
+	Collecting   bool
+	Distributing bool
+	Partner      switchcfg.MAC // system identifier of the partner; zero if none was heard
+}
+
+// Device is what a session is opened with.
+type Device struct {
+	Name         string // as in the inventory
+	Address      string // "host:port", IPv6 in brackets
+	Username     string
+	Password     secret.Text
+	TLS          *tls.Config // nil where the transport has none
+	Capabilities Capabilities
+	Timeout      time.Duration // for one operation; 0 is the driver's default
+	MaxMessage   int           // largest answer in bytes; 0 is the driver's default
+	Log          *slog.Logger
+}
+
+// Spec is one entry of a [Registry]: a kind of device that can be driven.
+type Spec struct {
+	Name         string // "openconfig"
+	Summary      string // one line for `ixagent drivers`
+	Transport    string // "gnmi" or "ssh"
+	DefaultPort  uint16
+	Profiles     []Profile // the kinds of device it knows, first the default
+	Open         func(ctx context.Context, d Device) (Driver, error)
+	Render       func(c Capabilities, changes []plan.Change) ([]byte, error) // as [Renderer], without a session; may be nil
+	Experimental bool                                                        // not proved on a device or a faithful stand-in
+}
+
+// Profile names the capabilities of one kind of device or release.
+type Profile struct {
+	Name         string // "ixlab", "eos-4.36"
+	Capabilities Capabilities
+}
+
+// Profile returns the profile of that name, or the default for "".
+func (s Spec) Profile(name string) (Profile, bool) {
+	for _, p := range s.Profiles {
+		if p.Name == name || name == "" {
+			return p, true
+		}
+	}
+	return Profile{}, false
+}
+
+// Registry holds the drivers by name.
+type Registry map[string]Spec
+
+// As returns the first driver in the chain of decorators that starts at d which has type T. A decorator
+// makes what it wraps known by a method Unwrap() Driver.
+func As[T any](d Driver) (T, bool) {
+	for d != nil {
+		if t, ok := d.(T); ok {
+			return t, true
+		}
+		w, ok := d.(interface{ Unwrap() Driver })
+		if !ok {
+			break
+		}
+		d = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
