@@ -141,9 +141,17 @@ func (e *ListError) Error() string {
 
 func (e *ListError) Unwrap() error { return e.Err }
 
-func newListError(c Collection, page int, body []byte, offset int64, err error) *ListError {
-	offset = min(max(offset, 0), int64(len(body)))
-	before := body[:offset]
+// listError says where dec stopped in body.
+func listError(c Collection, page int, body []byte, dec *json.Decoder, err error) *ListError {
+	offset := dec.InputOffset()
+	var syntax *json.SyntaxError
+	switch {
+	case cutShort(err):
+		offset, err = int64(len(body)), errCut
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	}
+	before := body[:min(max(offset, 0), int64(len(body)))]
 	return &ListError{
 		Collection: c,
 		Page:       page + 1,
@@ -225,7 +233,7 @@ func DecodeList[T any, P record[T]](c Collection, raw Raw) ([]T, []RecordFault, 
 
 func decodeList[T any, P record[T]](v *reviewer, c Collection, raw Raw) ([]T, error) {
 	if len(raw) == 0 {
-		return nil, newListError(c, 0, nil, 0, errCut)
+		return nil, &ListError{Collection: c, Page: 1, Line: 1, Column: 1, Err: errCut}
 	}
 	var (
 		records = []T{}
@@ -236,21 +244,9 @@ func decodeList[T any, P record[T]](v *reviewer, c Collection, raw Raw) ([]T, er
 	v.collection = c
 	for page, body := range raw {
 		dec := json.NewDecoder(bytes.NewReader(body))
-		fail := func(err error) ([]T, error) {
-			offset := dec.InputOffset()
-			var syntax *json.SyntaxError
-			switch {
-			case cutShort(err):
-				offset, err = int64(len(body)), errCut
-			case errors.As(err, &syntax):
-				offset = syntax.Offset
-			}
-			return nil, newListError(c, page, body, offset, err)
-		}
-		if token, err := dec.Token(); err != nil {
+		fail := func(err error) ([]T, error) { return nil, listError(c, page, body, dec, err) }
+		if err := openList(dec); err != nil {
 			return fail(err)
-		} else if token != json.Delim('[') {
-			return fail(errors.New("not a JSON array"))
 		}
 		for dec.More() {
 			records = append(records, *new(T))
@@ -279,14 +275,29 @@ func decodeList[T any, P record[T]](v *reviewer, c Collection, raw Raw) ([]T, er
 				return fail(fmt.Errorf("more than %d faults", maxFaults))
 			}
 		}
-		if _, err := dec.Token(); err != nil {
+		if err := closeList(dec); err != nil {
 			return fail(err)
-		}
-		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-			return fail(errors.New("text after the end of the list"))
 		}
 	}
 	return records, nil
+}
+
+func openList(dec *json.Decoder) error {
+	token, err := dec.Token()
+	if err == nil && token != json.Delim('[') {
+		err = errors.New("not a JSON array")
+	}
+	return err
+}
+
+func closeList(dec *json.Decoder) error {
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("text after the end of the list")
+	}
+	return nil
 }
 
 func decodeRecord(dec *json.Decoder, r any) error {
