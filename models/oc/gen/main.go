@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/format"
 	"io"
 	"log"
 	"os"
@@ -78,7 +77,13 @@ func run(out string) error {
 	if src, err = tidy(src); err != nil {
 		return err
 	}
-	return os.WriteFile(out, src, 0o644)
+	if err := os.WriteFile(out, src, 0o644); err != nil {
+		return err
+	}
+	if err := exec.Command("gofmt", "-s", "-w", out).Run(); err != nil {
+		return fmt.Errorf("gofmt: %w", err)
+	}
+	return nil
 }
 
 var (
@@ -120,7 +125,7 @@ func tidy(src []byte) ([]byte, error) {
 		fmt.Fprintf(&b, "0x%02x, ", c)
 	}
 	b.Write(src[at[3]:])
-	return format.Source(b.Bytes())
+	return b.Bytes(), nil
 }
 
 // repack drops from the packed schema what nobody reads: the augmentations
