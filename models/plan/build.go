@@ -37,13 +37,14 @@ type Input struct {
 // Build returns the plan that brings the observed state to the intent as far as that is allowed, legal and
 // owned. Equal input gives an equal plan.
 func Build(in Input) Plan {
-	b := &builder{in: in, cands: make(map[switchcfg.Key]*cand), frozen: freezes(in.Intent.Frozen)}
+	b := newBuilder(in)
 	b.collect()
 	p := Plan{Device: in.Device, Atomic: in.Traits.Atomic}
-	if len(b.cands) > 0 {
-		p.Changes = b.changes()
-		p.Withheld = b.withheld()
+	if len(b.cands) == 0 {
+		return p
 	}
+	p.Changes = b.changes()
+	p.Withheld = b.withheld()
 	p.Basis = in.Observed.Digest()
 	p.Target = p.Basis
 	if len(p.Changes) > 0 {
@@ -70,6 +71,10 @@ type builder struct {
 	keys   []switchcfg.Key // of cands, sorted
 	frozen frozen
 	users  map[switchcfg.Key][]switchcfg.Key // observed objects by what they refer to; made when needed
+}
+
+func newBuilder(in Input) *builder {
+	return &builder{in: in, cands: make(map[switchcfg.Key]*cand), frozen: freezes(in.Intent.Frozen)}
 }
 
 func (b *builder) each(f func(c *cand)) {

@@ -94,11 +94,8 @@ func (b *builder) link(steps []*step) {
 		}
 	}
 	for c, ts := range takes {
-		if c.Space == switchcfg.ClaimEnd {
-			svc, _ := b.finalObject(switchcfg.Key{Kind: switchcfg.KindService, Name: c.A}).(*switchcfg.Service)
-			if svc == nil || svc.Type != switchcfg.ServiceLine {
-				continue
-			}
+		if c.Space == switchcfg.ClaimEnd && !b.line(c.A) {
+			continue
 		}
 		for _, t := range ts {
 			for _, r := range releases[c] {
@@ -129,20 +126,6 @@ func (b *builder) link(steps []*step) {
 			wait(i, i+1) // its other half
 		}
 	}
-}
-
-// claimsNot calls f for each claim of o that other does not hold in the same way.
-func claimsNot(o, other switchcfg.Object, f func(switchcfg.Claim, bool)) {
-	if o == nil {
-		return
-	}
-	c := cand{Change: Change{Before: other}}
-	switchcfg.Claims(o, func(cl switchcfg.Claim, exclusive bool) bool {
-		if c.takes(cl, exclusive) {
-			f(cl, exclusive)
-		}
-		return true
-	})
 }
 
 type ready []*step

@@ -143,8 +143,8 @@ type Withheld struct {
 // Plan is the ordered difference for one switch. Its JSON form is stable: fields are only added.
 type Plan struct {
 	Device   string     `json:"device"`
-	Basis    string     `json:"basis"`            // digest of the state it starts from
-	Target   string     `json:"target"`           // digest of the state it leads to
+	Basis    string     `json:"basis,omitempty"`  // digest of the state it starts from, where something differs
+	Target   string     `json:"target,omitempty"` // digest of the state it leads to
 	Atomic   bool       `json:"atomic,omitempty"` // all changes take effect at once
 	Changes  []Change   `json:"changes"`
 	Withheld []Withheld `json:"withheld,omitempty"`
@@ -216,16 +216,23 @@ func Apply(s switchcfg.State, changes []Change) (switchcfg.State, error) {
 // to ownership, order of application or cause.
 func Diff(observed, desired switchcfg.State) []Change {
 	var out []Change
+	common := 0
 	for k, want := range desired {
-		if have, ok := observed[k]; !ok {
+		have, ok := observed[k]
+		switch {
+		case !ok:
 			out = append(out, Change{Verb: Create, Key: k, After: want})
-		} else if !switchcfg.Equal(have, want) {
+			continue
+		case !switchcfg.Equal(have, want):
 			out = append(out, Change{Verb: Update, Key: k, Before: have, After: want})
 		}
+		common++
 	}
-	for k, have := range observed {
-		if _, ok := desired[k]; !ok {
-			out = append(out, Change{Verb: Delete, Key: k, Before: have})
+	if common < len(observed) {
+		for k, have := range observed {
+			if _, ok := desired[k]; !ok {
+				out = append(out, Change{Verb: Delete, Key: k, Before: have})
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b Change) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Verb, b.Verb)) })

@@ -143,9 +143,8 @@ func (w *walk) check(c Change) error {
 			}
 		}
 	}
-	before := cand{Change: Change{Before: c.Before}}
 	switchcfg.Claims(c.After, func(cl switchcfg.Claim, exclusive bool) bool {
-		if !before.takes(cl, exclusive) {
+		if !takes(c.Before, cl, exclusive) {
 			return true // held since before the plan
 		}
 		h := w.holders[cl]

@@ -6,103 +6,153 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// ledger counts, for the claims and references that candidates touch and no others, who holds them on the
-// switch. What no candidate touches cannot become illegal.
+// ledger counts who holds, on the switch as it is, the claims that some candidate takes up, and who refers to
+// what some candidate removes. The rest of the switch cannot become illegal, and is passed over quickly: that
+// is what keeps planning for 10,000 circuits in milliseconds.
 type ledger struct {
-	claims map[switchcfg.Claim]*slot
-	refs   map[switchcfg.Key]*link // by node
+	claims  map[switchcfg.Claim]*slot
+	removed map[switchcfg.Key]*link // by node
 }
 
 // slot is one claim. The counts are of objects that stay as they are.
 type slot struct {
 	shared, exclusive int
-	holder            switchcfg.Key // one of those counted, the least
+	holder            switchcfg.Key // the least of those counted
 	cands             []switchcfg.Key
 }
 
-// link is one thing that may be referred to.
+// link is one thing that a candidate removes.
 type link struct {
-	user     switchcfg.Key // an object that stays and refers to it, the least
-	used     bool
-	provided bool // by an object that stays
+	used bool
+	user switchcfg.Key // the least of the objects that stay and refer to it
 }
 
-func (s *slot) stays(k switchcfg.Key, exclusive bool) {
-	if s.shared+s.exclusive == 0 || k.Compare(s.holder) < 0 {
-		s.holder = k
-	}
-	if exclusive {
-		s.exclusive++
-	} else {
-		s.shared++
-	}
-}
-
-// newLedger reads the observed state once.
 func newLedger(observed switchcfg.State, cands map[switchcfg.Key]*cand) *ledger {
 	l := &ledger{make(map[switchcfg.Claim]*slot), make(map[switchcfg.Key]*link)}
-	parents, names, rates := make(map[string]bool), make(map[string]bool), make(map[switchcfg.Kbps]bool)
-	touch := func(o switchcfg.Object) {
-		if o == nil {
-			return
+	var want interest
+	for k, c := range cands {
+		if c.After == nil {
+			l.removed[node(k)] = new(link)
+			want.removal(c.Before)
+			continue
 		}
-		switchcfg.Claims(o, func(c switchcfg.Claim, _ bool) bool {
-			if l.claims[c] == nil {
-				l.claims[c] = new(slot)
+		claimsNot(c.After, c.Before, func(cl switchcfg.Claim, _ bool) {
+			if l.claims[cl] == nil && (cl.Space != switchcfg.ClaimEnd || mayBeLine(observed, cands, cl.A)) {
+				l.claims[cl] = new(slot)
+				want.claim(cl)
 			}
-			parents[c.A] = true
-			return true
 		})
-		switchcfg.Refs(o, func(ref switchcfg.Key) bool {
-			if l.refs[node(ref)] == nil {
-				l.refs[node(ref)] = new(link)
-			}
-			names[ref.Name] = true
-			return true
-		})
-		switch o := o.(type) {
-		case *switchcfg.Policer:
-			rates[o.Rate] = true
-		case *switchcfg.Circuit:
-			rates[o.RateIn], rates[o.RateOut] = o.RateIn != 0, o.RateOut != 0
-		}
-		k := o.Key()
-		if l.refs[node(k)] == nil {
-			l.refs[node(k)] = new(link)
-		}
-		names[k.Name] = true
 	}
-	for _, c := range cands {
-		touch(c.Before)
-		touch(c.After)
+	if len(l.claims)+len(l.removed) == 0 {
+		return l
 	}
 	for k, o := range observed {
-		if _, changed := cands[k]; changed {
+		if c, ok := o.(*switchcfg.Circuit); ok && !want.circuit(c) {
 			continue
 		}
-		if names[k.Name] {
-			if r := l.refs[node(k)]; r != nil && k.Kind != switchcfg.KindCircuit {
-				r.provided = true
-			}
+		if _, changes := cands[k]; !changes {
+			l.enter(k, o)
 		}
-		if c, ok := o.(*switchcfg.Circuit); ok && !parents[c.Parent] && !parents[c.Service] &&
-			!names[c.Parent] && !names[c.Service] && !names[c.Filter] && !rates[c.RateIn] && !rates[c.RateOut] {
-			continue
-		}
-		switchcfg.Claims(o, func(c switchcfg.Claim, exclusive bool) bool {
-			if s := l.claims[c]; s != nil {
-				s.stays(k, exclusive)
-			}
-			return true
-		})
-		switchcfg.Refs(o, func(ref switchcfg.Key) bool {
-			if r := l.refs[node(ref)]; r != nil && (!r.used || k.Compare(r.user) < 0) {
-				r.used, r.user = true, k
-			}
-			return true
-		})
 	}
 	return l
+}
+
+// mayBeLine reports whether the service of that name is a line now or would become one.
+func mayBeLine(observed switchcfg.State, cands map[switchcfg.Key]*cand, name string) bool {
+	k := switchcfg.Key{Kind: switchcfg.KindService, Name: name}
+	line := func(o switchcfg.Object) bool {
+		svc, ok := o.(*switchcfg.Service)
+		return ok && svc.Type == switchcfg.ServiceLine
+	}
+	c, ok := cands[k]
+	return line(observed[k]) || ok && line(c.After)
+}
+
+func (l *ledger) enter(k switchcfg.Key, o switchcfg.Object) {
+	switchcfg.Claims(o, func(c switchcfg.Claim, exclusive bool) bool {
+		s := l.claims[c]
+		if s == nil {
+			return true
+		}
+		if s.shared+s.exclusive == 0 || k.Compare(s.holder) < 0 {
+			s.holder = k
+		}
+		if exclusive {
+			s.exclusive++
+		} else {
+			s.shared++
+		}
+		return true
+	})
+	if len(l.removed) == 0 {
+		return
+	}
+	switchcfg.Refs(o, func(ref switchcfg.Key) bool {
+		if r := l.removed[node(ref)]; r != nil && (!r.used || k.Compare(r.user) < 0) {
+			r.used, r.user = true, k
+		}
+		return true
+	})
+}
+
+// interest tells the circuits that may matter to a ledger from those that cannot.
+type interest struct {
+	encapsulations set[uint64]
+	joins          set[[2]string] // service, parent
+	services       set[string]    // lines that gain an end, or removed
+	ports          set[string]    // claimed, or removed
+	filters        set[string]
+	rates          set[switchcfg.Kbps]
+}
+
+type set[T comparable] map[T]struct{}
+
+func (s *set[T]) add(x T) {
+	if *s == nil {
+		*s = make(set[T])
+	}
+	(*s)[x] = struct{}{}
+}
+
+func (s set[T]) has(x T) bool {
+	if len(s) == 0 {
+		return false
+	}
+	_, ok := s[x]
+	return ok
+}
+
+func (i *interest) claim(c switchcfg.Claim) {
+	switch c.Space {
+	case switchcfg.ClaimMatch:
+		i.encapsulations.add(c.N)
+	case switchcfg.ClaimJoin:
+		i.joins.add([2]string{c.A, c.B})
+	case switchcfg.ClaimEnd:
+		i.services.add(c.A)
+	case switchcfg.ClaimPort, switchcfg.ClaimTPID:
+		i.ports.add(c.A)
+	}
+}
+
+func (i *interest) removal(o switchcfg.Object) {
+	switch o := o.(type) {
+	case *switchcfg.Filter:
+		i.filters.add(o.Name)
+	case *switchcfg.Policer:
+		i.rates.add(o.Rate)
+	case *switchcfg.Service:
+		i.services.add(o.Name)
+	case *switchcfg.Interface:
+		i.ports.add(o.Name)
+	case *switchcfg.LAG:
+		i.ports.add(o.Name)
+	}
+}
+
+func (i *interest) circuit(c *switchcfg.Circuit) bool {
+	return i.encapsulations.has(c.Match.Encapsulation()) || i.joins.has([2]string{c.Service, c.Parent}) || i.services.has(c.Service) ||
+		i.ports.has(c.Parent) || i.filters.has(c.Filter) || i.rates.has(c.RateIn) || i.rates.has(c.RateOut)
 }
 
 // withholdIllegal withholds every active change that the state the others lead to does not allow, and
@@ -128,24 +178,20 @@ func (c *cand) final() switchcfg.Object {
 func (b *builder) withholdOnce(l *ledger) bool {
 	type count struct{ shared, exclusive int }
 	held := make(map[switchcfg.Claim]count, len(l.claims))
-	provided, used := make(map[switchcfg.Key]bool), make(map[switchcfg.Key]switchcfg.Key)
-	withheldAt := make(map[switchcfg.Key]*cand)
+	used := make(map[switchcfg.Key]switchcfg.Key)
 	for _, s := range l.claims {
 		s.cands = s.cands[:0]
 	}
 	for _, k := range b.keys {
-		c := b.cands[k]
-		o := c.final()
-		if !c.active() {
-			withheldAt[node(k)] = c
-		}
+		o := b.cands[k].final()
 		if o == nil {
 			continue
 		}
-		if k.Kind != switchcfg.KindCircuit {
-			provided[node(k)] = true
-		}
 		switchcfg.Claims(o, func(cl switchcfg.Claim, exclusive bool) bool {
+			s := l.claims[cl]
+			if s == nil {
+				return true
+			}
 			n := held[cl]
 			if exclusive {
 				n.exclusive++
@@ -153,7 +199,7 @@ func (b *builder) withholdOnce(l *ledger) bool {
 				n.shared++
 			}
 			held[cl] = n
-			l.claims[cl].cands = append(l.claims[cl].cands, k)
+			s.cands = append(s.cands, k)
 			return true
 		})
 		switchcfg.Refs(o, func(ref switchcfg.Key) bool {
@@ -166,10 +212,8 @@ func (b *builder) withholdOnce(l *ledger) bool {
 
 	changed := false
 	hold := func(c *cand, r Reason, format string, args ...any) {
-		if c.active() {
-			c.hold = &Hold{r, fmt.Sprintf(format, args...)}
-			changed = true
-		}
+		c.hold = &Hold{r, fmt.Sprintf(format, args...)}
+		changed = true
 	}
 	for _, k := range b.keys {
 		c := b.cands[k]
@@ -179,18 +223,18 @@ func (b *builder) withholdOnce(l *ledger) bool {
 		if c.After == nil {
 			if user, ok := used[node(k)]; ok {
 				hold(c, Depends, "%s still refers to it", user)
-			} else if r := l.refs[node(k)]; r.used {
+			} else if r := l.removed[node(k)]; r.used {
 				hold(c, Conflict, "%s still refers to it", r.user)
 			}
 			continue
 		}
 		switchcfg.Refs(c.After, func(ref switchcfg.Key) bool {
-			if l.refs[node(ref)].provided || provided[node(ref)] {
-				return true
-			}
-			if w := withheldAt[node(ref)]; w != nil {
+			there, w := b.provider(ref)
+			switch {
+			case w != nil && (!there || !b.in.Scope.mayChange(w.Before)):
+				// What stays there because somebody else made it is not what c is meant to stand on.
 				hold(c, Depends, "%s is withheld: %s", w.Key, w.hold.Detail)
-			} else {
+			case !there:
 				hold(c, Illegal, "it refers to %s, which does not exist", ref)
 			}
 			return c.active()
@@ -202,33 +246,46 @@ func (b *builder) withholdOnce(l *ledger) bool {
 				}
 			}
 		}
-		switchcfg.Claims(c.After, func(cl switchcfg.Claim, exclusive bool) bool {
+		if !c.active() {
+			continue
+		}
+		claimsNot(c.After, c.Before, func(cl switchcfg.Claim, exclusive bool) {
 			s, n := l.claims[cl], held[cl]
-			if !c.takes(cl, exclusive) {
-				return true
+			if s == nil || !c.active() {
+				return
 			}
 			if cl.Space == switchcfg.ClaimEnd {
-				svc, _ := b.finalObject(switchcfg.Key{Kind: switchcfg.KindService, Name: cl.A}).(*switchcfg.Service)
-				if svc == nil || svc.Type != switchcfg.ServiceLine || s.shared+n.shared <= switchcfg.LineEnds {
-					return true
+				if !b.line(cl.A) || s.shared+n.shared <= switchcfg.LineEnds {
+					return
 				}
 			} else if exclusive && s.shared+s.exclusive+n.shared+n.exclusive == 1 || !exclusive && s.exclusive+n.exclusive == 0 {
-				return true
+				return
 			}
-			other, stays := s.holder, s.shared+s.exclusive > 0 && (exclusive || s.exclusive > 0 || cl.Space == switchcfg.ClaimEnd)
-			reason := Conflict
-			if !stays {
-				other, reason = b.rival(cl, s.cands, k)
-				if reason == "" {
-					return true
-				}
+			if s.shared+s.exclusive > 0 && (exclusive || s.exclusive > 0 || cl.Space == switchcfg.ClaimEnd) {
+				_, text := cl.Against(s.holder)
+				hold(c, Conflict, "%s", text)
+			} else if other, reason := b.rival(cl, s.cands, k); reason != "" {
+				_, text := cl.Against(other)
+				hold(c, reason, "%s", text)
 			}
-			_, text := cl.Against(other)
-			hold(c, reason, "%s", text)
-			return false
 		})
 	}
 	return changed
+}
+
+// provider reports whether something will be at ref, and the withheld candidate there if there is one.
+func (b *builder) provider(ref switchcfg.Key) (there bool, withheld *cand) {
+	keys := []switchcfg.Key{ref}
+	if ref.Kind == switchcfg.KindLAG {
+		keys = append(keys, switchcfg.Key{Kind: switchcfg.KindInterface, Name: ref.Name})
+	}
+	for _, k := range keys {
+		there = there || b.finalObject(k) != nil
+		if c, ok := b.cands[k]; ok && !c.active() && c.After != nil {
+			withheld = c
+		}
+	}
+	return there, withheld
 }
 
 // rival picks, among candidates that hold a claim, one with a better right to it than k: one that is
@@ -240,18 +297,18 @@ func (b *builder) rival(cl switchcfg.Claim, holders []switchcfg.Key, k switchcfg
 		}
 	}
 	for _, h := range holders {
-		if h != k && (h.Compare(k) < 0 || !b.cands[h].takes(cl, true) || !b.cands[h].takes(cl, false)) {
+		if h != k && (h.Compare(k) < 0 || !takes(b.cands[h].Before, cl, true) || !takes(b.cands[h].Before, cl, false)) {
 			return h, Illegal
 		}
 	}
 	return k, ""
 }
 
-// takes reports whether c takes up a claim it does not hold now, or not in that way.
-func (c *cand) takes(cl switchcfg.Claim, exclusive bool) bool {
+// takes reports whether the claim is new to what was there before, or held in another way.
+func takes(before switchcfg.Object, cl switchcfg.Claim, exclusive bool) bool {
 	takes := true
-	if c.Before != nil {
-		switchcfg.Claims(c.Before, func(old switchcfg.Claim, x bool) bool {
+	if before != nil {
+		switchcfg.Claims(before, func(old switchcfg.Claim, x bool) bool {
 			takes = old != cl || x != exclusive
 			return takes
 		})
@@ -259,10 +316,29 @@ func (c *cand) takes(cl switchcfg.Claim, exclusive bool) bool {
 	return takes
 }
 
-// finalObject returns what will be at k.
+// claimsNot calls f for each claim of o that other does not hold in the same way.
+func claimsNot(o, other switchcfg.Object, f func(switchcfg.Claim, bool)) {
+	if o == nil {
+		return
+	}
+	switchcfg.Claims(o, func(cl switchcfg.Claim, exclusive bool) bool {
+		if takes(other, cl, exclusive) {
+			f(cl, exclusive)
+		}
+		return true
+	})
+}
+
+// finalObject returns what will be at k, or nil.
 func (b *builder) finalObject(k switchcfg.Key) switchcfg.Object {
 	if c, ok := b.cands[k]; ok {
 		return c.final()
 	}
 	return b.in.Observed[k]
+}
+
+// line reports whether the service of that name will be a line.
+func (b *builder) line(name string) bool {
+	svc, ok := b.finalObject(switchcfg.Key{Kind: switchcfg.KindService, Name: name}).(*switchcfg.Service)
+	return ok && svc.Type == switchcfg.ServiceLine
 }

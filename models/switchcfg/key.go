@@ -39,11 +39,14 @@ type Key struct {
 }
 
 // String returns "lag lag10" or, for a circuit, "circuit lag10.100".
-func (k Key) String() string {
+func (k Key) String() string { return string(k.append(nil)) }
+
+func (k Key) append(b []byte) []byte {
+	b = append(append(append(b, k.Kind.String()...), ' '), k.Name...)
 	if k.Kind == KindCircuit {
-		return k.Kind.String() + " " + CircuitName(k.Name, k.Unit)
+		b = strconv.AppendUint(append(b, '.'), uint64(k.Unit), 10)
 	}
-	return k.Kind.String() + " " + k.Name
+	return b
 }
 
 // CircuitName returns the customary name of a circuit, "lag10.100".

@@ -93,9 +93,8 @@ func (c Claim) Against(other Key) (Rule, string) { return c.rule(), c.against(ot
 // LineEnds is the number of ends of a line service.
 const LineEnds = 2
 
-func encapsulation(t TPID, outer, inner VLANID) uint64 {
-	return uint64(t)<<32 | uint64(outer)<<16 | uint64(inner)
-}
+// Encapsulation returns the N of the [ClaimMatch] that every circuit with this outer tag holds.
+func (m Match) Encapsulation() uint64 { return uint64(m.TPID)<<32 | uint64(m.Outer)<<16 }
 
 // Claims calls yield for each claim of o until it returns false.
 func Claims(o Object, yield func(c Claim, exclusive bool) bool) {
@@ -103,8 +102,8 @@ func Claims(o Object, yield func(c Claim, exclusive bool) bool) {
 	case *Circuit:
 		m := o.Match
 		ok := yield(Claim{Space: ClaimPort, A: o.Parent}, false) &&
-			yield(Claim{Space: ClaimMatch, A: o.Parent, N: encapsulation(m.TPID, m.Outer, 0)}, m.Form != Double) &&
-			(m.Form != Double || yield(Claim{Space: ClaimMatch, A: o.Parent, N: encapsulation(m.TPID, m.Outer, m.Inner)}, true)) &&
+			yield(Claim{Space: ClaimMatch, A: o.Parent, N: m.Encapsulation()}, m.Form != Double) &&
+			(m.Form != Double || yield(Claim{Space: ClaimMatch, A: o.Parent, N: m.Encapsulation() | uint64(m.Inner)}, true)) &&
 			(m.Form == Untagged || yield(Claim{Space: ClaimTPID, A: o.Parent, N: uint64(m.TPID)}, false))
 		if ok && o.Service != "" && yield(Claim{Space: ClaimJoin, A: o.Service, B: o.Parent}, true) {
 			yield(Claim{Space: ClaimEnd, A: o.Service}, false)

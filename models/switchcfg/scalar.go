@@ -30,7 +30,17 @@ func TPIDs() []TPID { return []TPID{TPIDCustomer, TPIDService, TPIDStacked} }
 func (t TPID) Valid() bool { return t == TPIDCustomer || t == TPIDService || t == TPIDStacked }
 
 // String returns the form IX-API uses, "0x88a8".
-func (t TPID) String() string { return fmt.Sprintf("0x%04x", uint16(t)) }
+func (t TPID) String() string {
+	switch t {
+	case TPIDCustomer:
+		return "0x8100"
+	case TPIDService:
+		return "0x88a8"
+	case TPIDStacked:
+		return "0x9100"
+	}
+	return fmt.Sprintf("0x%04x", uint16(t))
+}
 
 // ParseTPID reads "0x88a8", "0x88A8" or the decimal form "34984".
 func ParseTPID(s string) (TPID, error) {

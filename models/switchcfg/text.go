@@ -7,8 +7,7 @@ import (
 
 // AppendText appends the canonical text of o to b: its key, then its attributes, each line ended by a newline.
 func AppendText(b []byte, o Object) []byte {
-	b = append(b, o.Key().String()...)
-	b = append(b, '\n')
+	b = append(o.Key().append(b), '\n')
 	return o.appendLines(b)
 }
 
