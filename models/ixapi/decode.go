@@ -149,7 +149,10 @@ func listError(c Collection, page int, body []byte, dec *json.Decoder, err error
 	case cutShort(err):
 		offset, err = int64(len(body)), errCut
 	case errors.As(err, &syntax):
-		offset = syntax.Offset
+		// A Decoder does not count what separates the elements it decodes.
+		if errors.As(json.Unmarshal(body, new(json.RawMessage)), &syntax) {
+			offset, err = syntax.Offset, syntax
+		}
 	}
 	before := body[:min(max(offset, 0), int64(len(body)))]
 	return &ListError{

@@ -384,10 +384,13 @@ func (m *MAC) UnmarshalJSON(text []byte) error {
 	type plainMAC MAC
 	w := struct {
 		*plainMAC
-		windowWire
+		ValidNotBefore *string `json:"valid_not_before"`
+		ValidNotAfter  *string `json:"valid_not_after"`
 	}{plainMAC: (*plainMAC)(m)}
 	err := json.Unmarshal(text, &w)
-	return cmp.Or(err, w.window(&m.ValidNotBefore, &m.ValidNotAfter))
+	return cmp.Or(err,
+		parseTime("/valid_not_before", w.ValidNotBefore, &m.ValidNotBefore),
+		parseTime("/valid_not_after", w.ValidNotAfter, &m.ValidNotAfter))
 }
 
 // IP is an address assigned to a member or to a feature of the exchange. It may
@@ -429,10 +432,13 @@ func (ip *IP) UnmarshalJSON(text []byte) error {
 	type plainIP IP
 	w := struct {
 		*plainIP
-		windowWire
+		ValidNotBefore *string `json:"valid_not_before"`
+		ValidNotAfter  *string `json:"valid_not_after"`
 	}{plainIP: (*plainIP)(ip)}
 	err := json.Unmarshal(text, &w)
-	return cmp.Or(err, w.window(&ip.ValidNotBefore, &ip.ValidNotAfter))
+	return cmp.Or(err,
+		parseTime("/valid_not_before", w.ValidNotBefore, &ip.ValidNotBefore),
+		parseTime("/valid_not_after", w.ValidNotAfter, &ip.ValidNotAfter))
 }
 
 // ProductOffering is what the exchange sells. A BandwidthMax is a rate limit
@@ -535,27 +541,16 @@ type MemberJoiningRule struct {
 	Faulty           bool     `json:"-"`
 }
 
-// windowWire takes a validity window as text, so that one bad time does not end
-// the decoding of its record.
-type windowWire struct {
-	ValidNotBefore *string `json:"valid_not_before"`
-	ValidNotAfter  *string `json:"valid_not_after"`
-}
-
-func (w *windowWire) window(notBefore, notAfter *time.Time) error {
-	return cmp.Or(
-		parseTime("valid_not_before", w.ValidNotBefore, notBefore),
-		parseTime("valid_not_after", w.ValidNotAfter, notAfter))
-}
-
-// parseTime leaves at alone when text is nil: null is an open end.
-func parseTime(field string, text *string, at *time.Time) error {
+// parseTime reads a time that was decoded as text, so that a bad one does not end
+// the decoding of its record. It leaves at alone when text is nil: null is an
+// open end.
+func parseTime(pointer string, text *string, at *time.Time) error {
 	if text == nil {
 		return nil
 	}
 	if err := at.UnmarshalText([]byte(*text)); err != nil {
 		*at = time.Time{}
-		return &fieldError{pointer: "/" + field, err: fmt.Errorf("not a date-time of RFC 3339: %q", clip(*text))}
+		return &fieldError{pointer: pointer, err: fmt.Errorf("not a date-time of RFC 3339: %q", clip(*text))}
 	}
 	return nil
 }
