@@ -1,0 +1,5 @@
+package config
+
+import "github.com/ixagent/ixagent/drivers"
+
+func (l *loader) check(c *Config, known drivers.Registry) {}

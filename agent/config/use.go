@@ -1,0 +1,127 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/ixapi"
+)
+
+// Config reads the files that t names. A nil TLS gives a configuration that trusts the system's roots. The error
+// is a [Fault].
+func (t *TLS) Config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t == nil {
+		return c, nil
+	}
+	c.ServerName = t.ServerName
+	c.InsecureSkipVerify = t.InsecureSkipVerify
+	if !t.CA.IsZero() {
+		pem, err := os.ReadFile(t.CA.name)
+		if err != nil {
+			return nil, t.CA.fault(plain(err))
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, t.CA.fault(errors.New("the file holds no PEM certificate"))
+		}
+	}
+	if !t.Cert.IsZero() {
+		cert, err := os.ReadFile(t.Cert.name)
+		if err != nil {
+			return nil, t.Cert.fault(plain(err))
+		}
+		key, err := readSecret(t.Key.name)
+		if err != nil {
+			return nil, t.Key.fault(err)
+		}
+		pair, err := tls.X509KeyPair(cert, []byte(key))
+		if err != nil {
+			return nil, t.Cert.fault(err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+func (p Path) fault(err error) Fault {
+	f := Fault{Position: p.at, Message: fmt.Sprintf("%s: %v", p.name, err)}
+	if errors.Is(err, errExposed) {
+		f.Hint = "chmod 600 " + p.name
+	}
+	return f
+}
+
+// Client returns what an ixapi source is read with, its secrets fetched. The error is a [Fault] or [Faults].
+func (s *Source) Client() (ixapi.Options, error) {
+	o := ixapi.Options{BaseURL: s.URL}
+	var faults Faults
+	config, err := s.TLS.Config()
+	faults.add(err)
+	o.TLS.Config = config
+	if s.Auth != nil {
+		key, err := s.Auth.Key.Resolve()
+		faults.add(err)
+		text, err := s.Auth.Secret.Resolve()
+		faults.add(err)
+		word := ixapi.NewSecret(text.Reveal())
+		switch s.Auth.Type {
+		case AuthToken:
+			o.Auth = ixapi.TokenLogin{Key: key.Reveal(), Secret: word}
+		case AuthOAuth2:
+			o.Auth = ixapi.ClientCredentials{TokenURL: s.Auth.TokenURL, ID: key.Reveal(), Secret: word, Scopes: s.Auth.Scopes}
+		case AuthStatic:
+			o.Auth = ixapi.StaticToken{Token: word}
+		}
+	}
+	return o, faults.err()
+}
+
+// Session returns what a session with d is opened with, its password fetched and its TLS files read. The error
+// is a [Fault] or [Faults].
+func (c *Config) Session(d *Device) (drivers.Device, error) {
+	s := drivers.Device{Name: d.Name, Address: d.Address.String(), Capabilities: d.Capabilities()}
+	cred := c.Credentials[d.Credentials]
+	var faults Faults
+	var err error
+	s.Username = cred.Username
+	s.Password, err = cred.Password.Resolve()
+	faults.add(err)
+	if d.derived.tls {
+		s.TLS, err = cred.TLS.Config()
+		faults.add(err)
+	}
+	return s, faults.err()
+}
+
+// CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
+// error is [Faults].
+func (c *Config) CheckFiles() error {
+	var faults Faults
+	for _, s := range c.Sources {
+		switch s.Type {
+		case SourceIXAPI:
+			_, err := s.Client()
+			faults.add(err)
+		case SourceFile:
+			if info, err := os.Stat(s.Path.name); err != nil {
+				faults.add(s.Path.fault(plain(err)))
+			} else if !info.IsDir() {
+				faults.add(s.Path.fault(errors.New("not a folder")))
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Credentials)) {
+		_, err := c.Credentials[name].Password.Resolve()
+		faults.add(err)
+		_, err = c.Credentials[name].TLS.Config()
+		faults.add(err)
+	}
+	return faults.err()
+}
