@@ -94,7 +94,7 @@ func (b *builder) link(steps []*step) {
 		}
 	}
 	for c, ts := range takes {
-		if c.Space == switchcfg.ClaimEnd && !b.line(c.A) {
+		if c.OfLine() && !b.line(c.A) {
 			continue
 		}
 		for _, t := range ts {

@@ -147,11 +147,14 @@ func (w *walk) check(c Change) error {
 		if !takes(c.Before, cl, exclusive) {
 			return true // held since before the plan
 		}
-		h := w.holders[cl]
-		if cl.Space == switchcfg.ClaimEnd {
-			if svc, ok := w.service(cl.A); !ok || svc.Type != switchcfg.ServiceLine || len(h) <= switchcfg.LineEnds {
+		if cl.OfLine() {
+			if svc, ok := w.service(cl.A); !ok || svc.Type != switchcfg.ServiceLine {
 				return true
 			}
+		}
+		h := w.holders[cl]
+		if cl.Space == switchcfg.ClaimEnd && len(h) <= switchcfg.LineEnds {
+			return true
 		}
 		for other, alsoExclusive := range h {
 			if other != c.Key && (exclusive || alsoExclusive || cl.Space == switchcfg.ClaimEnd) {

@@ -37,7 +37,7 @@ func newLedger(observed switchcfg.State, cands map[switchcfg.Key]*cand) *ledger 
 			continue
 		}
 		claimsNot(c.After, c.Before, func(cl switchcfg.Claim, _ bool) {
-			if l.claims[cl] == nil && (cl.Space != switchcfg.ClaimEnd || mayBeLine(observed, cands, cl.A)) {
+			if l.claims[cl] == nil && (!cl.OfLine() || mayBeLine(observed, cands, cl.A)) {
 				l.claims[cl] = new(slot)
 				want.claim(cl)
 			}
@@ -98,9 +98,8 @@ func (l *ledger) enter(k switchcfg.Key, o switchcfg.Object) {
 // interest tells the circuits that may matter to a ledger from those that cannot.
 type interest struct {
 	encapsulations set[uint64]
-	joins          set[[2]string] // service, parent
-	services       set[string]    // lines that gain an end, or removed
-	ports          set[string]    // claimed, or removed
+	services       set[string] // lines that gain an end, or removed
+	ports          set[string] // claimed, or removed
 	filters        set[string]
 	rates          set[switchcfg.Kbps]
 }
@@ -126,9 +125,7 @@ func (i *interest) claim(c switchcfg.Claim) {
 	switch c.Space {
 	case switchcfg.ClaimMatch:
 		i.encapsulations.add(c.N)
-	case switchcfg.ClaimJoin:
-		i.joins.add([2]string{c.A, c.B})
-	case switchcfg.ClaimEnd:
+	case switchcfg.ClaimJoin, switchcfg.ClaimEnd:
 		i.services.add(c.A)
 	case switchcfg.ClaimPort, switchcfg.ClaimTPID:
 		i.ports.add(c.A)
@@ -151,7 +148,7 @@ func (i *interest) removal(o switchcfg.Object) {
 }
 
 func (i *interest) circuit(c *switchcfg.Circuit) bool {
-	return i.encapsulations.has(c.Match.Encapsulation()) || i.joins.has([2]string{c.Service, c.Parent}) || i.services.has(c.Service) ||
+	return i.encapsulations.has(c.Match.Encapsulation()) || i.services.has(c.Service) ||
 		i.ports.has(c.Parent) || i.filters.has(c.Filter) || i.rates.has(c.RateIn) || i.rates.has(c.RateOut)
 }
 
@@ -254,8 +251,11 @@ func (b *builder) withholdOnce(l *ledger) bool {
 			if s == nil || !c.active() {
 				return
 			}
+			if cl.OfLine() && !b.line(cl.A) {
+				return
+			}
 			if cl.Space == switchcfg.ClaimEnd {
-				if !b.line(cl.A) || s.shared+n.shared <= switchcfg.LineEnds {
+				if s.shared+n.shared <= switchcfg.LineEnds {
 					return
 				}
 			} else if exclusive && s.shared+s.exclusive+n.shared+n.exclusive == 1 || !exclusive && s.exclusive+n.exclusive == 0 {

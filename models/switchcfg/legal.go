@@ -14,7 +14,7 @@ const (
 	RuleValue     Rule = "value"             // an attribute is outside its range
 	RuleReference Rule = "dangling"          // something referred to is missing
 	RuleExclusive Rule = "taken twice"       // an encapsulation, VLAN, VNI or port serves two objects
-	RuleSelfLoop  Rule = "bridged to itself" // two circuits of one parent join one service
+	RuleSelfLoop  Rule = "bridged to itself" // both ends of a line are on one port
 	RuleLineEnds  Rule = "too many ends"     // a line has more than two
 	RuleTPID      Rule = "other ethertype"   // a circuit's ethertype is not its parent's
 	RuleMember    Rule = "port in use"       // a LAG member carries circuits or belongs to another LAG
@@ -33,7 +33,8 @@ type Violation struct {
 func (v Violation) Error() string { return v.Key.String() + ": " + v.Text }
 
 // Claim is something an object holds while it is on the switch. Two objects are at odds if both hold equal
-// claims and one of them exclusively. Claims on a line's ends are counted instead: a line has two.
+// claims and one of them exclusively. A claim [Claim.OfLine] counts only if its service is a line; of those on
+// a line's ends there are two.
 type Claim struct {
 	Space ClaimSpace
 	A, B  string
@@ -47,7 +48,7 @@ type ClaimSpace uint8
 const (
 	ClaimMatch ClaimSpace = iota + 1 // A parent, N encapsulation
 	ClaimTPID                        // A parent, N ethertype
-	ClaimJoin                        // A service, B parent
+	ClaimJoin                        // A line service, B parent
 	ClaimPort                        // A interface
 	ClaimVLAN                        // N VLAN
 	ClaimVNI                         // N VNI
@@ -75,7 +76,7 @@ func (c Claim) against(other Key) string {
 	case ClaimTPID:
 		return "its outer ethertype differs from that of " + other.String() + ", and the port knows one"
 	case ClaimJoin:
-		return "the port is in service " + c.A + " already, through " + other.String()
+		return "the other end of line " + c.A + " is on the same port, " + other.String()
 	case ClaimPort:
 		return "port " + c.A + " is in use by " + other.String()
 	case ClaimVLAN:
@@ -89,6 +90,9 @@ func (c Claim) against(other Key) string {
 
 // Against says in a sentence why the claim cannot be held beside other, and by which rule.
 func (c Claim) Against(other Key) (Rule, string) { return c.rule(), c.against(other) }
+
+// OfLine reports whether c means something only if service c.A is a line.
+func (c Claim) OfLine() bool { return c.Space == ClaimJoin || c.Space == ClaimEnd }
 
 // LineEnds is the number of ends of a line service.
 const LineEnds = 2
@@ -281,7 +285,7 @@ func Check(s State) []Violation {
 			}
 		}
 		Claims(o, func(c Claim, exclusive bool) bool {
-			if c.Space == ClaimEnd && !s.line(c.A) {
+			if c.OfLine() && !s.line(c.A) {
 				return true
 			}
 			h, taken := held[c]
