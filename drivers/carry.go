@@ -1,0 +1,82 @@
+package drivers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// Carry returns what of o the device cannot carry, in one sentence for an operator, or nil. It looks at o alone.
+func (c *Capabilities) Carry(o switchcfg.Object) error {
+	switch o := o.(type) {
+	case *switchcfg.Circuit:
+		switch {
+		case !c.Form(o.Match.Form):
+			return fmt.Errorf("it cannot match %s frames", o.Match)
+		case o.Match.Form != switchcfg.Untagged && !c.TPID(o.Match.TPID):
+			return fmt.Errorf("it does not know outer ethertype %s", o.Match.TPID)
+		case c.Limits.MaxUnit > 0 && o.Unit > c.Limits.MaxUnit:
+			return fmt.Errorf("subinterface %d is above its limit of %d", o.Unit, c.Limits.MaxUnit)
+		case o.Filter != "" && !c.Filters:
+			return errors.New("it has no filters on circuits")
+		case o.RateIn > 0 && !c.RateIn:
+			return errors.New("it cannot bound the rate a member sends at")
+		case o.RateOut > 0 && !c.RateOut:
+			return errors.New("it cannot bound the rate a member receives at")
+		case o.MACLimit > 0 && !c.MACLimit:
+			return errors.New("it cannot limit the addresses of a circuit")
+		}
+	case *switchcfg.Interface:
+		return c.carryPort(o.TPID, o.StormControl, o.MTU)
+	case *switchcfg.LAG:
+		switch {
+		case o.Mode == switchcfg.ModeLACP && !c.LACP:
+			return errors.New("it has no LACP")
+		case o.SystemID != switchcfg.MAC{} && !c.SystemID:
+			return errors.New("it has one LACP system identifier for all groups")
+		case c.Limits.LAGMembers > 0 && len(o.Members) > c.Limits.LAGMembers:
+			return fmt.Errorf("%d members are above its limit of %d", len(o.Members), c.Limits.LAGMembers)
+		}
+		return c.carryPort(o.TPID, o.StormControl, o.MTU)
+	case *switchcfg.Service:
+		switch {
+		case !c.Service(o.Type):
+			return fmt.Errorf("it has no %s services", o.Type)
+		case o.VLAN != 0 && !c.VLANTags:
+			return errors.New("it cannot give a service a VLAN")
+		case (o.VNI != 0 || len(o.Peers) > 0) && !c.VXLAN:
+			return errors.New("it has no VXLAN with a static flood list")
+		case c.Limits.MaxMTU > 0 && o.MTU > c.Limits.MaxMTU:
+			return fmt.Errorf("MTU %d is above its limit of %d", o.MTU, c.Limits.MaxMTU)
+		}
+	case *switchcfg.Filter:
+		switch {
+		case !c.Filters:
+			return errors.New("it has no filters on circuits")
+		case c.Limits.FilterMACs > 0 && len(o.Sources) > c.Limits.FilterMACs:
+			return fmt.Errorf("%d addresses are above its limit of %d for a filter", len(o.Sources), c.Limits.FilterMACs)
+		}
+	case *switchcfg.Policer:
+		if !c.RateIn && !c.RateOut {
+			return errors.New("it cannot bound rates")
+		}
+	case *switchcfg.Opaque:
+		return errors.New("what is not understood cannot be made")
+	}
+	return nil
+}
+
+func (c *Capabilities) carryPort(tpid switchcfg.TPID, storm switchcfg.Kbps, mtu uint16) error {
+	switch {
+	case tpid != 0 && c.TPIDScope != PortScope:
+		return errors.New("it has no outer ethertype per port")
+	case tpid != 0 && !c.TPID(tpid):
+		return fmt.Errorf("it does not know outer ethertype %s", tpid)
+	case storm > 0 && !c.StormControl:
+		return errors.New("it has no storm control")
+	case c.Limits.MaxMTU > 0 && mtu > c.Limits.MaxMTU:
+		return fmt.Errorf("MTU %d is above its limit of %d", mtu, c.Limits.MaxMTU)
+	}
+	return nil
+}

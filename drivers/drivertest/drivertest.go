@@ -1,0 +1,357 @@
+// Package drivertest is the suite that every driver must pass: the laws of a [drivers.Driver] as tests on a
+// switch or a faithful stand-in.
+package drivertest
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
+)
+
+// Harness is what the suite must know of a driver.
+type Harness struct {
+	// New returns a fresh switch, which is taken down by the clean-up of t.
+	New     func(t *testing.T) Switch
+	Caps    drivers.Capabilities
+	Scope   *plan.Scope           // must cover what Options generate
+	Options switchcfgtest.Options // of the states the switch is brought to
+	Window  time.Duration         // the shortest window of a confirmed commit; 0 is a second
+}
+
+// Switch is one switch under test.
+type Switch struct {
+	Open     func() drivers.Driver // a new session, closed by the suite
+	Truncate func(on bool)         // makes observations incomplete; nil if it cannot be done
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	if h.Window == 0 {
+		h.Window = time.Second
+	}
+	t.Run("EveryPlanArrivesAndTheNextIsEmpty", h.converge)
+	t.Run("StalePlanIsRefused", h.stale)
+	t.Run("WhatCannotBeCarriedIsRefused", h.unsupported)
+	t.Run("EndedContextEndsEveryOperation", h.cancelled)
+	t.Run("TruncatedReadIsAnError", h.truncated)
+	t.Run("ConfirmedStays", h.confirmed)
+	t.Run("RevertedIsAsBefore", h.reverted)
+	t.Run("UnconfirmedIsTakenBack", h.expired)
+	t.Run("RenderingIsWhatIsSent", h.rendered)
+	t.Run("ChangeIsAnnounced", h.announced)
+}
+
+func open(t *testing.T, s Switch) drivers.Driver {
+	t.Helper()
+	d := s.Open()
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return d
+}
+
+// draw returns a state that the switch can carry.
+func (h Harness) draw(t *rapid.T, label string) switchcfg.State {
+	s := h.Options.State(t, label)
+	for k, o := range s {
+		if h.Caps.Carry(o) != nil {
+			delete(s, k)
+		}
+	}
+	for {
+		faults := switchcfg.Check(s)
+		if len(faults) == 0 {
+			return s
+		}
+		for _, f := range faults {
+			delete(s, f.Key)
+		}
+	}
+}
+
+// some returns a fixed state with circuits in it.
+func (h Harness) some(seed int) switchcfg.State {
+	return rapid.Custom(func(t *rapid.T) switchcfg.State { return h.draw(t, "state") }).
+		Filter(func(s switchcfg.State) bool { return len(s) > 5 }).Example(seed)
+}
+
+type tb interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func (h Harness) build(observed, desired switchcfg.State) plan.Plan {
+	return plan.Build(plan.Input{Observed: observed, Intent: plan.Intent{State: desired}, Device: "switch", Scope: h.Scope, Traits: h.Caps.Traits})
+}
+
+func observe(t tb, d drivers.Driver) switchcfg.State {
+	t.Helper()
+	s, err := d.Observe(context.Background())
+	if err != nil {
+		t.Fatalf("observe: %v", err)
+	}
+	return s
+}
+
+func same(t tb, got, want switchcfg.State) {
+	t.Helper()
+	if !got.Equal(want) {
+		t.Fatalf("the switch is not as it should be (-want +got):\n%s", cmp.Diff(string(want.AppendText(nil)), string(got.AppendText(nil))))
+	}
+}
+
+// plan returns the proved plan from what the switch carries to the desired state, and the former.
+func (h Harness) plan(t tb, d drivers.Driver, desired switchcfg.State) (plan.Plan, switchcfg.State) {
+	t.Helper()
+	now := observe(t, d)
+	p := h.build(now, desired)
+	if len(p.Withheld) > 0 {
+		t.Fatalf("the plan withholds:\n%s", p.AppendText(nil))
+	}
+	if err := plan.Prove(now, p); err != nil {
+		t.Fatalf("the plan is not safe: %v", err)
+	}
+	return p, now
+}
+
+// bring brings the switch to the desired state.
+func (h Harness) bring(t tb, d drivers.Driver, desired switchcfg.State) {
+	t.Helper()
+	p, _ := h.plan(t, d, desired)
+	if _, err := d.Apply(context.Background(), p.Changes); err != nil {
+		t.Fatalf("apply: %v\n%s", err, p.AppendText(nil))
+	}
+}
+
+func (h Harness) converge(t *testing.T) {
+	d := open(t, h.New(t))
+	rapid.Check(t, func(t *rapid.T) {
+		h.bring(t, d, nil)
+		for range rapid.IntRange(1, 3).Draw(t, "steps") {
+			desired := h.draw(t, "desired")
+			h.bring(t, d, desired)
+			now := observe(t, d)
+			same(t, now, desired)
+			if second := h.build(now, desired); !second.Empty() {
+				t.Fatalf("second plan:\n%s", second.AppendText(nil))
+			}
+		}
+	})
+}
+
+func (h Harness) stale(t *testing.T) {
+	sw := h.New(t)
+	d, other := open(t, sw), open(t, sw)
+	desired := h.some(1)
+	p, _ := h.plan(t, d, desired)
+	h.bring(t, other, desired)
+	if _, err := d.Apply(t.Context(), p.Changes); drivers.FaultOf(err) != drivers.Stale {
+		t.Fatalf("a plan for another state: %v, want fault %s", err, drivers.Stale)
+	}
+	same(t, observe(t, d), desired)
+}
+
+func (h Harness) unsupported(t *testing.T) {
+	d := open(t, h.New(t))
+	before := observe(t, d)
+	k := switchcfg.Key{Kind: switchcfg.KindFilter, Name: switchcfg.Prefix + "strange"}
+	_, err := d.Apply(t.Context(), []plan.Change{{Verb: plan.Create, Key: k, After: &switchcfg.Opaque{At: k, Why: "unknown"}}})
+	if drivers.FaultOf(err) != drivers.Unsupported {
+		t.Fatalf("an object that cannot be made: %v, want fault %s", err, drivers.Unsupported)
+	}
+	same(t, observe(t, d), before)
+}
+
+func (h Harness) cancelled(t *testing.T) {
+	d := open(t, h.New(t))
+	p, before := h.plan(t, d, h.some(2))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	start := time.Now()
+	if s, err := d.Observe(ctx); drivers.FaultOf(err) != drivers.Transient || s != nil {
+		t.Errorf("observe: %d objects and %v, want fault %s", len(s), err, drivers.Transient)
+	}
+	if _, err := d.Apply(ctx, p.Changes); drivers.FaultOf(err) != drivers.Transient {
+		t.Errorf("apply: %v, want fault %s", err, drivers.Transient)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	same(t, observe(t, d), before)
+}
+
+func (h Harness) truncated(t *testing.T) {
+	sw := h.New(t)
+	if sw.Truncate == nil {
+		t.Skip("this switch cannot be made to answer short")
+	}
+	d := open(t, sw)
+	desired := h.some(3)
+	h.bring(t, d, desired)
+	sw.Truncate(true)
+	if s, err := d.Observe(t.Context()); drivers.FaultOf(err) != drivers.Incomplete || s != nil {
+		t.Errorf("observe: %d objects and %v, want fault %s", len(s), err, drivers.Incomplete)
+	}
+	sw.Truncate(false)
+	same(t, observe(t, d), desired)
+}
+
+func confirmer(t *testing.T, d drivers.Driver) drivers.Confirmer {
+	t.Helper()
+	c, ok := drivers.As[drivers.Confirmer](d)
+	if !ok {
+		t.Skip("this driver has no confirmed commits")
+	}
+	return c
+}
+
+func (h Harness) confirmed(t *testing.T) {
+	d := open(t, h.New(t))
+	c := confirmer(t, d)
+	desired := h.some(4)
+	p, _ := h.plan(t, d, desired)
+	if _, err := c.ApplyConfirmed(t.Context(), "commit-1", time.Minute, p.Changes); err != nil {
+		t.Fatal(err)
+	}
+	same(t, observe(t, d), desired)
+	next, _ := h.plan(t, d, nil)
+	if _, err := c.ApplyConfirmed(t.Context(), "commit-2", time.Minute, next.Changes); err == nil {
+		t.Error("a second commit was accepted while one is pending")
+	}
+	if err := c.Confirm(t.Context(), "another"); err == nil {
+		t.Error("a commit that is not pending was confirmed")
+	}
+	if err := c.Confirm(t.Context(), "commit-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Revert(t.Context(), "commit-1"); err == nil {
+		t.Error("a confirmed commit was reverted")
+	}
+	same(t, observe(t, d), desired)
+	h.bring(t, d, nil)
+}
+
+func (h Harness) reverted(t *testing.T) {
+	d := open(t, h.New(t))
+	c := confirmer(t, d)
+	before := h.some(5)
+	h.bring(t, d, before)
+	p, _ := h.plan(t, d, h.some(6))
+	if _, err := c.ApplyConfirmed(t.Context(), "commit-1", time.Minute, p.Changes); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Revert(t.Context(), "another"); err == nil {
+		t.Error("a commit that is not pending was reverted")
+	}
+	if err := c.Revert(t.Context(), "commit-1"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, observe(t, d), before)
+	h.bring(t, d, nil)
+}
+
+func (h Harness) expired(t *testing.T) {
+	sw := h.New(t)
+	d := open(t, sw)
+	c := confirmer(t, d)
+	before := h.some(7)
+	h.bring(t, d, before)
+	desired := h.some(8)
+	p, _ := h.plan(t, d, desired)
+	start := time.Now()
+	if _, err := c.ApplyConfirmed(t.Context(), "commit-1", h.Window, p.Changes); err != nil {
+		t.Fatal(err)
+	}
+	same(t, observe(t, d), desired)
+	poll := time.NewTicker(h.Window / 20)
+	defer poll.Stop()
+	for !observe(t, d).Equal(before) {
+		if time.Since(start) > h.Window+10*time.Second {
+			t.Fatal("the switch keeps an unconfirmed commit")
+		}
+		<-poll.C
+	}
+	if took := time.Since(start); took < h.Window/2 {
+		t.Errorf("the commit was taken back after %v of %v", took, h.Window)
+	}
+	if err := c.Confirm(t.Context(), "commit-1"); err == nil {
+		t.Error("a commit that was taken back was confirmed")
+	}
+}
+
+func (h Harness) rendered(t *testing.T) {
+	d := open(t, h.New(t))
+	r, ok := drivers.As[drivers.Renderer](d)
+	if !ok {
+		t.Skip("this driver renders nothing")
+	}
+	for seed := range 3 {
+		p, _ := h.plan(t, d, h.some(10+seed))
+		text, err := r.Render(p.Changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := r.Render(p.Changes)
+		if err != nil || !bytes.Equal(text, again) {
+			t.Fatalf("two renderings differ (%v):\n%s", err, cmp.Diff(string(text), string(again)))
+		}
+		res, err := d.Apply(t.Context(), p.Changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(text, res.Native) {
+			t.Fatalf("what was sent is not what was rendered:\n%s", cmp.Diff(string(text), string(res.Native)))
+		}
+	}
+}
+
+func (h Harness) announced(t *testing.T) {
+	sw := h.New(t)
+	d, watching := open(t, sw), open(t, sw)
+	w, ok := drivers.As[drivers.Watcher](watching)
+	if !ok {
+		t.Skip("this driver does not watch")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	nudges, done := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		done <- w.Watch(ctx, func() {
+			select {
+			case nudges <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	// The watch begins at a time of its own, so the switch changes until it is noticed.
+	states := []switchcfg.State{h.some(20), nil}
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(20 * time.Second)
+	for noticed, i := false, 0; !noticed; i++ {
+		h.bring(t, d, states[i%2])
+		select {
+		case <-nudges:
+			noticed = true
+		case err := <-done:
+			t.Fatalf("watch ended: %v", err)
+		case <-deadline:
+			t.Fatal("changes are not announced")
+		case <-poll.C:
+		}
+	}
+	cancel()
+	if err := <-done; drivers.FaultOf(err) != drivers.Transient {
+		t.Errorf("watch ended with %v, want fault %s", err, drivers.Transient)
+	}
+}
