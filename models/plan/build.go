@@ -89,7 +89,7 @@ func (b *builder) collect() {
 		if d.Verb == Delete && !b.in.Scope.Owns(d.Before) {
 			continue
 		}
-		d.Cause = b.cause(d)
+		d.Cause = b.in.Intent.cause(d.Key, d.After, d.Before)
 		c := &cand{Change: d}
 		switch {
 		case !b.in.Scope.Covers(d.Key):
@@ -120,18 +120,6 @@ func stranger(o switchcfg.Object) string {
 		return fmt.Sprintf("it exists and was made by somebody else (description %q)", d)
 	}
 	return "it exists and was made by somebody else"
-}
-
-func (b *builder) cause(c Change) Cause {
-	if cause, ok := b.in.Intent.Causes[c.Key]; ok {
-		return cause
-	}
-	if c.Before != nil {
-		if t, ok := switchcfg.ParseTag(switchcfg.Description(c.Before)); ok {
-			return Cause(t)
-		}
-	}
-	return Cause{}
 }
 
 // changes withholds until what is left is legal, can be ordered and passes the guard. It ends because every
@@ -239,7 +227,7 @@ func (b *builder) split(c *cand, why string) bool {
 func (b *builder) untouched(k switchcfg.Key) *cand {
 	o := b.in.Observed[k]
 	c := &cand{Change: Change{Verb: Replace, Key: k, Before: o, After: o}}
-	c.Cause = b.cause(c.Change)
+	c.Cause = b.in.Intent.cause(k, o)
 	if !b.in.Scope.mayChange(o) {
 		c.hold = &Hold{Conflict, stranger(o)}
 	} else if f, ok := b.frozen.find(c.Change); ok {

@@ -44,7 +44,7 @@ func disruption(c Change) Disruption {
 		}
 	case *switchcfg.Service:
 		after, _ := c.After.(*switchcfg.Service)
-		if after != nil && (c.Verb == Replace || after.VLAN != before.VLAN || after.VNI != before.VNI || after.MTU != before.MTU || !subset(before.Peers, after.Peers)) {
+		if after != nil && (c.Verb == Replace || before.VLAN != 0 && after.VLAN != before.VLAN || before.VNI != 0 && after.VNI != before.VNI || after.MTU != before.MTU || !subset(before.Peers, after.Peers)) {
 			return DisruptsSwitch
 		}
 	}
@@ -85,10 +85,7 @@ func (t *touched) members(c Change) []string {
 			if !ok {
 				continue
 			}
-			account := t.in.Intent.Causes[k].Account
-			if tag, ok := switchcfg.ParseTag(circuit.Description); ok && account == "" {
-				account = tag.Account
-			}
+			account := t.in.Intent.cause(k, circuit).Account
 			if account == "" {
 				continue
 			}

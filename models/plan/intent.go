@@ -10,8 +10,8 @@ import (
 // Intent is what one switch should carry and why.
 type Intent struct {
 	State  switchcfg.State
-	Causes map[switchcfg.Key]Cause
 	Frozen []Freeze
+	Names  map[string]string // the exchange's own id, "nsc:ID", of a [switchcfg.Tag] record that had to be shortened
 }
 
 // Freeze keeps objects as they are found: neither added, changed nor removed. It holds the object at Key
@@ -49,6 +49,29 @@ func (s *Scope) Covers(k switchcfg.Key) bool {
 		return s.Ports[k.Name] || s.coversLAG(k.Name)
 	}
 	return false
+}
+
+// cause returns the record behind the object that is or will be at k, as far as its mark tells. The cause of a
+// filter is that of the circuit it is named after.
+func (i *Intent) cause(k switchcfg.Key, objects ...switchcfg.Object) Cause {
+	if k.Kind == switchcfg.KindFilter {
+		if circuit, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(k.Name, switchcfg.Prefix)); err == nil {
+			return i.cause(circuit, i.State[circuit])
+		}
+	}
+	for _, o := range objects {
+		if o == nil {
+			continue
+		}
+		if t, ok := switchcfg.ParseTag(switchcfg.Description(o)); ok {
+			c := Cause(t)
+			if name, ok := i.Names[t.Record]; ok {
+				c.Record = name
+			}
+			return c
+		}
+	}
+	return Cause{}
 }
 
 func (s *Scope) coversLAG(name string) bool {

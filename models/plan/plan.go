@@ -56,7 +56,7 @@ func (d *Disruption) UnmarshalText(b []byte) error {
 
 // Cause is the exchange record behind an object.
 type Cause struct {
-	Record  string `json:"record,omitempty"`  // "network-service-config 1042", or the mark found on the switch
+	Record  string `json:"record,omitempty"`  // kind and id, "nsc:1042", as in [switchcfg.Tag]
 	Account string `json:"account,omitempty"` // id of the consuming account
 }
 
