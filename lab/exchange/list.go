@@ -1,0 +1,190 @@
+package exchange
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// page is the part of a list that is asked for.
+type page struct {
+	limit, offset int
+	paginated     bool      // some page_* parameter was sent: the answer is 206
+	at            *snapshot // the records as the token remembers them
+}
+
+// pageOf reads the page_* parameters. A token pins the records for a while, so that the pages of one list are of one
+// moment.
+func (s *Server) pageOf(query url.Values) (page, []property) {
+	p := page{limit: s.options.PageSize, at: s.now()}
+	if s.options.Unpaginated {
+		return p, nil
+	}
+	var faults []property
+	read := func(name string, least int, into *int) {
+		if !query.Has(name) {
+			return
+		}
+		p.paginated = true
+		n, err := strconv.Atoi(query.Get(name))
+		if err != nil || n < least {
+			faults = append(faults, property{Name: name, Reason: fmt.Sprintf("%q is not an integer of at least %d", query.Get(name), least)})
+			return
+		}
+		*into = n
+	}
+	read("page_limit", 1, &p.limit)
+	read("page_offset", 0, &p.offset)
+	p.limit = min(p.limit, s.options.PageSize)
+	if query.Has("page_token") {
+		p.paginated = true
+		at, err := s.recall(query.Get("page_token"))
+		if err != nil {
+			faults = append(faults, property{Name: "page_token", Reason: err.Error()})
+		}
+		p.at = at
+	}
+	return p, faults
+}
+
+// list answers GET of a collection.
+func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		p := invalid()
+		p.Detail = "the query does not parse"
+		p.write(w, r)
+		return
+	}
+	p, faults := s.pageOf(query)
+	if faults != nil {
+		invalid(faults...).write(w, r)
+		return
+	}
+	records, faults := s.choose(p.at, name, query)
+	if faults != nil {
+		invalid(faults...).write(w, r)
+		return
+	}
+	records = s.spoil(name, records, p.offset > 0)
+	bodies := make([]json.RawMessage, len(records))
+	for i, r := range records {
+		bodies[i] = r.raw
+	}
+	if fields := query["fields"]; fields != nil && name == "product-offerings" {
+		if bodies, err = project(bodies, strings.Split(strings.Join(fields, ","), ",")); err != nil {
+			generic(http.StatusInternalServerError, err.Error()).write(w, r)
+			return
+		}
+	}
+	if !p.paginated {
+		s.send(w, name, http.StatusOK, array(bodies))
+		return
+	}
+	h, total := w.Header(), len(bodies)
+	first := min(p.offset, total)
+	last := min(first+p.limit, total)
+	h.Set("X-Pagination-Limit", strconv.Itoa(p.limit))
+	h.Set("X-Pagination-Offset", strconv.Itoa(p.offset))
+	if s.faults.take(name, Endless) != nil {
+		body, err := invented(records, p.offset, p.limit)
+		if err != nil {
+			generic(http.StatusInternalServerError, err.Error()).write(w, r)
+			return
+		}
+		h.Set("X-Pagination-Next", strconv.Itoa(p.offset+p.limit))
+		s.send(w, name, http.StatusPartialContent, array(body))
+		return
+	}
+	h.Set("X-Pagination-Items", strconv.Itoa(total))
+	h.Set("X-Pagination-Pages", strconv.Itoa((total+p.limit-1)/p.limit))
+	h.Set("X-Pagination-Page", strconv.Itoa(p.offset/p.limit+1))
+	h.Set("X-Pagination-Token", s.remember(p.at))
+	if last < total {
+		h.Set("X-Pagination-Next", strconv.Itoa(last))
+	}
+	s.send(w, name, http.StatusPartialContent, array(bodies[first:last]))
+}
+
+// choose returns the records that pass every filter of the query. Archived ones are left out unless the state is asked for.
+func (s *Server) choose(at *snapshot, name string, query url.Values) ([]*record, []property) {
+	tests := []test{}
+	var faults []property
+	for parameter, values := range query {
+		f, known := s.collections[name].filters[parameter]
+		if !known {
+			continue
+		}
+		t, err := f(at, values)
+		if err != nil {
+			faults = append(faults, property{Name: parameter, Reason: err.Error()})
+			continue
+		}
+		tests = append(tests, t)
+	}
+	if faults != nil {
+		slices.SortFunc(faults, func(a, b property) int { return strings.Compare(a.Name, b.Name) })
+		return nil, faults
+	}
+	if _, stateful := s.collections[name].filters["state"]; stateful && !query.Has("state") {
+		tests = append(tests, func(r *record) bool { return r.state() != "archived" })
+	}
+	if len(tests) == 0 {
+		return at.lists[name], nil
+	}
+	var chosen []*record
+	for _, r := range at.lists[name] {
+		if !slices.ContainsFunc(tests, func(t test) bool { return !t(r) }) {
+			chosen = append(chosen, r)
+		}
+	}
+	return chosen, nil
+}
+
+func array(records []json.RawMessage) []byte {
+	size := 3
+	for _, r := range records {
+		size += len(r) + 1
+	}
+	body := bytes.NewBuffer(make([]byte, 0, size))
+	body.WriteByte('[')
+	for i, r := range records {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		body.Write(r)
+	}
+	body.WriteString("]\n")
+	return body.Bytes()
+}
+
+// project keeps the named fields of the records, and their type, and leaves out repetitions.
+func project(records []json.RawMessage, names []string) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	seen := map[string]bool{}
+	for _, r := range records {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(r, &fields); err != nil {
+			return nil, err
+		}
+		for name := range fields {
+			if name != "type" && !slices.Contains(names, name) {
+				delete(fields, name)
+			}
+		}
+		raw, err := json.Marshal(fields)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[string(raw)] {
+			seen[string(raw)] = true
+			out = append(out, raw)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,71 @@
+package exchange
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// The problem types of IX-API v2.
+const (
+	problemPrefix        = "https://errors.ix-api.net/v2/"
+	authenticationError  = problemPrefix + "authentication-error.html"
+	notAuthenticated     = problemPrefix + "not-authenticated.html"
+	signatureExpired     = problemPrefix + "signature-expired.html"
+	notFound             = problemPrefix + "not-found.html"
+	validationError      = problemPrefix + "validation-error.html"
+	noSpecificType       = "about:blank" // RFC 9457 4.2.1
+	problemMediaType     = "application/problem+json"
+	recordMediaType      = "application/json"
+	validationErrorTitle = "Some fields did not validate."
+)
+
+type property struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// A problem is an answer of RFC 9457 with the extensions of IX-API.
+type problem struct {
+	Type       string     `json:"type"`
+	Title      string     `json:"title"`
+	Status     int        `json:"status"`
+	Detail     string     `json:"detail,omitempty"`
+	Instance   string     `json:"instance,omitempty"`
+	Properties []property `json:"properties,omitempty"`
+}
+
+func generic(status int, detail string) problem {
+	return problem{Type: noSpecificType, Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+func missing(detail string) problem {
+	return problem{Type: notFound, Title: "Not found", Status: http.StatusNotFound, Detail: detail}
+}
+
+func invalid(properties ...property) problem {
+	return problem{Type: validationError, Title: validationErrorTitle, Status: http.StatusBadRequest, Properties: properties}
+}
+
+func unauthorized(kind, title, detail string) problem {
+	return problem{Type: kind, Title: title, Status: http.StatusUnauthorized, Detail: detail}
+}
+
+func (p problem) write(w http.ResponseWriter, r *http.Request) {
+	p.Instance = r.URL.EscapedPath()
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ix-api"`)
+	}
+	answer(w, p.Status, problemMediaType, p)
+}
+
+// answer writes a value as JSON. Whether the client still listens is its own matter.
+func answer(w http.ResponseWriter, status int, mediaType string, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
