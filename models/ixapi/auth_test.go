@@ -21,6 +21,7 @@ type tokenServer struct {
 	current          string
 	list             int // requests of a list
 	alwaysExpired    bool
+	unavailable      time.Time // until when refreshing is
 }
 
 func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -44,6 +45,10 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := json.Unmarshal([]byte(body(s.t, r)), &request); err != nil ||
 			r.Header.Get("Authorization") != "Bearer "+request.RefreshToken {
 			s.t.Errorf("refresh token %q, header %q", request.RefreshToken, r.Header.Get("Authorization"))
+		}
+		if time.Now().Before(s.unavailable) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
 		}
 		if s.refuseRefresh != 0 {
 			problem(w, s.refuseRefresh, "authentication-error")
@@ -106,11 +111,7 @@ func TestUnavailableRefreshIsRepeatedAndNotALogin(t *testing.T) {
 			t.Fatal(err)
 		}
 		after(time.Hour)
-		s.refuseRefresh = http.StatusServiceUnavailable
-		go func() {
-			after(5 * time.Second)
-			s.refuseRefresh = 0
-		}()
+		s.unavailable = time.Now().Add(5 * time.Second)
 		if _, err := c.List(t.Context(), Ports, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -165,8 +166,14 @@ func listError(c Collection, page int, body []byte, dec *json.Decoder, err error
 	}
 }
 
-// maxFaults ends the decoding of a list that is something else.
-const maxFaults = 10_000
+const (
+	// maxFaults ends the decoding of a list that is something else.
+	maxFaults = 10_000
+
+	// sample is the number of records from whose size that of the rest is
+	// estimated, so that a large list is neither copied nor oversized in memory.
+	sample = 256
+)
 
 // Decode reads the given lists. The faults are those of single records, in the
 // order of Collections; the error joins a *ListError for each list that is not
@@ -241,6 +248,7 @@ func decodeList[T any, P record[T]](v *reviewer, c Collection, raw Raw) ([]T, er
 	var (
 		records = []T{}
 		before  = len(v.faults)
+		size    = 0 // of the pages before
 		// An index entry holds the position of the record with that id.
 		index = make(map[ID]int)
 	)
@@ -277,10 +285,15 @@ func decodeList[T any, P record[T]](v *reviewer, c Collection, raw Raw) ([]T, er
 			if len(v.faults)-before > maxFaults {
 				return fail(fmt.Errorf("more than %d faults", maxFaults))
 			}
+			if len(records) == sample {
+				each := (size + int(dec.InputOffset())) / sample
+				records = slices.Grow(records, raw.Size()/each)
+			}
 		}
 		if err := closeList(dec); err != nil {
 			return fail(err)
 		}
+		size += len(body)
 	}
 	return records, nil
 }

@@ -152,6 +152,10 @@ func TestFixturesAreReadWithoutFault(t *testing.T) {
 	if cloud.CloudVLAN != 0 || cloud.EffectiveCloudVLAN() != 55 || cloud.Handover != 2 {
 		t.Errorf("%+v", cloud)
 	}
+	cloud.CloudConfig = nil
+	if cloud.CloudVLAN = 66; cloud.EffectiveCloudVLAN() != 66 {
+		t.Error("the older cloud_vlan is not used")
+	}
 	if from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); !r.MACs[0].ValidNotBefore.Equal(from) || !r.MACs[0].ValidNotAfter.IsZero() {
 		t.Errorf("%+v", r.MACs[0])
 	}
@@ -428,6 +432,19 @@ func TestConfigsSurviveEncoding(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, plain, ignoreFaulty); diff != "" {
 			t.Error(diff)
+		}
+		for _, c := range want {
+			body, err := json.Marshal(c.VLANConfig)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got *VLANConfig
+			if err := json.Unmarshal(body, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.VLANConfig, got); diff != "" {
+				t.Error(diff)
+			}
 		}
 	})
 }

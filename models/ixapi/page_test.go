@@ -123,6 +123,22 @@ func TestListIsReadToItsProvableEnd(t *testing.T) {
 	}
 }
 
+func TestLostPageTellsWhy(t *testing.T) {
+	requests := 0
+	c, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests == 1 {
+			page{206, "Items=4 Token=t", "a b", ""}.write(w)
+			return
+		}
+		problem(w, http.StatusNotFound, "not-found")
+	}, Options{PageSize: -1})
+	_, err := c.List(t.Context(), Ports, nil)
+	const want = `ports: list is incomplete at page 2: page is missing: GET /ports: 404 Not Found (not-found): "no": "see title"`
+	if !errors.Is(err, ErrIncomplete) || !errors.Is(err, ErrNotFound) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 func TestPageThatIsNoListIsNotAnAnswer(t *testing.T) {
 	c, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		page{206, "Items=2", "", `[{"id":"a"},{"id":`}.write(w)

@@ -46,6 +46,10 @@ func TestFixturesFollowTheOfficialSchema(t *testing.T) {
 			if err := schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.EnableFormatValidation()); err != nil {
 				t.Error(err)
 			}
+			value.([]any)[0].(map[string]any)["id"] = 7
+			if err := schema.VisitJSON(value); err == nil {
+				t.Error("the schema accepts a number as an id")
+			}
 		})
 	}
 }
