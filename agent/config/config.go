@@ -194,8 +194,8 @@ type Device struct {
 
 // LAGs are the link aggregation groups that belong to the agent.
 type LAGs struct {
-	Prefix string `yaml:"prefix,omitempty"` // of their names on the device, Port-Channel for Port-Channel100
-	Range  Range  `yaml:"range,omitempty"`  // numbers the agent may hand out
+	Prefix string `yaml:"prefix,omitempty" jsonschema:"pattern=^[A-Za-z]([A-Za-z0-9/_. -]*[A-Za-z/_. -])?$,maxLength=32"` // of their names on the device, Port-Channel for Port-Channel100
+	Range  Range  `yaml:"range,omitempty"`                                                                                // numbers the agent may hand out
 }
 
 // Port is a customer port: what the exchange calls it and what the device calls it.

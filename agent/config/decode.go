@@ -262,7 +262,7 @@ func (d *decoder) list(doc *document, n ast.Node, v reflect.Value, r rule) {
 	items := []ast.Node{n}
 	if s, ok := n.(*ast.SequenceNode); ok {
 		items = s.Values
-	} else if !scalar(v.Type().Elem()) || isMapping(n) {
+	} else if v.Type() != reflect.TypeFor[Paths]() || isMapping(n) {
 		d.faultNode(doc, n, "begin every item with -", "%s where a list is expected", kindOf(n))
 		return
 	}

@@ -11,18 +11,21 @@ import (
 
 // index finds things of an inventory by the keys others know them by.
 type index struct {
-	names    map[string]*Device
-	ids      map[ixapi.ID]*Device
-	portIDs  map[ixapi.ID]Attachment
-	portName map[portName]Attachment
-	lans     map[ixapi.ID]*ExchangeLAN
-	nnis     map[handover]*NNI
+	names     map[string]*Device
+	ids       map[ixapi.ID]*Device
+	portIDs   map[ixapi.ID]Attachment
+	portNames map[portName]Attachment
+	lans      map[ixapi.ID]*ExchangeLAN
+	nnis      map[handover]*NNI
 }
 
 type portName struct {
 	device ixapi.ID
 	name   string
 }
+
+// String returns the name, as an operator knows it.
+func (n portName) String() string { return strconv.Quote(n.name) }
 
 // handover is what an NNI is for; one of its first three fields is set.
 type handover struct {
@@ -61,7 +64,7 @@ func (inv *Inventory) Attachment(p *ixapi.Port) (Attachment, bool) {
 	if a, ok := inv.index.portIDs[p.ID]; ok {
 		return a, true
 	}
-	a, ok := inv.index.portName[portName{p.Device, p.Name}]
+	a, ok := inv.index.portNames[portName{p.Device, p.Name}]
 	return a, ok
 }
 

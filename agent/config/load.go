@@ -80,7 +80,6 @@ func (l *loader) include(inv *Inventory) {
 		}
 		inv.Include = nil
 		l.forget(&inv.Include)
-		l.forget(inv)
 		if root := l.parse(p.name, text); root != nil {
 			l.decode(root, inv)
 		}
