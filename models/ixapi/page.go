@@ -13,7 +13,7 @@ import (
 )
 
 // maxPages ends a list that does not end by itself.
-const maxPages = 100_000
+const maxPages = 10_000
 
 // List reads a whole list and returns its pages as received, undecoded, so that
 // they can be compared with an earlier read first. The query filters the list.

@@ -279,13 +279,18 @@ func TestExchangeWithoutImplementationIsNotPaginated(t *testing.T) {
 }
 
 func TestListThatNeverEndsIsRefused(t *testing.T) {
-	n := 0
-	c, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) {
-		n++
-		page{206, "Token=t", strconv.Itoa(n), ""}.write(w)
-	}, Options{PageSize: -1, MaxList: 4096})
-	if _, err := c.List(t.Context(), Ports, nil); !errors.Is(err, ErrTooLarge) {
-		t.Error(err)
+	for _, test := range []struct {
+		most int64
+		want error
+	}{{4096, ErrTooLarge}, {0, ErrIncomplete}} {
+		n := 0
+		c, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			n++
+			page{206, "Next=next", strconv.Itoa(n), ""}.write(w)
+		}, Options{PageSize: -1, MaxList: test.most})
+		if raw, err := c.List(t.Context(), Ports, nil); !errors.Is(err, test.want) || raw != nil {
+			t.Error(err)
+		}
 	}
 }
 
