@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -186,7 +187,7 @@ func TestClientCredentialsGrant(t *testing.T) {
 		"400 invalid_request":        post(grant(), "Content-Type", "application/json"),
 	} {
 		var p struct{ Error string }
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || http.StatusText(w.Code) == "" || want[4:] != p.Error || want[:3] != map[int]string{400: "400", 401: "401"}[w.Code] {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || fmt.Sprintf("%d %s", w.Code, p.Error) != want {
 			t.Errorf("%d %s, want %s", w.Code, w.Body, want)
 		}
 	}

@@ -336,6 +336,33 @@ func TestServerRunsAndEnds(t *testing.T) {
 	}
 }
 
+func TestServerSpeaksTLS(t *testing.T) {
+	certified := httptest.NewTLSServer(http.NotFoundHandler())
+	defer certified.Close()
+	s := serve(t, Options{Anonymous: true, TLS: certified.TLS.Clone()})
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	client := certified.Client()
+	res, err := client.Get(s.URL() + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if !strings.HasPrefix(s.URL(), "https://") || res.StatusCode != http.StatusOK {
+		t.Errorf("%s: %d", s.URL(), res.StatusCode)
+	}
+	s.Inject(Fault{Kind: Reset})
+	if res, err := client.Get(s.URL() + "/ports"); err == nil {
+		res.Body.Close()
+		t.Errorf("instead of a reset: %d", res.StatusCode)
+	}
+	client.CloseIdleConnections()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCloseDoesNotWaitForAFault(t *testing.T) {
 	s := anonymous(t)
 	if err := s.Start(); err != nil {
