@@ -219,7 +219,7 @@ func (k *checker) exchangeLANs() {
 		q := lan.Quarantine
 		if q == nil {
 			if k.c.Policy.Testing.ExchangeLAN == TestQuarantine {
-				k.needs(lan, &lan.Quarantine, "quarantine", "policy.testing.exchange_lan")
+				k.needs(lan, &lan.Quarantine, "quarantine", "policy.testing.exchange_lan: quarantine")
 			}
 			continue
 		}
@@ -288,6 +288,9 @@ func (k *checker) devices() {
 		unique(k, addresses, d.Address, &d.Address, "the address")
 		if c := d.Credentials; c != "" && k.c.Credentials[c] == nil {
 			k.faultAt(&d.Credentials, suggest(c, slices.Sorted(maps.Keys(k.c.Credentials))), "no credentials are named %q", c)
+		}
+		if t := d.TunnelAddress; t.IsValid() && !t.IsGlobalUnicast() {
+			k.faultAt(&d.TunnelAddress, "", "%s is not an address that others can reach", t)
 		}
 		unique(k, tunnels, d.TunnelAddress, &d.TunnelAddress, "tunnel address")
 		k.lags(d)

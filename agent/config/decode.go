@@ -48,6 +48,28 @@ func (m mark) path() string {
 	return strings.TrimPrefix(strings.TrimPrefix(m.node.GetPath(), "$"), ".")
 }
 
+// where is the document a node belongs to, and the alias through which it is reached, if any.
+type where struct {
+	*document
+	alias ast.Node
+}
+
+// through returns where the nodes below n are: what an alias stands for is at the place of the alias.
+func (w where) through(n ast.Node) where {
+	if _, ok := n.(*ast.AliasNode); ok && w.alias == nil {
+		w.alias = n
+	}
+	return w
+}
+
+// mark returns the origin of what n says.
+func (w where) mark(n ast.Node) mark {
+	if w.alias != nil {
+		n = w.alias
+	}
+	return mark{w.file, n}
+}
+
 // placer is a scalar that depends on where it is written.
 type placer interface {
 	place(at Position, text string) error
@@ -65,63 +87,64 @@ func (d *decoder) faultAt(ptr any, hint, format string, args ...any) {
 	d.fault(Fault{m.position(), m.path(), fmt.Sprintf(format, args...), hint})
 }
 
-func (d *decoder) faultNode(doc *document, n ast.Node, hint, format string, args ...any) {
-	m := mark{doc.file, n}
+func (d *decoder) faultNode(w where, n ast.Node, hint, format string, args ...any) {
+	m := mark{w.file, n}
 	d.fault(Fault{m.position(), m.path(), fmt.Sprintf(format, args...), hint})
 }
 
 // forget lets the value that ptr points to be set again.
 func (d *decoder) forget(ptr any) { delete(d.marks, ptr) }
 
-// decode fills the value that ptr points to from a document.
-func (d *decoder) decode(doc *document, ptr any) {
-	d.value(doc, doc.root, reflect.ValueOf(ptr).Elem(), rule{})
+// decode fills the value that ptr points to from a document, and reports whether the document is of its kind.
+func (d *decoder) decode(doc *document, ptr any) bool {
+	return d.value(where{document: doc}, doc.root, reflect.ValueOf(ptr).Elem(), rule{})
 }
 
-// value decodes n into v, which is addressable.
-func (d *decoder) value(doc *document, n ast.Node, v reflect.Value, r rule) {
-	if n = d.resolve(doc, n); n == nil {
-		return
+// value decodes n into v, which is addressable, and reports whether there is something to decode.
+func (d *decoder) value(w where, n ast.Node, v reflect.Value, r rule) bool {
+	w = w.through(n)
+	if n = d.resolve(w, n); n == nil {
+		return false
 	}
 	ptr := v.Addr().Interface()
-	if first, again := d.marks[ptr]; again {
-		if !grows(v.Type()) {
-			d.faultNode(doc, n, "", "is already set at %s", first.position())
-			return
-		}
-	} else {
-		d.marks[ptr] = mark{doc.file, n}
+	if first, again := d.marks[ptr]; !again {
+		d.marks[ptr] = w.mark(n)
+	} else if !grows(v.Type()) {
+		d.faultNode(w, n, "", "is already set at %s", first.position())
+		return false
 	}
 	if d.values++; d.values > maxValues {
 		if d.values == maxValues+1 {
-			d.faultNode(doc, n, "", "the configuration has more than %d values", maxValues)
+			d.faultNode(w, n, "", "the configuration has more than %d values", maxValues)
 		}
-		return
+		return false
 	}
 	if _, null := n.(*ast.NullNode); null {
-		d.faultNode(doc, n, "remove the key or give it a value", "has no value")
-		return
+		d.faultNode(w, n, "remove the key or give it a value", "has no value")
+		return false
 	}
 	if inv, ok := ptr.(*Inventory); ok && !isMapping(n) {
-		d.value(doc, n, reflect.ValueOf(&inv.Include).Elem(), rule{})
-		return
+		return d.value(w, n, reflect.ValueOf(&inv.Include).Elem(), rule{})
 	}
 	if scalar(v.Type()) {
-		d.scalar(doc, n, v, r)
-		return
+		d.scalar(w, n, v, r)
+		return true
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
-		d.value(doc, n, p.Elem(), r)
+		if !d.value(w, n, p.Elem(), r) {
+			return false
+		}
 		v.Set(p)
 	case reflect.Struct:
-		d.mapping(doc, n, v)
+		return d.mapping(w, n, v)
 	case reflect.Map:
-		d.named(doc, n, v)
+		d.named(w, n, v)
 	case reflect.Slice:
-		d.list(doc, n, v, r)
+		d.list(w, n, v, r)
 	}
+	return true
 }
 
 // grows reports whether values of type t can come from several files: lists of records and structs do.
@@ -148,41 +171,43 @@ func isMapping(n ast.Node) bool {
 }
 
 // resolve follows anchors and aliases, and refuses tags.
-func (d *decoder) resolve(doc *document, n ast.Node) ast.Node {
+func (d *decoder) resolve(w where, n ast.Node) ast.Node {
 	for range maxDepth {
 		switch x := n.(type) {
 		case *ast.AnchorNode:
 			n = x.Value
 		case *ast.AliasNode:
 			name := x.Value.GetToken().Value
-			a, ok := doc.anchors[name]
+			a, ok := w.anchors[name]
 			if !ok || a.Start.Position.Offset >= x.Start.Position.Offset {
-				d.faultNode(doc, n, "", "no anchor %q is defined before", name)
+				d.faultNode(w, n, "", "no anchor %q is defined before", name)
 				return nil
 			}
 			n = a.Value
 		case *ast.TagNode:
-			d.faultNode(doc, n, "remove "+x.Start.Value, "YAML tags have no meaning here")
+			d.faultNode(w, n, "remove "+x.Start.Value, "YAML tags have no meaning here")
 			return nil
 		default:
 			return n
 		}
 	}
-	d.faultNode(doc, n, "", "aliases refer to each other")
+	d.faultNode(w, n, "", "aliases refer to each other")
 	return nil
 }
 
+// entry is a key of a mapping.
 type entry struct {
+	where
 	key   string
-	node  ast.Node
+	node  ast.Node // the key itself
 	value ast.Node
 }
 
 // entries returns the keys of a mapping, merged ones last. It reports those that occur twice.
-func (d *decoder) entries(doc *document, n ast.Node) ([]entry, bool) {
+func (d *decoder) entries(w where, n ast.Node) ([]entry, bool) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		d.faultNode(doc, n, "write key: value", "%s where a mapping is expected", kindOf(n))
+		d.faultNode(w, n, "write key: value", "%s where a mapping is expected", kindOf(n))
 		return nil, false
 	}
 	var own []entry
@@ -198,14 +223,14 @@ func (d *decoder) entries(doc *document, n ast.Node) ([]entry, bool) {
 			return nil, false
 		}
 		if first, again := seen[key]; again {
-			d.fault(Fault{position(doc.file, start(it.Key())), join(mark{doc.file, n}.path(), key), "is already set at " + position(doc.file, start(first)).String(), ""})
+			d.fault(Fault{position(w.file, start(it.Key())), join(mark{w.file, n}.path(), key), "is already set at " + position(w.file, start(first)).String(), ""})
 			continue
 		}
 		seen[key] = it.Key()
-		own = append(own, entry{key, it.Key(), it.Value()})
+		own = append(own, entry{w, key, it.Key(), it.Value()})
 	}
 	for len(merged) > 0 {
-		n := d.resolve(doc, merged[0])
+		w, n := w.through(merged[0]), d.resolve(w, merged[0])
 		merged = merged[1:]
 		if s, ok := n.(*ast.SequenceNode); ok {
 			merged = append(slices.Clone(s.Values), merged...)
@@ -214,10 +239,7 @@ func (d *decoder) entries(doc *document, n ast.Node) ([]entry, bool) {
 		if n == nil {
 			continue
 		}
-		if d.values++; d.values > maxValues {
-			return nil, false
-		}
-		others, _ := d.entries(doc, n)
+		others, _ := d.entries(w, n)
 		for _, e := range others {
 			if _, set := seen[e.key]; !set {
 				seen[e.key] = e.node
@@ -228,8 +250,8 @@ func (d *decoder) entries(doc *document, n ast.Node) ([]entry, bool) {
 	return own, true
 }
 
-func (d *decoder) mapping(doc *document, n ast.Node, v reflect.Value) {
-	entries, _ := d.entries(doc, n)
+func (d *decoder) mapping(w where, n ast.Node, v reflect.Value) bool {
+	entries, ok := d.entries(w, n)
 	fields := d.fieldsOf(v.Type())
 	for _, e := range entries {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
@@ -238,44 +260,44 @@ func (d *decoder) mapping(doc *document, n ast.Node, v reflect.Value) {
 			for i, f := range fields {
 				keys[i] = f.key
 			}
-			d.fault(Fault{position(doc.file, start(e.node)), join(mark{doc.file, n}.path(), e.key), "unknown key", suggest(e.key, keys)})
+			d.fault(Fault{position(w.file, start(e.node)), join(mark{w.file, n}.path(), e.key), "unknown key", suggest(e.key, keys)})
 			continue
 		}
-		d.value(doc, e.value, v.Field(fields[i].index), fields[i].rule)
+		d.value(e.where, e.value, v.Field(fields[i].index), fields[i].rule)
 	}
+	return ok
 }
 
 // named decodes a mapping whose keys are names of the operator's.
-func (d *decoder) named(doc *document, n ast.Node, v reflect.Value) {
-	entries, _ := d.entries(doc, n)
+func (d *decoder) named(w where, n ast.Node, v reflect.Value) {
+	entries, _ := d.entries(w, n)
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(entries)))
 	for _, e := range entries {
 		p := reflect.New(v.Type().Elem())
-		d.value(doc, e.value, p.Elem(), rule{})
-		if !p.Elem().IsNil() {
+		if d.value(e.where, e.value, p.Elem(), rule{}) {
 			v.SetMapIndex(reflect.ValueOf(e.key), p.Elem())
 		}
 	}
 }
 
-func (d *decoder) list(doc *document, n ast.Node, v reflect.Value, r rule) {
+func (d *decoder) list(w where, n ast.Node, v reflect.Value, r rule) {
 	items := []ast.Node{n}
 	if s, ok := n.(*ast.SequenceNode); ok {
 		items = s.Values
 	} else if v.Type() != reflect.TypeFor[Paths]() || isMapping(n) {
-		d.faultNode(doc, n, "begin every item with -", "%s where a list is expected", kindOf(n))
+		d.faultNode(w, n, "begin every item with -", "%s where a list is expected", kindOf(n))
 		return
 	}
 	if r.minItems > len(items) {
-		d.faultNode(doc, n, "", "has %d items where at least %d are needed", len(items), r.minItems)
+		d.faultNode(w, n, "", "has %d items where at least %d are needed", len(items), r.minItems)
 	}
 	if r.maxItems > 0 && r.maxItems < len(items) {
-		d.faultNode(doc, n, "", "has %d items where at most %d are possible", len(items), r.maxItems)
+		d.faultNode(w, n, "", "has %d items where at most %d are possible", len(items), r.maxItems)
 	}
 	s := reflect.MakeSlice(v.Type(), len(items), len(items))
 	r.minItems, r.maxItems = 0, 0
 	for i, item := range items {
-		d.value(doc, item, s.Index(i), r)
+		d.value(w, item, s.Index(i), r)
 	}
 	if s.Type().Elem().Kind() == reflect.Pointer {
 		for i := range s.Len() {
@@ -289,7 +311,7 @@ func (d *decoder) list(doc *document, n ast.Node, v reflect.Value, r rule) {
 }
 
 // scalar decodes a YAML scalar as it is written, so that 0123 stays 0123.
-func (d *decoder) scalar(doc *document, n ast.Node, v reflect.Value, r rule) {
+func (d *decoder) scalar(w where, n ast.Node, v reflect.Value, r rule) {
 	var text string
 	switch x := n.(type) {
 	case *ast.BoolNode:
@@ -297,7 +319,7 @@ func (d *decoder) scalar(doc *document, n ast.Node, v reflect.Value, r rule) {
 			v.SetBool(x.Value)
 			return
 		}
-		d.faultNode(doc, n, fmt.Sprintf("put it in quotes: %q", x.GetToken().Value), "%s is true or false", x.GetToken().Value)
+		d.faultNode(w, n, fmt.Sprintf("if it is a text, put it in quotes: %q", x.GetToken().Value), "%s is a truth value", x.GetToken().Value)
 		return
 	case *ast.LiteralNode:
 		text = x.Value.Value
@@ -306,10 +328,10 @@ func (d *decoder) scalar(doc *document, n ast.Node, v reflect.Value, r rule) {
 	case *ast.IntegerNode, *ast.FloatNode:
 		text = n.GetToken().Value
 	default:
-		d.faultNode(doc, n, "", "%s where a single value is expected", kindOf(n))
+		d.faultNode(w, n, "", "%s where a single value is expected", kindOf(n))
 		return
 	}
-	if err := r.set(v, mark{doc.file, n}.position(), text); err != nil {
+	if err := r.set(v, mark{w.file, n}.position(), text); err != nil {
 		hint := ""
 		switch e := err.(type) {
 		case *choiceError:
@@ -319,7 +341,8 @@ func (d *decoder) scalar(doc *document, n ast.Node, v reflect.Value, r rule) {
 				hint = "write env:NAME, file:/path or credential:NAME"
 			}
 		}
-		d.faultNode(doc, n, hint, "%v", err)
+		d.faultNode(w, n, hint, "%v", err)
+		r.reset(v)
 	}
 }
 
@@ -475,6 +498,13 @@ func (r rule) set(v reflect.Value, at Position, text string) error {
 	return nil
 }
 
+// reset gives v its default, if it has one. Defaults are texts of this package, and a test reads them all.
+func (r rule) reset(v reflect.Value) {
+	if r.standard != "" {
+		_ = r.set(v, Position{}, r.standard)
+	}
+}
+
 // number sets v, which is of an integer type.
 func (r rule) number(v reflect.Value, text string) error {
 	bits := v.Type().Bits()
@@ -489,7 +519,11 @@ func (r rule) number(v reflect.Value, text string) error {
 		most = *r.max
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || n < least || n > most {
+	switch {
+	case err == nil && n >= least && n <= most:
+	case r.max == nil && bits == 64:
+		return fmt.Errorf("%q is not a whole number of at least %d", text, least)
+	default:
 		return fmt.Errorf("%q is not a whole number between %d and %d", text, least, most)
 	}
 	if v.CanInt() {
@@ -536,10 +570,7 @@ func (d *decoder) completeField(v reflect.Value, f field, above mark) {
 		if f.required {
 			d.fault(Fault{above.position(), join(above.path(), f.key), "is missing", ""})
 		}
-		if f.standard != "" {
-			// The defaults are constants of this package, which a test reads.
-			_ = f.set(v, Position{}, f.standard)
-		}
+		f.reset(v)
 	}
 	d.complete(v, above)
 }

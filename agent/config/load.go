@@ -25,8 +25,7 @@ func Load(path string, known drivers.Registry) (*Config, error) {
 func Parse(path string, text []byte, read func(path string) ([]byte, error), known drivers.Registry) (*Config, error) {
 	l := &loader{decoder: newDecoder(), read: read, files: map[string]Position{path: {File: path}}}
 	c := new(Config)
-	if root := l.parse(path, text); root != nil {
-		l.decode(root, c)
+	if doc := l.parse(path, text); doc != nil && l.decode(doc, c) {
 		l.include(&c.Inventory)
 		l.finish(c)
 		l.check(c, known)
@@ -80,8 +79,8 @@ func (l *loader) include(inv *Inventory) {
 		}
 		inv.Include = nil
 		l.forget(&inv.Include)
-		if root := l.parse(p.name, text); root != nil {
-			l.decode(root, inv)
+		if doc := l.parse(p.name, text); doc != nil {
+			l.decode(doc, inv)
 		}
 		todo = append(todo, inv.Include...)
 	}

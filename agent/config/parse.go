@@ -53,10 +53,10 @@ func (l *loader) parse(file string, text []byte) *document {
 		}
 	}
 	if d.root == nil {
-		l.fault(Fault{Position: Position{File: file}, Message: "the file is empty", Hint: "ixagent check config --example prints a complete one"})
+		l.fault(Fault{Position: Position{File: file}, Message: "the file is empty"})
 		return nil
 	}
-	ast.Walk(l.collect(d), d.root)
+	ast.Walk(collector{l, d}, d.root)
 	return d
 }
 
@@ -162,8 +162,6 @@ type collector struct {
 	l *loader
 	d *document
 }
-
-func (l *loader) collect(d *document) collector { return collector{l, d} }
 
 // Visit implements [ast.Visitor].
 func (c collector) Visit(n ast.Node) ast.Visitor {

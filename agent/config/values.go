@@ -1,7 +1,7 @@
 package config
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -115,17 +115,20 @@ func (a *Address) UnmarshalText(b []byte) error {
 	if err != nil {
 		host, port = s, ""
 	}
-	n, err := strconv.ParseUint(cmp.Or(port, "1"), 10, 16)
+	n := uint64(0)
+	if port != "" {
+		n, err = strconv.ParseUint(port, 10, 16)
+		if n == 0 || err != nil && !errors.Is(err, strconv.ErrRange) {
+			host = ""
+		}
+	}
 	if ip, notIP := netip.ParseAddr(host); notIP == nil {
 		host = ip.String()
 	} else if !hostName(host) {
 		return fmt.Errorf("%q is not a host or host:port", s)
 	}
-	if err != nil || n == 0 {
+	if errors.Is(err, strconv.ErrRange) {
 		return fmt.Errorf("%q has no port between 1 and 65535", s)
-	}
-	if port == "" {
-		n = 0
 	}
 	*a = Address{host, uint16(n)}
 	return nil
