@@ -380,3 +380,7 @@ func (e *Edit) Adopt(n Node, names ...string) {
 		at.kids = slices.Insert(at.kids, i, n.n)
 	}
 }
+
+// Peek returns the root as the edit has it so far. It is valid until the next
+// write.
+func (e *Edit) Peek() Node { return Node{e.root} }

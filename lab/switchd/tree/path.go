@@ -228,3 +228,8 @@ func (p *place) way() []*node {
 	slices.Reverse(nodes)
 	return nodes
 }
+
+// KeyedPath writes the text form of one entry of the list at a path.
+func KeyedPath(list, key, value string) string {
+	return list + "[" + key + "=" + escapeKey(value) + "]"
+}

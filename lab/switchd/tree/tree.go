@@ -221,3 +221,9 @@ func (n Node) Text(names ...string) string {
 // Same reports whether both are the same unchanged data. It compares
 // addresses: true is certain, false means that something was written.
 func (n Node) Same(o Node) bool { return n.n == o.n }
+
+// ReadOnly reports whether the node is state.
+func (n Node) ReadOnly() bool { return n.n != nil && n.n.schema.readOnly }
+
+// Schema returns the schema of the tree.
+func (t *Tree) Schema() *Schema { return t.schema }

@@ -1,0 +1,227 @@
+package switchd
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/ixagent/ixagent/lab/switchd/tree"
+)
+
+// rules are what a switch refuses although the schema allows it. They look
+// only at what differs between two snapshots.
+type rules struct {
+	ports  map[string]bool
+	refs   *tree.References // of after
+	before *tree.Tree
+	after  *tree.Tree
+	faults tree.Faults
+}
+
+func (r *rules) fail(path, format string, args ...any) {
+	r.faults = append(r.faults, &tree.Error{Path: path, Reason: fmt.Sprintf(format, args...)})
+}
+
+func interfacePath(name string) string {
+	return tree.KeyedPath("/interfaces/interface", "name", name)
+}
+
+func subinterfacePath(name, index string) string {
+	return tree.KeyedPath(interfacePath(name)+"/subinterfaces/subinterface", "index", index)
+}
+
+// check returns why a switch would refuse to go from before to after.
+func (r *rules) check() error {
+	was := r.before.At("interfaces", "interface")
+	for i := range r.after.At("interfaces", "interface").Entries() {
+		if !i.Same(was.Entry(i.Key(0))) {
+			r.checkInterface(i)
+		}
+	}
+	r.checkLACP()
+	r.checkBindings("acl", "interfaces", "interface")
+	r.checkBindings("qos", "interfaces", "interface")
+	was = r.before.At("network-instances", "network-instance")
+	for n := range r.after.At("network-instances", "network-instance").Entries() {
+		if old := was.Entry(n.Key(0)); !n.Same(old) {
+			r.checkInstance(old, n)
+		}
+	}
+	if len(r.faults) > 0 {
+		return r.faults
+	}
+	return nil
+}
+
+const (
+	typePort = "ethernetCsmacd"
+	typeLAG  = "ieee8023adLag"
+)
+
+// users are the parts of the tree whose references make an interface or a
+// subinterface used.
+var users = []string{"/network-instances", "/acl", "/qos"}
+
+func (r *rules) used(path string) bool {
+	return slices.ContainsFunc(users, func(below string) bool { return r.refs.To(path, below) > 0 })
+}
+
+func (r *rules) checkInterface(i tree.Node) {
+	name := i.Key(0)
+	path := interfacePath(name)
+	lag := i.Text("ethernet", "config", "aggregate-id")
+	switch kind := i.Text("config", "type"); kind {
+	case typePort:
+		if !r.ports[name] {
+			r.fail(path, "the switch has no physical port of this name")
+		}
+		if r.refs.To(path, "/interfaces") > 0 {
+			r.fail(path, "is named by members of a LAG but is not one")
+		}
+	case typeLAG:
+		if r.ports[name] {
+			r.fail(path+"/config/type", "is a physical port and cannot be a LAG")
+		}
+		if lag != "" {
+			r.fail(path+"/ethernet/config/aggregate-id", "a LAG cannot be a member of a LAG")
+		}
+	default:
+		r.fail(path+"/config/type", "type %s is not supported", kind)
+	}
+	if lag != "" {
+		if r.after.At("interfaces", "interface").Entry(lag).Text("config", "type") != typeLAG {
+			r.fail(path+"/ethernet/config/aggregate-id", "%s is not a LAG", lag)
+		}
+		if i.At("subinterfaces", "subinterface").Len() > 0 {
+			r.fail(path+"/subinterfaces", "a member of LAG %s cannot have subinterfaces", lag)
+		}
+		if r.used(path) {
+			r.fail(path, "a member of LAG %s cannot have another use", lag)
+		}
+	}
+	r.checkMatches(i, path)
+}
+
+// checkMatches refuses two subinterfaces that want the same frames. A single
+// tag and a double one with the same outer tag overlap.
+func (r *rules) checkMatches(i tree.Node, path string) {
+	owners := make(map[uint32]string) // outer<<16 | inner, inner 0 for a single tag
+	outers := make(map[uint16]string)
+	untagged := ""
+	for sub := range i.At("subinterfaces", "subinterface").Entries() {
+		index := sub.Key(0)
+		at := subinterfacePath(i.Key(0), index)
+		match := sub.At("vlan", "match")
+		single, double := match.At("single-tagged"), match.At("double-tagged")
+		switch {
+		case single.Exists() && double.Exists():
+			r.fail(at+"/vlan/match", "has two matches")
+		case single.Exists():
+			v := vlan(single.Text("config", "vlan-id"))
+			if other, ok := outers[v]; ok {
+				r.fail(at+"/vlan/match", "overlaps subinterface %s: both match outer VLAN %d", other, v)
+			}
+			outers[v], owners[uint32(v)<<16] = index, index
+		case double.Exists():
+			outer, inner := vlan(double.Text("config", "outer-vlan-id")), vlan(double.Text("config", "inner-vlan-id"))
+			if outer == 0 || inner == 0 {
+				r.fail(at+"/vlan/match/double-tagged", "needs both an outer and an inner VLAN")
+				continue
+			}
+			if other, ok := owners[uint32(outer)<<16]; ok {
+				r.fail(at+"/vlan/match", "overlaps subinterface %s: both match outer VLAN %d", other, outer)
+			}
+			key := uint32(outer)<<16 | uint32(inner)
+			if other, ok := owners[key]; ok {
+				r.fail(at+"/vlan/match", "is the same as that of subinterface %s: VLAN %d.%d", other, outer, inner)
+			}
+			outers[outer], owners[key] = index, index
+		default:
+			if untagged != "" {
+				r.fail(at, "matches untagged frames, as does subinterface %s", untagged)
+			}
+			untagged = index
+		}
+	}
+}
+
+// vlan reads a VLAN id the schema has checked; 0 when there is none.
+func vlan(text string) uint16 {
+	v, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(v)
+}
+
+func (r *rules) checkLACP() {
+	if r.after.At("lacp").Same(r.before.At("lacp")) && r.after.At("interfaces").Same(r.before.At("interfaces")) {
+		return
+	}
+	for l := range r.after.At("lacp", "interfaces", "interface").Entries() {
+		if name := l.Key(0); r.after.At("interfaces", "interface").Entry(name).Text("config", "type") != typeLAG {
+			r.fail(tree.KeyedPath("/lacp/interfaces/interface", "name", name), "%s is not a LAG", name)
+		}
+	}
+}
+
+// member returns the LAG that an interface is a member of, if any.
+func (r *rules) member(name string) string {
+	return r.after.At("interfaces", "interface").Entry(name).Text("ethernet", "config", "aggregate-id")
+}
+
+// checkBindings refuses filters and policers on members of LAGs.
+func (r *rules) checkBindings(names ...string) {
+	was := r.before.At(names...)
+	for b := range r.after.At(names...).Entries() {
+		if b.Same(was.Entry(b.Key(0))) {
+			continue
+		}
+		name := b.Text("interface-ref", "config", "interface")
+		if lag := r.member(name); lag != "" {
+			r.fail("/"+names[0]+"/interfaces", "%s: interface %s is a member of LAG %s", b.Key(0), name, lag)
+		}
+	}
+}
+
+func (r *rules) checkInstance(old, n tree.Node) {
+	path := tree.KeyedPath("/network-instances/network-instance", "name", n.Key(0))
+	ends := 0
+	was := old.At("connection-points", "connection-point")
+	for cp := range n.At("connection-points", "connection-point").Entries() {
+		ends += cp.At("endpoints", "endpoint").Len()
+		if cp.Same(was.Entry(cp.Key(0))) {
+			continue
+		}
+		at := tree.KeyedPath(path+"/connection-points/connection-point", "connection-point-id", cp.Key(0))
+		for e := range cp.At("endpoints", "endpoint").Entries() {
+			r.checkEndpoint(tree.KeyedPath(at+"/endpoints/endpoint", "endpoint-id", e.Key(0)), e)
+		}
+	}
+	if n.Text("config", "type") == "L2P2P" && ends > 2 {
+		r.fail(path, "a point-to-point instance has at most two endpoints, not %d", ends)
+	}
+}
+
+func (r *rules) checkEndpoint(path string, e tree.Node) {
+	switch e.Text("config", "type") {
+	case "LOCAL":
+		name, index := e.Text("local", "config", "interface"), e.Text("local", "config", "subinterface")
+		if name == "" || index == "" {
+			r.fail(path+"/local/config", "a local endpoint needs an interface and a subinterface")
+			return
+		}
+		if lag := r.member(name); lag != "" {
+			r.fail(path+"/local/config/interface", "%s is a member of LAG %s", name, lag)
+		}
+		if r.refs.To(subinterfacePath(name, index), "/network-instances") > 1 {
+			r.fail(path+"/local/config/subinterface", "%s.%s is in another service already", name, index)
+		}
+	case "REMOTE":
+		if e.Text("remote", "config", "remote-system") == "" {
+			r.fail(path+"/remote/config", "a remote endpoint needs a remote-system")
+		}
+	default:
+		r.fail(path+"/config/type", "an endpoint is LOCAL or REMOTE")
+	}
+}
