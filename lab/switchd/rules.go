@@ -32,25 +32,28 @@ func subinterfacePath(name, index string) string {
 
 // check returns why a switch would refuse to go from before to after.
 func (r *rules) check() error {
-	was := r.before.At("interfaces", "interface")
-	for i := range r.after.At("interfaces", "interface").Entries() {
-		if !i.Same(was.Entry(i.Key(0))) {
-			r.checkInterface(i)
-		}
-	}
+	r.changed(r.checkInterface, "interfaces", "interface")
 	r.checkLACP()
-	r.checkBindings("acl", "interfaces", "interface")
-	r.checkBindings("qos", "interfaces", "interface")
-	was = r.before.At("network-instances", "network-instance")
-	for n := range r.after.At("network-instances", "network-instance").Entries() {
-		if old := was.Entry(n.Key(0)); !n.Same(old) {
-			r.checkInstance(old, n)
-		}
-	}
+	r.changed(r.checkFilter, "acl", "interfaces", "interface")
+	r.changed(r.checkPolicer, "qos", "interfaces", "interface")
+	r.changed(r.checkInstance, "network-instances", "network-instance")
 	if len(r.faults) > 0 {
 		return r.faults
 	}
 	return nil
+}
+
+// changed calls check for every entry of a list that is new or differs.
+func (r *rules) changed(check func(old, n tree.Node), names ...string) {
+	was, is := r.before.At(names...), r.after.At(names...)
+	if is.Same(was) {
+		return
+	}
+	for n := range is.Entries() {
+		if old := was.Entry(n.Key(0)); !n.Same(old) {
+			check(old, n)
+		}
+	}
 }
 
 const (
@@ -66,7 +69,7 @@ func (r *rules) used(path string) bool {
 	return slices.ContainsFunc(users, func(below string) bool { return r.refs.To(path, below) > 0 })
 }
 
-func (r *rules) checkInterface(i tree.Node) {
+func (r *rules) checkInterface(_, i tree.Node) {
 	name := i.Key(0)
 	path := interfacePath(name)
 	lag := i.Text("ethernet", "config", "aggregate-id")
@@ -170,17 +173,19 @@ func (r *rules) member(name string) string {
 	return r.after.At("interfaces", "interface").Entry(name).Text("ethernet", "config", "aggregate-id")
 }
 
-// checkBindings refuses filters and policers on members of LAGs.
-func (r *rules) checkBindings(names ...string) {
-	was := r.before.At(names...)
-	for b := range r.after.At(names...).Entries() {
-		if b.Same(was.Entry(b.Key(0))) {
-			continue
-		}
-		name := b.Text("interface-ref", "config", "interface")
-		if lag := r.member(name); lag != "" {
-			r.fail("/"+names[0]+"/interfaces", "%s: interface %s is a member of LAG %s", b.Key(0), name, lag)
-		}
+func (r *rules) checkFilter(_, b tree.Node) {
+	r.checkBinding(tree.KeyedPath("/acl/interfaces/interface", "id", b.Key(0)), b)
+}
+
+func (r *rules) checkPolicer(_, b tree.Node) {
+	r.checkBinding(tree.KeyedPath("/qos/interfaces/interface", "interface-id", b.Key(0)), b)
+}
+
+// checkBinding refuses filters and policers on members of LAGs.
+func (r *rules) checkBinding(path string, b tree.Node) {
+	name := b.Text("interface-ref", "config", "interface")
+	if lag := r.member(name); lag != "" {
+		r.fail(path+"/interface-ref/config/interface", "%s is a member of LAG %s", name, lag)
 	}
 }
 

@@ -259,7 +259,7 @@ func (c *check) checkRemoved(gone *place) {
 		return
 	}
 	list := below(c.root, one.schema.parent)
-	if list == nil || !slices.ContainsFunc(list.kids, func(e *node) bool { return e.keyValue(0) == keys[0] }) {
+	if list == nil || len(list.under(keys[0]+keySeparator)) == 0 {
 		c.fail(gone, "cannot be removed: %s names it", c.user(path))
 	}
 }

@@ -235,7 +235,16 @@ func (r *reference) resolve(root *node, place *place, value string) bool {
 			}
 			continue
 		}
-		found := slices.IndexFunc(at.kids, func(e *node) bool {
+		// The leading keys narrow the list down.
+		prefix := ""
+		for i, from := range step.from {
+			if from.any() {
+				break
+			}
+			prefix += keys[i] + keySeparator
+		}
+		candidates := at.under(prefix)
+		found := slices.IndexFunc(candidates, func(e *node) bool {
 			for i, from := range step.from {
 				if !from.any() && e.keyValue(i) != keys[i] {
 					return false
@@ -246,7 +255,7 @@ func (r *reference) resolve(root *node, place *place, value string) bool {
 		if found < 0 {
 			return false
 		}
-		at = at.kids[found]
+		at = candidates[found]
 	}
 	return true
 }

@@ -36,7 +36,23 @@ func (n *node) keyValue(i int) string {
 	if len(n.schema.keys) == 1 {
 		return n.text
 	}
-	return strings.Split(n.text, keySeparator)[i]
+	rest := n.text
+	for ; i > 0; i-- {
+		_, rest, _ = strings.Cut(rest, keySeparator)
+	}
+	value, _, _ := strings.Cut(rest, keySeparator)
+	return value
+}
+
+// under returns the entries of a list of several keys whose joined keys begin
+// with a prefix.
+func (n *node) under(prefix string) []*node {
+	lo, _ := n.find(prefix)
+	hi := lo
+	for hi < len(n.kids) && strings.HasPrefix(n.kids[hi].text, prefix) {
+		hi++
+	}
+	return n.kids[lo:hi]
 }
 
 // child returns the kid of a container or entry with the given schema.
