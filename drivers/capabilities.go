@@ -25,6 +25,7 @@ type Capabilities struct {
 	Services     []switchcfg.ServiceType //
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
+	ServiceMTU   bool                    // services can have an MTU of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
 	Filters      bool                    // MAC filters on circuits
 	RateIn       bool                    // policing of what a member sends

@@ -118,6 +118,7 @@ type Spec struct {
 type Profile struct {
 	Name         string // "ixlab", "eos-4.36"
 	Capabilities Capabilities
+	Experimental bool // from documents only, not proved on a device
 }
 
 // Profile returns the profile of that name, or the default for "".

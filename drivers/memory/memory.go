@@ -18,13 +18,13 @@ import (
 
 // Faults are switches that make a [Switch] misbehave. The zero value behaves.
 type Faults struct {
-	Observe   error // every observation fails with it
-	Apply     error // every application fails with it, and changes nothing
-	Lost      bool  // applications are made, and their answer is lost
-	Stall     bool  // nothing answers until the context ends
-	Truncated bool  // observations are cut short
-	Permanent bool  // confirmed applications are refused: the device has no such thing
-	Ignored   bool  // applications are accepted and change nothing
+	Observe   error    // every observation fails with it
+	Apply     error    // every application fails with it, and changes nothing
+	Lost      bool     // applications are made, and their answer is lost
+	Stall     bool     // nothing answers until the context ends
+	Truncated bool     // observations are cut short
+	Permanent bool     // confirmed applications are refused: the device has no such thing
+	Ignored   bool     // applications are accepted and change nothing
 	Down      []string // ports and LAGs that are down
 }
 

@@ -1,0 +1,17 @@
+// Package all lists the drivers.
+package all
+
+import (
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/memory"
+	"github.com/ixagent/ixagent/drivers/openconfig"
+)
+
+// Registry returns every driver by name. Each Registry has memory switches of its own.
+func Registry() drivers.Registry {
+	r := make(drivers.Registry)
+	for _, s := range []drivers.Spec{memory.Spec(), openconfig.Spec()} {
+		r[s.Name] = s
+	}
+	return r
+}

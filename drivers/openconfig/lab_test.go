@@ -1,0 +1,126 @@
+package openconfig
+
+import (
+	"crypto/tls"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
+)
+
+func TestMain(m *testing.M) {
+	// ygot imports glog, whose init starts a goroutine for ever.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// lab is a lab switch and what is needed to reach it.
+type lab struct {
+	*switchd.Switch
+	faults *switchd.Faults
+	device drivers.Device
+}
+
+func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
+	t.Helper()
+	ca, err := switchd.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{faults: new(switchd.Faults)}
+	l.Switch, err = switchd.New(switchd.Options{
+		Name: "sw1", Listen: "127.0.0.1:0", Ports: ports, Faults: l.faults,
+		TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, Users: map[string]string{"agent": "secret"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Start()
+	t.Cleanup(l.Switch.Close)
+	l.device = drivers.Device{
+		Name: "sw1", Address: l.Addr().String(), Username: "agent", Password: secret.New("secret"),
+		TLS: &tls.Config{RootCAs: ca.Pool()}, Capabilities: caps, Timeout: 20 * time.Second,
+	}
+	return l
+}
+
+func (l *lab) open(t testing.TB) drivers.Driver {
+	t.Helper()
+	d, err := Spec().Open(t.Context(), l.device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func scope(o switchcfgtest.Options) *plan.Scope {
+	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
+	for _, p := range o.Ports {
+		s.Ports[p] = true
+	}
+	return s
+}
+
+func options(c drivers.Capabilities) switchcfgtest.Options {
+	o := switchcfgtest.Default()
+	o.PortTPID = c.TPIDScope == drivers.PortScope
+	return o
+}
+
+func profile(t testing.TB, name string) drivers.Capabilities {
+	t.Helper()
+	p, ok := Spec().Profile(name)
+	if !ok {
+		t.Fatalf("no profile %q", name)
+	}
+	return p.Capabilities
+}
+
+func TestLabSwitchConforms(t *testing.T) {
+	for _, p := range []string{"ixlab", "openconfig", "srlinux-25.3"} {
+		t.Run(p, func(t *testing.T) {
+			caps := profile(t, p)
+			o := options(caps)
+			drivertest.Run(t, drivertest.Harness{
+				Caps: caps, Options: o, Scope: scope(o),
+				New: func(t *testing.T) drivertest.Switch {
+					l := newLab(t, caps, o.Ports...)
+					return drivertest.Switch{
+						Open: func() drivers.Driver {
+							d, err := Spec().Open(t.Context(), l.device)
+							if err != nil {
+								t.Fatal(err)
+							}
+							return d
+						},
+						Truncate: func(on bool) {
+							n := 0
+							if on {
+								n = 1
+							}
+							l.faults.TruncateGets(n)
+						},
+					}
+				},
+			})
+		})
+	}
+}
+
+var _ = fmt.Sprint
