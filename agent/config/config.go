@@ -18,7 +18,7 @@ type Config struct {
 	Listen      netip.AddrPort          `yaml:"listen" jsonschema:"default=127.0.0.1:9809"`          // where metrics, health and the status API are served
 	Limits      Limits                  `yaml:"limits"`                                              // how much one pass may do
 	Policy      Policy                  `yaml:"policy"`                                              // what the exchange leaves open
-	Credentials map[string]*Credentials `yaml:"credentials,omitempty"`                               // how the agent proves itself to devices, by name
+	Credentials map[string]*Credentials `yaml:"credentials"`                                         // how the agent proves itself to devices, by name
 	Inventory   Inventory               `yaml:"inventory" jsonschema:"required"`                     // the exchange's switches, here or in files beside this one
 }
 
@@ -35,10 +35,10 @@ const (
 type Source struct {
 	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"` // of your choice, in logs and metrics
 	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=file"`          // ixapi: polled from a server; file: a folder of JSON files
-	URL             string        `yaml:"url,omitempty" jsonschema:"format=uri"`                    // of ixapi: where the collections are, https://ixapi.example.net/api/v2
-	Path            Path          `yaml:"path,omitempty"`                                           // of file: the folder
-	Auth            *Auth         `yaml:"auth,omitempty"`                                           // of ixapi; without it requests carry no credentials
-	TLS             *TLS          `yaml:"tls,omitempty"`                                            // of ixapi; without it the system's roots are trusted
+	URL             string        `yaml:"url" jsonschema:"format=uri"`                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2
+	Path            Path          `yaml:"path"`                                                     // of file: the folder
+	Auth            *Auth         `yaml:"auth"`                                                     // of ixapi; without it requests carry no credentials
+	TLS             *TLS          `yaml:"tls"`                                                      // of ixapi; without it the system's roots are trusted
 	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                            // time between two reads, at least 1s; jitter is added
 	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                      // a read that lost a larger part of its records than this is refused
 	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`        // a loss of this many records is never refused, whatever part of all it is
@@ -58,19 +58,19 @@ const (
 // Auth is how a source authenticates.
 type Auth struct {
 	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token; oauth2: client credentials; static: a bearer token made elsewhere
-	Key      SecretRef `yaml:"key,omitempty"`                                                 // of token: the API key; of oauth2: the client id
+	Key      SecretRef `yaml:"key"`                                                           // of token: the API key; of oauth2: the client id
 	Secret   SecretRef `yaml:"secret" jsonschema:"required"`                                  // the API secret, client secret or bearer token
-	TokenURL string    `yaml:"token_url,omitempty" jsonschema:"format=uri"`                   // of oauth2
-	Scopes   []string  `yaml:"scopes,omitempty"`                                              // of oauth2; the default is ix-api
+	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2
+	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2; the default is ix-api
 }
 
 // TLS is how the far end is verified and how the agent proves itself. The files are PEM.
 type TLS struct {
-	CA                 Path   `yaml:"ca,omitempty"`                   // certificates to trust instead of the system's
-	Cert               Path   `yaml:"cert,omitempty"`                 // certificate to show, with key
-	Key                Path   `yaml:"key,omitempty"`                  // private key, readable by the agent alone
-	ServerName         string `yaml:"server_name,omitempty"`          // name to expect in the far end's certificate instead of its address
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify,omitempty"` // accept any certificate: for a lab only
+	CA                 Path   `yaml:"ca"`                   // certificates to trust instead of the system's
+	Cert               Path   `yaml:"cert"`                 // certificate to show, with key
+	Key                Path   `yaml:"key"`                  // private key, readable by the agent alone
+	ServerName         string `yaml:"server_name"`          // name to expect in the far end's certificate instead of its address
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"` // accept any certificate: for a lab only
 }
 
 // Limits bound what one pass may do by itself; beyond them a person has to approve.
@@ -106,20 +106,20 @@ type Testing struct {
 
 // Credentials are how the agent proves itself to devices.
 type Credentials struct {
-	Username string    `yaml:"username,omitempty"` // account on the device
-	Password SecretRef `yaml:"password,omitempty"` // its password
-	TLS      *TLS      `yaml:"tls,omitempty"`      // how the device is verified, and the agent's certificate
+	Username string    `yaml:"username"` // account on the device
+	Password SecretRef `yaml:"password"` // its password
+	TLS      *TLS      `yaml:"tls"`      // how the device is verified, and the agent's certificate
 }
 
 // Inventory is what the exchange's records do not say about its switches.
 type Inventory struct {
-	Include      Paths          `yaml:"include,omitempty"`       // further inventory files, relative to this one
-	Fabric       Fabric         `yaml:"fabric"`                  // how switches reach each other
-	Pools        Pools          `yaml:"pools"`                   // numbers the agent may hand out
-	ExchangeLANs []*ExchangeLAN `yaml:"exchange_lans,omitempty"` // the peering LANs
-	StormControl switchcfg.Kbps `yaml:"storm_control,omitempty"` // kbit/s of broadcast, multicast and unknown unicast a customer port may send, where the device can; 0 for no limit
-	Devices      []*Device      `yaml:"devices,omitempty"`       // the switches
-	NNIs         []*NNI         `yaml:"nnis,omitempty"`          // the cloud providers' side of cloud_vc services
+	Include      Paths          `yaml:"include"`       // further inventory files, relative to this one
+	Fabric       Fabric         `yaml:"fabric"`        // how switches reach each other
+	Pools        Pools          `yaml:"pools"`         // numbers the agent may hand out
+	ExchangeLANs []*ExchangeLAN `yaml:"exchange_lans"` // the peering LANs
+	StormControl switchcfg.Kbps `yaml:"storm_control"` // kbit/s of broadcast, multicast and unknown unicast a customer port may send, where the device can; 0 for no limit
+	Devices      []*Device      `yaml:"devices"`       // the switches
+	NNIs         []*NNI         `yaml:"nnis"`          // the cloud providers' side of cloud_vc services
 
 	index index
 }
@@ -141,25 +141,25 @@ type Fabric struct {
 
 // Pools hold the numbers from which services made per order take theirs.
 type Pools struct {
-	VLAN []Range `yaml:"vlan,omitempty"` // within 1-4094
-	VNI  []Range `yaml:"vni,omitempty"`  // within 1-16777215
+	VLAN []Range `yaml:"vlan"` // within 1-4094
+	VNI  []Range `yaml:"vni"`  // within 1-16777215
 }
 
 // ExchangeLAN is a peering LAN.
 type ExchangeLAN struct {
 	NetworkService ixapi.ID         `yaml:"network_service" jsonschema:"required,oneof_type=string;integer"`              // id of the network service at the exchange
 	Name           string           `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=31"` // of the service on switches
-	VLAN           switchcfg.VLANID `yaml:"vlan,omitempty" jsonschema:"minimum=1,maximum=4094"`                           // across a vlan fabric
-	VNI            uint32           `yaml:"vni,omitempty" jsonschema:"minimum=1,maximum=16777215"`                        // across a vxlan fabric
-	MTU            uint16           `yaml:"mtu,omitempty" jsonschema:"minimum=1280"`                                      // octets of the layer-2 payload; without it the device's default
-	Quarantine     *Quarantine      `yaml:"quarantine,omitempty"`                                                         // where members are tested before they join
+	VLAN           switchcfg.VLANID `yaml:"vlan" jsonschema:"minimum=1,maximum=4094"`                                     // across a vlan fabric
+	VNI            uint32           `yaml:"vni" jsonschema:"minimum=1,maximum=16777215"`                                  // across a vxlan fabric
+	MTU            uint16           `yaml:"mtu" jsonschema:"minimum=1280"`                                                // octets of the layer-2 payload; without it the device's default
+	Quarantine     *Quarantine      `yaml:"quarantine"`                                                                   // where members are tested before they join
 }
 
 // Quarantine is the service that members of a peering LAN are tested in.
 type Quarantine struct {
 	Name string           `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=31"` // of the service on switches
-	VLAN switchcfg.VLANID `yaml:"vlan,omitempty" jsonschema:"minimum=1,maximum=4094"`                           // across a vlan fabric
-	VNI  uint32           `yaml:"vni,omitempty" jsonschema:"minimum=1,maximum=16777215"`                        // across a vxlan fabric
+	VLAN switchcfg.VLANID `yaml:"vlan" jsonschema:"minimum=1,maximum=4094"`                                     // across a vlan fabric
+	VNI  uint32           `yaml:"vni" jsonschema:"minimum=1,maximum=16777215"`                                  // across a vxlan fabric
 }
 
 // Mode is how far the agent goes on a device.
@@ -175,33 +175,33 @@ const (
 // Device is a switch.
 type Device struct {
 	Name          string     `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=63"` // of your choice, unique
-	ID            ixapi.ID   `yaml:"id,omitempty" jsonschema:"oneof_type=string;integer"`                          // of the device at the exchange; without it the name
+	ID            ixapi.ID   `yaml:"id" jsonschema:"oneof_type=string;integer"`                                    // of the device at the exchange; without it the name
 	Driver        string     `yaml:"driver" jsonschema:"required"`                                                 // see ixagent drivers
-	Profile       string     `yaml:"profile,omitempty"`                                                            // kind or release of the device; without it the driver's first
+	Profile       string     `yaml:"profile"`                                                                      // kind or release of the device; without it the driver's first
 	Address       Address    `yaml:"address" jsonschema:"required"`                                                // host or host:port of its management; without a port the driver's
 	Credentials   string     `yaml:"credentials" jsonschema:"required"`                                            // name of an entry of credentials
 	Mode          Mode       `yaml:"mode" jsonschema:"default=observe,enum=observe,enum=approve,enum=enforce"`     // observe: plan only; approve: apply what a person approved; enforce: apply by itself
-	Adopt         bool       `yaml:"adopt,omitempty"`                                                              // take over what is found on the agent's ports and numbers without its mark
-	TunnelAddress netip.Addr `yaml:"tunnel_address,omitempty"`                                                     // end of its VXLAN tunnels
-	LAGs          LAGs       `yaml:"lags,omitempty"`                                                               // the LAGs the agent may make; without it none
-	MTU           uint16     `yaml:"mtu,omitempty" jsonschema:"minimum=1280"`                                      // of customer ports, octets of the layer-2 payload; without it the device's default
-	Site          string     `yaml:"site,omitempty"`                                                               // of your choice
-	Override      Override   `yaml:"capabilities,omitempty"`                                                       // where this device differs from its profile
-	Ports         []*Port    `yaml:"ports,omitempty"`                                                              // the customer ports; what is not listed is never touched
+	Adopt         bool       `yaml:"adopt"`                                                                        // take over what is found on the agent's ports and numbers without its mark
+	TunnelAddress netip.Addr `yaml:"tunnel_address"`                                                               // end of its VXLAN tunnels
+	LAGs          LAGs       `yaml:"lags"`                                                                         // the LAGs the agent may make; without it none
+	MTU           uint16     `yaml:"mtu" jsonschema:"minimum=1280"`                                                // of customer ports, octets of the layer-2 payload; without it the device's default
+	Site          string     `yaml:"site"`                                                                         // of your choice
+	Override      Override   `yaml:"capabilities"`                                                                 // where this device differs from its profile
+	Ports         []*Port    `yaml:"ports"`                                                                        // the customer ports; what is not listed is never touched
 
 	derived derived
 }
 
 // LAGs are the link aggregation groups that belong to the agent.
 type LAGs struct {
-	Prefix string `yaml:"prefix,omitempty" jsonschema:"pattern=^[A-Za-z]([A-Za-z0-9/_. -]*[A-Za-z/_. -])?$,maxLength=32"` // of their names on the device, Port-Channel for Port-Channel100
-	Range  Range  `yaml:"range,omitempty"`                                                                                // numbers the agent may hand out
+	Prefix string `yaml:"prefix" jsonschema:"pattern=^[A-Za-z]([A-Za-z0-9/_. -]*[A-Za-z/_. -])?$,maxLength=32"` // of their names on the device, Port-Channel for Port-Channel100
+	Range  Range  `yaml:"range"`                                                                                // numbers the agent may hand out
 }
 
 // Port is a customer port: what the exchange calls it and what the device calls it.
 type Port struct {
-	ID        ixapi.ID `yaml:"id,omitempty" jsonschema:"oneof_type=string;integer"`                                  // of the port at the exchange
-	Name      string   `yaml:"name,omitempty" jsonschema:"oneof_type=string;integer"`                                // of the port at the exchange, used where no id is given
+	ID        ixapi.ID `yaml:"id" jsonschema:"oneof_type=string;integer"`                                            // of the port at the exchange
+	Name      string   `yaml:"name" jsonschema:"oneof_type=string;integer"`                                          // of the port at the exchange, used where no id is given
 	Interface string   `yaml:"interface" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9/:._ -]*$,maxLength=63"` // name on the device
 }
 
@@ -217,32 +217,32 @@ const (
 
 // Override replaces parts of a profile's capabilities. What is left out stays as in the profile.
 type Override struct {
-	Encapsulations []Encapsulation         `yaml:"encapsulations,omitempty" jsonschema:"enum=port,enum=dot1q,enum=qinq"` // forms of circuits
-	TPIDs          []switchcfg.TPID        `yaml:"tpids,omitempty"`                                                      // outer ethertypes
-	TPIDScope      string                  `yaml:"tpid_scope,omitempty" jsonschema:"enum=port,enum=circuit"`             // whether all circuits of a port share one ethertype
-	Services       []switchcfg.ServiceType `yaml:"services,omitempty" jsonschema:"enum=lan,enum=line,enum=tree"`         // service types
-	LACP           *bool                   `yaml:"lacp,omitempty"`                                                       // LAGs can run LACP
-	VLANTags       *bool                   `yaml:"vlan_tags,omitempty"`                                                  // services can cross a vlan fabric
-	VXLAN          *bool                   `yaml:"vxlan,omitempty"`                                                      // services can cross a vxlan fabric
-	Filters        *bool                   `yaml:"filters,omitempty"`                                                    // MAC filters on circuits
-	RateIn         *bool                   `yaml:"rate_in,omitempty"`                                                    // policing of what a member sends
-	RateOut        *bool                   `yaml:"rate_out,omitempty"`                                                   // policing or shaping of what a member receives
-	StormControl   *bool                   `yaml:"storm_control,omitempty"`                                              // on ports and LAGs
-	MACLimit       *bool                   `yaml:"mac_limit,omitempty"`                                                  // per circuit
-	SystemID       *bool                   `yaml:"system_id,omitempty"`                                                  // LACP system identifier per LAG
-	MaxUnit        *uint32                 `yaml:"max_unit,omitempty"`                                                   // greatest subinterface number; 0 for no limit
-	MaxLAGMembers  *int                    `yaml:"max_lag_members,omitempty" jsonschema:"minimum=0"`                     // ports of one LAG; 0 for no limit
-	MaxMTU         *uint16                 `yaml:"max_mtu,omitempty"`                                                    // octets; 0 for no limit
-	MaxCircuits    *int                    `yaml:"max_circuits,omitempty" jsonschema:"minimum=0"`                        // on the device; 0 for no limit
-	MaxFilterMACs  *int                    `yaml:"max_filter_macs,omitempty" jsonschema:"minimum=0"`                     // addresses in one filter; 0 for no limit
+	Encapsulations []Encapsulation         `yaml:"encapsulations" jsonschema:"enum=port,enum=dot1q,enum=qinq"` // forms of circuits
+	TPIDs          []switchcfg.TPID        `yaml:"tpids"`                                                      // outer ethertypes
+	TPIDScope      string                  `yaml:"tpid_scope" jsonschema:"enum=port,enum=circuit"`             // whether all circuits of a port share one ethertype
+	Services       []switchcfg.ServiceType `yaml:"services" jsonschema:"enum=lan,enum=line,enum=tree"`         // service types
+	LACP           *bool                   `yaml:"lacp"`                                                       // LAGs can run LACP
+	VLANTags       *bool                   `yaml:"vlan_tags"`                                                  // services can cross a vlan fabric
+	VXLAN          *bool                   `yaml:"vxlan"`                                                      // services can cross a vxlan fabric
+	Filters        *bool                   `yaml:"filters"`                                                    // MAC filters on circuits
+	RateIn         *bool                   `yaml:"rate_in"`                                                    // policing of what a member sends
+	RateOut        *bool                   `yaml:"rate_out"`                                                   // policing or shaping of what a member receives
+	StormControl   *bool                   `yaml:"storm_control"`                                              // on ports and LAGs
+	MACLimit       *bool                   `yaml:"mac_limit"`                                                  // per circuit
+	SystemID       *bool                   `yaml:"system_id"`                                                  // LACP system identifier per LAG
+	MaxUnit        *uint32                 `yaml:"max_unit"`                                                   // greatest subinterface number; 0 for no limit
+	MaxLAGMembers  *int                    `yaml:"max_lag_members" jsonschema:"minimum=0"`                     // ports of one LAG; 0 for no limit
+	MaxMTU         *uint16                 `yaml:"max_mtu"`                                                    // octets; 0 for no limit
+	MaxCircuits    *int                    `yaml:"max_circuits" jsonschema:"minimum=0"`                        // on the device; 0 for no limit
+	MaxFilterMACs  *int                    `yaml:"max_filter_macs" jsonschema:"minimum=0"`                     // addresses in one filter; 0 for no limit
 }
 
 // NNI is the port or LAG that carries cloud_vc services to their provider. Exactly one of Service,
 // ProductOffering and ServiceProvider says which, the first taking precedence over the others in this order.
 type NNI struct {
-	Service         ixapi.ID       `yaml:"service,omitempty" jsonschema:"oneof_type=string;integer"`                             // id of one network service at the exchange
-	ProductOffering ixapi.ID       `yaml:"product_offering,omitempty" jsonschema:"oneof_type=string;integer"`                    // id of an offering, for all its services
-	ServiceProvider string         `yaml:"service_provider,omitempty"`                                                           // as in product offerings, for all its services
+	Service         ixapi.ID       `yaml:"service" jsonschema:"oneof_type=string;integer"`                                       // id of one network service at the exchange
+	ProductOffering ixapi.ID       `yaml:"product_offering" jsonschema:"oneof_type=string;integer"`                              // id of an offering, for all its services
+	ServiceProvider string         `yaml:"service_provider"`                                                                     // as in product offerings, for all its services
 	Handover        uint16         `yaml:"handover" jsonschema:"default=1,minimum=1"`                                            // number of the handover, 1 for services without diversity
 	Device          string         `yaml:"device" jsonschema:"required"`                                                         // name of a device
 	Interface       string         `yaml:"interface" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9/:._ -]*$,maxLength=63"` // port, or LAG made by hand, on that device

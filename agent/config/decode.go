@@ -16,15 +16,15 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// maxValues bounds the values of a configuration, which aliases could multiply.
-const maxValues = 4 << 20
+// maxAliased bounds the values that aliases stand for, as aliases of aliases multiply.
+const maxAliased = 1 << 18
 
 // decoder fills Go values from YAML nodes by the tags of their types. It goes on after a fault.
 type decoder struct {
-	faults Faults
-	marks  map[any]mark // where a value came from, by pointer to it
-	fields map[reflect.Type][]field
-	values int
+	faults  Faults
+	marks   map[any]mark // where a value came from, by pointer to it
+	fields  map[reflect.Type][]field
+	aliased int // values that aliases stand for
 }
 
 // mark is the origin of a value.
@@ -113,10 +113,7 @@ func (d *decoder) value(w where, n ast.Node, v reflect.Value, r rule) bool {
 		d.faultNode(w, n, "", "is already set at %s", first.position())
 		return false
 	}
-	if d.values++; d.values > maxValues {
-		if d.values == maxValues+1 {
-			d.faultNode(w, n, "", "the configuration has more than %d values", maxValues)
-		}
+	if d.exhausted(w) {
 		return false
 	}
 	if _, null := n.(*ast.NullNode); null {
@@ -145,6 +142,17 @@ func (d *decoder) value(w where, n ast.Node, v reflect.Value, r rule) bool {
 		d.list(w, n, v, r)
 	}
 	return true
+}
+
+// exhausted counts a value, and reports whether aliases stand for too many.
+func (d *decoder) exhausted(w where) bool {
+	if w.alias == nil || d.aliased > maxAliased {
+		return w.alias != nil
+	}
+	if d.aliased++; d.aliased > maxAliased {
+		d.faultNode(w, w.alias, "", "aliases stand for more than %d values", maxAliased)
+	}
+	return d.aliased > maxAliased
 }
 
 // grows reports whether values of type t can come from several files: lists of records and structs do.
@@ -219,7 +227,7 @@ func (d *decoder) entries(w where, n ast.Node) ([]entry, bool) {
 			continue
 		}
 		key := it.Key().GetToken().Value
-		if d.values++; d.values > maxValues {
+		if d.exhausted(w) {
 			return nil, false
 		}
 		if first, again := seen[key]; again {

@@ -39,15 +39,7 @@ func Schema() ([]byte, error) {
 		ExpandedStruct:             true,
 		Anonymous:                  true,
 		Mapper:                     scalarSchema,
-		LookupComment: func(t reflect.Type, field string) string {
-			word := words[t.Name()+"."+field]
-			if f, ok := t.FieldByName(field); ok {
-				if d := parseRule(f.Tag.Get("jsonschema")).standard; d != "" {
-					word += "; default " + d
-				}
-			}
-			return word
-		},
+		LookupComment:              words.of,
 	}
 	s := r.Reflect(new(Config))
 	s.Title = "ixagent configuration"
@@ -93,13 +85,29 @@ func pathsSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{path, {Type: "array", Items: path}}}
 }
 
-// comments returns the comments of the fields of config.go by "Type.Field".
-func comments() (map[string]string, error) {
+// remarks are the comments of the fields of config.go by "Type.Field".
+type remarks map[string]string
+
+// of returns the description of a field: its comment and its default.
+func (r remarks) of(t reflect.Type, name string) string {
+	if t.Kind() != reflect.Struct || name == "" {
+		return ""
+	}
+	word := r[t.Name()+"."+name]
+	if f, ok := t.FieldByName(name); ok {
+		if standard := parseRule(f.Tag.Get("jsonschema")).standard; standard != "" {
+			word += "; default " + standard
+		}
+	}
+	return word
+}
+
+func comments() (remarks, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "config.go", source, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}
-	words := make(map[string]string)
+	words := make(remarks)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
