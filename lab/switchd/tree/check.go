@@ -281,3 +281,22 @@ func (c *check) user(target string) string {
 	})
 	return found
 }
+
+// Equal reports whether both know the same references.
+func (r *References) Equal(o *References) bool {
+	if len(r.counts) != len(o.counts) {
+		return false
+	}
+	for target, counts := range r.counts {
+		others := o.counts[target]
+		if len(counts) != len(others) {
+			return false
+		}
+		for _, c := range counts {
+			if !slices.Contains(others, c) {
+				return false
+			}
+		}
+	}
+	return true
+}
