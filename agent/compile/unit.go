@@ -1,0 +1,542 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// The kinds of record in a [switchcfg.Tag].
+const (
+	markConnection = "conn"
+	markPort       = "port"
+	markConfig     = "nsc"
+	markService    = "ns"
+	markLAN        = "lan"
+)
+
+// unit is a connection with its configs, compiled.
+type unit struct {
+	id          ixapi.ID
+	device      *config.Device // nil if the connection is on none of the inventory's
+	everywhere  bool           // freezes hold on every device
+	caps        drivers.Capabilities
+	parent      string             // LAG or interface that carries the circuits; "" if it is not known
+	objects     []switchcfg.Object // the ports and the LAG
+	attachments []*attachment
+	freezes     []plan.Freeze
+	rejections  []Rejection
+	names       map[string]string // as in [plan.Intent]
+	next        time.Time         // when a MAC window begins or ends
+}
+
+// attachment is a config that has an end on a switch.
+type attachment struct {
+	unit    *unit
+	config  *ixapi.NetworkServiceConfig
+	fate    fate
+	frozen  bool               // it is there or not, and nobody touches it
+	circuit *switchcfg.Circuit // nil if frozen
+	filter  *switchcfg.Filter  // its own; nil if it shares the control filter
+	join    joint
+	group   *group
+}
+
+func (a *attachment) reject(tag Tag, severity int, message string, attrs map[string]any) Rejection {
+	r := Rejection{Collection: ixapi.NetworkServiceConfigs, ID: a.config.ID, Account: a.config.ConsumingAccount,
+		Severity: severity, Tag: tag, Message: message, Attrs: attrs}
+	if a.unit.device != nil {
+		r.Device = a.unit.device.Name
+	}
+	return r
+}
+
+// number gives a connection that is or will be a LAG its number, and notes when the connection has ended.
+func (c *Compiler) number(conn *ixapi.Connection) {
+	owner := markConnection + ":" + conn.ID
+	f, _ := connectionFate(conn.State, c.policy)
+	if f == gone {
+		c.alloc.Release(owner, c.now)
+		return
+	}
+	if !f.made() || conn.Faulty || conn.Mode != ixapi.ModeLAGLACP && conn.Mode != ixapi.ModeLAGStatic || len(conn.Ports) == 0 {
+		return
+	}
+	if port := c.records.ports[conn.Ports[0]]; port != nil {
+		if at, ok := c.inv.Attachment(port); ok {
+			c.alloc.Take("lag/"+at.Device.Name, owner, []config.Range{at.Device.LAGs.Range}, 0, c.now)
+		}
+	}
+}
+
+// retire releases the numbers of a service that has ended.
+func (c *Compiler) retire(s *ixapi.NetworkService) {
+	if f, _ := commonFate(s.State, noPolicy); f != gone {
+		return
+	}
+	c.alloc.Release(markService+":"+s.ID, c.now)
+	for h := 1; h <= s.Diversity; h++ {
+		c.alloc.Release(markService+":"+s.ID+handoverSuffix(h), c.now)
+	}
+}
+
+// compile compiles the connection of that id with its configs. It reads the compiler and changes nothing but
+// the allocation of unit numbers on the connection's own parent.
+func (c *Compiler) compile(id ixapi.ID) *unit {
+	u := &unit{id: id}
+	conn, configs := c.records.connections[id], c.records.configs[id]
+	if conn == nil {
+		for _, n := range configs {
+			c.orphan(u, n)
+		}
+		return u
+	}
+	f, tag := connectionFate(conn.State, c.policy)
+	u.locate(c, conn)
+	switch {
+	case f == gone:
+		c.inactive(u, conn, configs)
+		return u
+	case conn.Faulty:
+		u.refuse(conn, TagUnreadable, severityError, c.records.fault(ixapi.Connections, id), nil)
+	case f == dormant:
+		u.hold(plan.Freeze{Record: u.mark(markConnection, id, conn.ConsumingAccount).Record, Why: fmt.Sprintf("connection %s is in state %s", id, conn.State), Cause: u.cause(conn)})
+		c.inactive(u, conn, configs)
+		return u
+	case f == frozen:
+		message, attrs := unfit("connection", id, conn.State, tag)
+		u.refuse(conn, tag, severityError, message, attrs)
+	default:
+		c.ports(u, conn, f)
+	}
+	if u.parent == "" && u.device == nil && len(u.rejections) == 0 {
+		return u // it is on a device of somebody else
+	}
+	refused := len(u.rejections) > 0
+	for _, n := range configs {
+		if a := c.attach(u, conn, n, f, refused); a != nil {
+			u.attachments = append(u.attachments, a)
+		}
+	}
+	if !refused {
+		c.collide(u, conn)
+		u.ethertype(conn, configs)
+	} else {
+		u.objects = nil
+	}
+	return u
+}
+
+func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string]any) {
+	attrs := map[string]any{"state": string(s)}
+	switch tag {
+	case TagStateRedacted:
+		return fmt.Sprintf("the state of %s %s is not shown to the agent: what stands for it on switches is left as it is", kind, id), attrs
+	case TagStateUnknown:
+		return fmt.Sprintf("%s %s is in state %q, which the agent does not know: what stands for it on switches is left as it is", kind, id, s), attrs
+	}
+	return fmt.Sprintf("%s %s is in state %s: what stands for it on switches is left as it is", kind, id, s), attrs
+}
+
+// mark returns the tag of a record, and remembers the id where the tag had to shorten it.
+func (u *unit) mark(kind string, id, account ixapi.ID) switchcfg.Tag {
+	t := switchcfg.NewTag(kind, id, account)
+	if full := kind + ":" + id; t.Record != full {
+		if u.names == nil {
+			u.names = make(map[string]string)
+		}
+		u.names[t.Record] = full
+	}
+	return t
+}
+
+func (u *unit) cause(conn *ixapi.Connection) plan.Cause {
+	return plan.Cause{Record: markConnection + ":" + conn.ID, Account: conn.ConsumingAccount}
+}
+
+func (u *unit) hold(f ...plan.Freeze) { u.freezes = append(u.freezes, f...) }
+
+// locate finds the device and the parent as far as the record tells, without judging it.
+func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
+	var first *config.Port
+	for _, id := range conn.Ports {
+		if port := c.records.ports[id]; port != nil {
+			if at, ok := c.inv.Attachment(port); ok && u.device == nil {
+				u.device, first = at.Device, at.Port
+			}
+		}
+	}
+	if u.device == nil {
+		// A LAG keeps its number when its ports are no longer shown.
+		for _, d := range c.inv.Devices {
+			if n, ok := c.alloc.Lookup("lag/"+d.Name, markConnection+":"+conn.ID); ok {
+				u.device, u.parent = d, d.LAGName(n)
+				break
+			}
+		}
+	}
+	if u.device == nil {
+		return
+	}
+	u.caps = u.device.Capabilities()
+	if n, ok := c.alloc.Lookup("lag/"+u.device.Name, markConnection+":"+conn.ID); ok {
+		u.parent = u.device.LAGName(n)
+	} else if first != nil && conn.Mode == ixapi.ModeStandalone {
+		u.parent = first.Interface
+	}
+}
+
+// refuse keeps a connection as it is found and says why.
+func (u *unit) refuse(conn *ixapi.Connection, tag Tag, severity int, message string, attrs map[string]any) {
+	r := Rejection{Collection: ixapi.Connections, ID: conn.ID, Account: conn.ConsumingAccount, Severity: severity, Tag: tag, Message: message, Attrs: attrs}
+	if u.device != nil {
+		r.Device = u.device.Name
+	}
+	u.rejections = append(u.rejections, r)
+	f := plan.Freeze{Record: u.mark(markConnection, conn.ID, "").Record, Why: message, Cause: u.cause(conn)}
+	u.hold(f)
+	if u.parent != "" {
+		f.Record, f.Under = "", true
+		f.Key = switchcfg.Key{Kind: switchcfg.KindLAG, Name: u.parent}
+		u.hold(f)
+		f.Key.Kind = switchcfg.KindInterface
+		u.hold(f)
+	}
+	for _, p := range conn.Ports {
+		u.hold(plan.Freeze{Record: u.mark(markPort, p, "").Record, Why: message, Cause: u.cause(conn)})
+	}
+}
+
+// inactive refuses the configs that want to be on a connection that is not in service.
+func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
+	for _, n := range configs {
+		f, tag := configFate(n.State, n.Type, c.policy)
+		a := &attachment{unit: u, config: n, fate: f, frozen: true}
+		switch {
+		case f == gone || f == dormant && !n.Faulty:
+			c.keepDormant(u, n, f)
+			continue
+		case f == frozen:
+			message, attrs := unfit("network-service-config", n.ID, n.State, tag)
+			u.refuseConfig(a, tag, severityError, message, attrs)
+		case n.Faulty:
+			u.refuseConfig(a, TagUnreadable, severityError, c.records.fault(ixapi.NetworkServiceConfigs, n.ID), nil)
+		default:
+			u.refuseConfig(a, TagConnectionInactive, severityWarning,
+				fmt.Sprintf("network-service-config %s is in state %s and its connection %s in state %s: a connection carries services only in production", n.ID, n.State, conn.ID, conn.State),
+				map[string]any{"connection": conn.ID, "connection_state": string(conn.State)})
+		}
+		if _, _, _, why := c.service(a); why == "" {
+			u.attachments = append(u.attachments, a)
+		}
+	}
+}
+
+// orphan refuses a config whose connection is not among the records.
+func (c *Compiler) orphan(u *unit, n *ixapi.NetworkServiceConfig) {
+	f, tag := configFate(n.State, n.Type, c.policy)
+	a := &attachment{unit: u, config: n, fate: f, frozen: true}
+	switch {
+	case f == gone || f == dormant:
+		c.keepDormant(u, n, f)
+	case n.Faulty:
+		u.refuseConfig(a, TagUnreadable, severityError, c.records.fault(ixapi.NetworkServiceConfigs, n.ID), nil)
+	case n.Connection == "" && n.RoutingFunction != "":
+		u.refuseConfig(a, TagRoutedOnly, severityInfo, fmt.Sprintf("network-service-config %s hangs on routing function %s and has no connection: there is nothing to configure on a switch", n.ID, n.RoutingFunction), nil)
+	case f == frozen:
+		message, attrs := unfit("network-service-config", n.ID, n.State, tag)
+		u.refuseConfig(a, tag, severityError, message, attrs)
+	case n.Connection == "":
+		u.refuseConfig(a, TagConnectionUnknown, severityError, fmt.Sprintf("network-service-config %s shows neither a connection nor a routing function", n.ID), nil)
+	default:
+		u.refuseConfig(a, TagConnectionUnknown, severityError, fmt.Sprintf("network-service-config %s is on connection %s, which the exchange does not list", n.ID, n.Connection), map[string]any{"connection": n.Connection})
+	}
+}
+
+// keepDormant freezes what may stand on a switch for a config that is not provisioned yet: normally nothing.
+func (c *Compiler) keepDormant(u *unit, n *ixapi.NetworkServiceConfig, f fate) {
+	if f == dormant {
+		u.hold(plan.Freeze{Record: u.mark(markConfig, n.ID, "").Record, Why: fmt.Sprintf("network-service-config %s is in state %s", n.ID, n.State), Cause: configCause(n)})
+	}
+}
+
+func configCause(n *ixapi.NetworkServiceConfig) plan.Cause {
+	return plan.Cause{Record: markConfig + ":" + n.ID, Account: n.ConsumingAccount}
+}
+
+// refuseConfig keeps what stands for a config as it is found and says why. A remark about a config that is not
+// wanted on a switch yet refuses nothing.
+func (u *unit) refuseConfig(a *attachment, tag Tag, severity int, message string, attrs map[string]any) {
+	if a.fate == dormant && severity < severityNotice {
+		severity = severityNotice
+	}
+	u.rejections = append(u.rejections, a.reject(tag, severity, message, attrs))
+	a.frozen, a.circuit, a.filter = true, nil, nil
+	u.hold(plan.Freeze{Record: u.mark(markConfig, a.config.ID, "").Record, Why: message, Cause: configCause(a.config)})
+	u.everywhere = u.everywhere || a.config.Type == ixapi.ServiceCloud
+}
+
+// ports makes the interfaces and the LAG of a connection, or refuses it.
+func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
+	refuse := func(tag Tag, attrs map[string]any, format string, args ...any) {
+		u.refuse(conn, tag, severityError, fmt.Sprintf("connection %s ", conn.ID)+fmt.Sprintf(format, args...), attrs)
+	}
+	var places []config.Attachment
+	elsewhere := 0
+	for _, id := range conn.Ports {
+		port := c.records.ports[id]
+		if port == nil {
+			refuse(TagPortsMissing, map[string]any{"port": id}, "has port %s, which the exchange does not list", id)
+			return
+		}
+		if port.Faulty {
+			refuse(TagUnreadable, map[string]any{"port": id}, "has a port that is not readable: %s", c.records.fault(ixapi.Ports, id))
+			return
+		}
+		at, ok := c.inv.Attachment(port)
+		if !ok {
+			if _, ours := c.inv.DeviceByID(port.Device); ours || u.device != nil {
+				refuse(TagPortUnmapped, map[string]any{"port": id}, "has port %s (%s), which the inventory does not map to an interface", id, port.Name)
+				return
+			}
+			elsewhere++
+			continue
+		}
+		if port.Device != "" {
+			if there, ok := c.inv.DeviceByID(port.Device); !ok || there != at.Device {
+				refuse(TagPortMoved, map[string]any{"port": id, "device": port.Device}, "has port %s on device %s at the exchange and on %s in the inventory", id, port.Device, at.Device.Name)
+				return
+			}
+		}
+		if others := c.records.users[id]; len(others) > 1 {
+			refuse(TagPortShared, map[string]any{"port": id, "connections": others}, "shares port %s with another: connections %s", id, strings.Join(others, " and "))
+			return
+		}
+		places = append(places, at)
+	}
+	switch {
+	case len(conn.Ports) == 0:
+		refuse(TagPortsMissing, nil, "has no ports")
+		return
+	case elsewhere == len(conn.Ports):
+		u.device = nil
+		return
+	}
+	for _, p := range places {
+		if p.Device != u.device {
+			refuse(TagPortsApart, map[string]any{"devices": []string{u.device.Name, p.Device.Name}}, "has ports on %s and on %s: a LAG ends on one switch", u.device.Name, p.Device.Name)
+			return
+		}
+	}
+	down := f == prestaged
+	description := u.mark(markConnection, conn.ID, conn.ConsumingAccount).String()
+	var storm switchcfg.Kbps
+	if u.caps.StormControl {
+		storm = c.inv.StormControl
+	}
+	if conn.Mode == ixapi.ModeStandalone {
+		if len(places) != 1 {
+			refuse(TagPortsNotOne, map[string]any{"ports": len(places)}, "is standalone and has %d ports", len(places))
+			return
+		}
+		u.parent = places[0].Port.Interface
+		u.objects = append(u.objects, &switchcfg.Interface{Name: u.parent, Description: description, Shutdown: down, MTU: u.device.MTU, StormControl: storm})
+		return
+	}
+	lag := &switchcfg.LAG{Description: description, Shutdown: down, MinLinks: 1, MTU: u.device.MTU, StormControl: storm}
+	switch conn.Mode {
+	case ixapi.ModeLAGLACP:
+		lag.Mode, lag.Rate = switchcfg.ModeLACP, switchcfg.RateSlow
+		switch {
+		case !u.caps.LACP:
+			refuse(TagLACPUnsupported, nil, "needs LACP, which %s does not have", u.device.Name)
+			return
+		case conn.LACPTimeout == ixapi.LACPTimeoutFast:
+			lag.Rate = switchcfg.RateFast
+		case conn.LACPTimeout != ixapi.LACPTimeoutSlow && conn.LACPTimeout != "":
+			refuse(TagLACPTimeout, map[string]any{"lacp_timeout": string(conn.LACPTimeout)}, "has LACP timeout %q, neither slow nor fast", conn.LACPTimeout)
+			return
+		}
+	case ixapi.ModeLAGStatic:
+		lag.Mode = switchcfg.ModeStatic
+	case ixapi.ModeFlexEthernet:
+		refuse(TagModeUnsupported, map[string]any{"mode": string(conn.Mode)}, "has mode flex_ethernet, which the agent does not configure")
+		return
+	default:
+		refuse(TagModeUnknown, map[string]any{"mode": string(conn.Mode)}, "has mode %q, which the agent does not know", conn.Mode)
+		return
+	}
+	if m := u.caps.Limits.LAGMembers; m > 0 && len(places) > m {
+		refuse(TagLAGTooLarge, map[string]any{"ports": len(places), "limit": m}, "has %d ports, and a LAG of %s at most %d", len(places), u.device.Name, m)
+		return
+	}
+	number, ok := c.alloc.Lookup("lag/"+u.device.Name, markConnection+":"+conn.ID)
+	if !ok {
+		refuse(TagLAGNumbers, map[string]any{"range": u.device.LAGs.Range.String()}, "needs a LAG number, and none of %s on %s is free", u.device.LAGs.Range, u.device.Name)
+		return
+	}
+	u.parent = u.device.LAGName(number)
+	lag.Name = u.parent
+	for i, p := range places {
+		port := u.mark(markPort, conn.Ports[i], conn.ConsumingAccount).String()
+		u.objects = append(u.objects, &switchcfg.Interface{Name: p.Port.Interface, Description: port, Shutdown: down, MTU: u.device.MTU})
+		lag.Members = append(lag.Members, p.Port.Interface)
+	}
+	slices.SortFunc(lag.Members, switchcfg.CompareNames)
+	u.objects = append(u.objects, lag)
+}
+
+// collide refuses the configs of a connection whose encapsulations exclude each other, naming both, and those
+// that would bridge the port to itself.
+func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
+	var made []*attachment
+	for _, a := range u.attachments {
+		if a.circuit != nil {
+			made = append(made, a)
+		}
+	}
+	if len(made) < 2 {
+		return
+	}
+	slices.SortStableFunc(made, func(a, b *attachment) int {
+		x, y := a.circuit.Match, b.circuit.Match
+		if x.Form == switchcfg.Untagged || y.Form == switchcfg.Untagged {
+			return int(x.Form) - int(y.Form)
+		}
+		if x.TPID != y.TPID {
+			return int(x.TPID) - int(y.TPID)
+		}
+		if x.Outer != y.Outer {
+			return int(x.Outer) - int(y.Outer)
+		}
+		return int(x.Inner) - int(y.Inner)
+	})
+	refused := make(map[*attachment]func())
+	both := func(tag Tag, format string, group []*attachment) {
+		for i, a := range group {
+			other := group[(i+1)%len(group)]
+			if refused[a] == nil {
+				message := fmt.Sprintf(format, a.config.ID, a.circuit.Match, other.config.ID, conn.ID)
+				refused[a] = func() {
+					u.refuseConfig(a, tag, severityError, message, map[string]any{"other": other.config.ID, "connection": conn.ID})
+				}
+			}
+		}
+	}
+	for i := 0; i < len(made); {
+		j := i + 1
+		first := made[i].circuit.Match
+		for j < len(made) && made[j].circuit.Match.Encapsulation() == first.Encapsulation() {
+			j++
+		}
+		same := made[i:j]
+		i = j
+		switch {
+		case len(same) < 2:
+		case first.Form != switchcfg.Double:
+			both(TagCollision, "network-service-config %s (%s) and %s on connection %s take the same frames", same)
+		default:
+			for k := 0; k < len(same); {
+				l := k + 1
+				for l < len(same) && same[l].circuit.Match == same[k].circuit.Match {
+					l++
+				}
+				if l-k > 1 {
+					both(TagCollision, "network-service-config %s (%s) and %s on connection %s take the same frames", same[k:l])
+				}
+				k = l
+			}
+		}
+	}
+	if first := made[0]; first.circuit.Match.Form == switchcfg.Untagged && refused[first] == nil {
+		refused[first] = func() {
+			u.refuseConfig(first, TagPortNotAlone, severityError,
+				fmt.Sprintf("network-service-config %s takes the whole port, and %s is on connection %s too", first.config.ID, made[1].config.ID, conn.ID),
+				map[string]any{"other": made[1].config.ID, "connection": conn.ID})
+		}
+	}
+	joins := make(map[string][]*attachment)
+	for _, a := range made {
+		// A MAC filter of its own keeps a circuit from being one end of a loop, and leaves do not reach each other.
+		if a.filter == nil && a.circuit.Role != switchcfg.RoleLeaf {
+			joins[a.join.name] = append(joins[a.join.name], a)
+		}
+	}
+	for _, a := range made {
+		if g := joins[a.join.name]; len(g) > 0 && a.filter == nil && a.circuit.Role == switchcfg.RoleLeaf {
+			joins[a.join.name] = append(g, a)
+		}
+	}
+	for _, a := range made {
+		if g := joins[a.join.name]; len(g) > 1 && slices.Contains(g, a) {
+			both(TagSelfLoop, "network-service-config %s (%s) and %s would bridge connection %s to itself", g)
+		}
+	}
+	for _, a := range made {
+		if f := refused[a]; f != nil {
+			f()
+		}
+	}
+}
+
+// ethertype settles the outer ethertype of a port that knows only one: that of its circuits, or where they
+// differ the first of the connection's that one of them has. Configs with another are refused. Where no circuit
+// is made, what refused ones have counts, so that a port does not lose its ethertype under what is left as it is.
+func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
+	if u.caps.TPIDScope != drivers.PortScope {
+		return
+	}
+	var used []switchcfg.TPID
+	use := func(t switchcfg.TPID) {
+		if u.caps.TPID(t) && !slices.Contains(used, t) {
+			used = append(used, t)
+		}
+	}
+	for _, a := range u.attachments {
+		if a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged {
+			use(a.circuit.Match.TPID)
+		}
+	}
+	if len(used) == 0 {
+		for _, n := range configs {
+			if v := n.VLANConfig; v != nil && v.Type != ixapi.VLANTypePort && n.State != ixapi.StateDecommissioned {
+				if t, err := v.TPID(); err == nil {
+					use(switchcfg.TPID(t))
+				}
+			}
+		}
+	}
+	slices.Sort(used)
+	var chosen switchcfg.TPID
+	for _, e := range conn.OuterVLANEthertypes {
+		if raw, err := e.TPID(); err == nil && chosen == 0 && (slices.Contains(used, switchcfg.TPID(raw)) || len(used) == 0 && u.caps.TPID(switchcfg.TPID(raw))) {
+			chosen = switchcfg.TPID(raw)
+		}
+	}
+	switch {
+	case len(conn.VLANTypes) > 0 && !slices.ContainsFunc(conn.VLANTypes, func(t ixapi.VLANType) bool { return t != ixapi.VLANTypePort }):
+		chosen = 0 // it never carries tags
+	case chosen == 0 && len(used) > 0:
+		chosen = used[0]
+	}
+	for _, a := range u.attachments {
+		if a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged && a.circuit.Match.TPID != chosen {
+			u.refuseConfig(a, TagEthertypeMixed, severityError,
+				fmt.Sprintf("network-service-config %s needs ethertype %s, and a port of %s knows one: on connection %s it is %s", a.config.ID, a.circuit.Match.TPID, u.device.Name, conn.ID, chosen),
+				map[string]any{"ethertype": a.circuit.Match.TPID.String(), "port_ethertype": chosen.String()})
+		}
+	}
+	switch p := u.objects[len(u.objects)-1].(type) {
+	case *switchcfg.LAG:
+		p.TPID = chosen
+	case *switchcfg.Interface:
+		p.TPID = chosen
+	}
+}
