@@ -2,7 +2,6 @@ package openconfig
 
 import (
 	"crypto/tls"
-	"fmt"
 	"testing"
 	"time"
 
@@ -122,5 +121,3 @@ func TestLabSwitchConforms(t *testing.T) {
 		})
 	}
 }
-
-var _ = fmt.Sprint
