@@ -1,0 +1,46 @@
+# ixagent is made with the Go toolchain alone. `make` lists what can be made.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help build test lint generate bench demo fuzz clean
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PACKAGES  := ./... ./testdata
+TOOL      := go tool -modfile=go.tool.mod
+TESTFLAGS ?=
+BENCH     ?= .
+FUZZTIME  ?= 10s
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
+
+build: ## build bin/ixagent and bin/ixlab, static and stripped
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/ixagent ./cmd/ixlab
+
+test: lint ## check the source and run every test (TESTFLAGS=-race for the race detector)
+	go test $(TESTFLAGS) $(PACKAGES)
+
+lint: ## check modules, format and code
+	go mod verify
+	go mod tidy -diff
+	@unformatted=$$($(TOOL) gofumpt -l . testdata); if [[ -n $$unformatted ]]; then printf 'not formatted, run gofumpt -w:\n%s\n' "$$unformatted"; exit 1; fi
+	go vet $(PACKAGES)
+	$(TOOL) staticcheck $(PACKAGES)
+
+generate: ## write generated code and data sets anew (needs ../shared/yang or IXAGENT_YANG)
+	go generate $(PACKAGES)
+
+bench: ## run the benchmarks and print their results (BENCH=regexp chooses)
+	@grep -rl --include=*_test.go '^func Benchmark' . | xargs -r -n1 dirname | sort -u \
+	| xargs -r go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m | grep -E '^(pkg:|Benchmark|---|FAIL|panic)'
+
+demo: build ## show a whole pass on this machine: a sandbox exchange, four lab switches, plan, apply, verify
+	bin/ixlab demo
+
+fuzz: ## fuzz every target for FUZZTIME (10s)
+	@grep -rHo --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' \
+	| while IFS=: read -r file target; do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; done
+
+clean: ## remove what was built
+	rm -rf bin
