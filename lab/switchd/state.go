@@ -212,11 +212,3 @@ func (s *store) lacpState(lag string, ports []string) object {
 	}
 	return object{"state": object{"name": lag}, "members": object{"member": members}}
 }
-
-// refresh makes the next view ask the forwarding plane again.
-func (s *store) refresh() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	running, _, _ := s.current()
-	s.publish(running, 1)
-}

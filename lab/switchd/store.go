@@ -76,11 +76,22 @@ func (s *store) current() (*tree.Tree, int, <-chan struct{}) {
 	return s.running, s.facts, s.changed
 }
 
-func (s *store) publish(t *tree.Tree, facts int) {
+func (s *store) publish(t *tree.Tree) {
 	s.now.Lock()
 	defer s.now.Unlock()
 	s.running = t
-	s.facts += facts
+	s.wake()
+}
+
+// refresh makes the next view ask the forwarding plane again.
+func (s *store) refresh() {
+	s.now.Lock()
+	defer s.now.Unlock()
+	s.facts++
+	s.wake()
+}
+
+func (s *store) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -112,7 +123,7 @@ func (s *store) install(next *tree.Tree) error {
 		undo()
 		return err
 	}
-	s.publish(next, 0)
+	s.publish(next)
 	for _, h := range s.hooks {
 		h.f(before, next)
 	}

@@ -172,6 +172,7 @@ func (s *Switch) OnCommit(f func(before, after *tree.Tree)) (cancel func()) {
 }
 
 // Refresh tells the switch that its Operational would answer differently now.
+// It may be called from an OnCommit function.
 func (s *Switch) Refresh() { s.store.refresh() }
 
 // Log returns the last Sets, oldest first.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -265,6 +266,69 @@ func TestStateFollowsConfiguration(t *testing.T) {
 	}
 }
 
+// plane is a forwarding plane whose links and LACP can be changed.
+type plane struct {
+	mu   sync.Mutex
+	down map[string]bool
+	out  map[string]bool
+}
+
+func (p *plane) LinkUp(port string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.down[port]
+}
+
+func (p *plane) LACP(_, port string) (switchd.LACPState, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	good := !p.out[port]
+	return switchd.LACPState{
+		Active: true, InSync: good, Aggregatable: true, Collecting: good, Distributing: good,
+		SystemID: "02:00:00:00:00:01", PartnerID: "02:00:00:00:00:02", OperKey: 7, Port: 1,
+	}, true
+}
+
+func TestStateFollowsTheForwardingPlane(t *testing.T) {
+	p := &plane{down: make(map[string]bool), out: make(map[string]bool)}
+	b := newBench(t, func(o *switchd.Options) { o.Operational = p })
+	if err := b.update(t, "/", lagAndCircuits); err != nil {
+		t.Fatal(err)
+	}
+	const member = "/lacp/interfaces/interface[name=ae1]/members/member[interface=eth2]/state"
+	sub := b.subscribe(t, &gpb.SubscriptionList{UpdatesOnly: true, Subscription: []*gpb.Subscription{{Path: path(t, "/interfaces/interface[name=ae1]/state")}, {Path: path(t, member)}}})
+	told(t, sub)
+	p.mu.Lock()
+	p.out["eth2"] = true
+	p.mu.Unlock()
+	b.sw.Refresh()
+	m, err := sub.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	updates := make(map[string]string)
+	note(m, updates, new([]string))
+	want := map[string]string{
+		"/interfaces/interface[name=ae1]/state/oper-status": `"DOWN"`,
+		member + "/synchronization":                         `"OUT_SYNC"`,
+		member + "/collecting":                              "false",
+		member + "/distributing":                            "false",
+	}
+	if diff := cmp.Diff(want, updates); diff != "" {
+		t.Error(diff)
+	}
+	if got := b.get(t, member+"/partner-id", gpb.GetRequest_ALL); got != `"02:00:00:00:00:02"` {
+		t.Errorf("partner-id %s", got)
+	}
+	p.mu.Lock()
+	p.down["eth5"] = true
+	p.mu.Unlock()
+	b.sw.Refresh()
+	if got := b.get(t, "/interfaces/interface[name=eth5]/state/oper-status", gpb.GetRequest_STATE); got != `"DOWN"` {
+		t.Errorf("port without a link is %s", got)
+	}
+}
+
 // Each change is refused, names the place, and leaves the switch as it was.
 func TestSwitchRefusals(t *testing.T) {
 	b := newBench(t)
@@ -278,6 +342,9 @@ func TestSwitchRefusals(t *testing.T) {
 	}
 	join := func(id, name string, index int) string {
 		return fmt.Sprintf(`{"config":{"connection-point-id":%q},"endpoints":{"endpoint":[{"endpoint-id":%[1]q,"config":{"endpoint-id":%[1]q,"type":"openconfig-network-instance-types:LOCAL"},"local":{"config":{"interface":%q,"subinterface":%d}}}]}}`, id, name, index)
+	}
+	remote := func(peer string) string {
+		return fmt.Sprintf(`{"endpoint-id":%q,"config":{"endpoint-id":%[1]q,"type":"openconfig-network-instance-types:REMOTE"},"remote":{"config":{"remote-system":%[1]q}}}`, peer)
 	}
 	running := b.sw.Running()
 	for _, tc := range []struct{ name, path, value, want string }{
@@ -296,6 +363,9 @@ func TestSwitchRefusals(t *testing.T) {
 		{"circuit in two services", "/network-instances/network-instance[name=two]", `{"config":{"name":"two","type":"openconfig-network-instance-types:L2P2P"},"connection-points":{"connection-point":[` + strings.Replace(join("a", "ae1", 100), `{"config"`, `{"connection-point-id":"a","config"`, 1) + `]}}`, "another service"},
 		{"writing state", "/interfaces/interface[name=eth1]/state/oper-status", `"DOWN"`, "is state"},
 		{"filter on a member", "/acl/interfaces/interface[id=eth1]", `{"config":{"id":"eth1"},"interface-ref":{"config":{"interface":"eth1"}}}`, "member of LAG"},
+		{"third end of a line", "/network-instances/network-instance[name=two]", `{"config":{"name":"two","type":"openconfig-network-instance-types:L2P2P"},"connection-points":{"connection-point":[{"connection-point-id":"r","config":{"connection-point-id":"r"},"endpoints":{"endpoint":[` + remote("192.0.2.1") + "," + remote("192.0.2.2") + "," + remote("192.0.2.3") + `]}}]}}`, "at most two endpoints"},
+		{"local end without a circuit", cps + "[connection-point-id=x]", `{"config":{"connection-point-id":"x"},"endpoints":{"endpoint":[{"endpoint-id":"x","config":{"endpoint-id":"x","type":"openconfig-network-instance-types:LOCAL"},"local":{"config":{"interface":"ae1"}}}]}}`, "a subinterface"},
+		{"half a double tag", sub + "[index=5]", `{"config":{"index":5},"openconfig-vlan:vlan":{"match":{"double-tagged":{"config":{"outer-vlan-id":9}}}}}`, "both an outer and an inner"},
 		{"LACP on a port", "/lacp/interfaces/interface[name=eth5]", `{"config":{"name":"eth5"}}`, "not a LAG"},
 		{"write to many", "/interfaces/interface[name=*]/config/mtu", `9000`, "one node"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/openconfig/goyang/pkg/yang"
 
@@ -54,8 +55,13 @@ type Schema struct {
 	root *schemaNode
 }
 
-// OpenConfig compiles the schema of package oc.
-func OpenConfig() (*Schema, error) {
+// OpenConfig returns the schema of package oc. It is compiled once, in some ten
+// milliseconds, and shared.
+func OpenConfig() (*Schema, error) { return openConfig() }
+
+var openConfig = sync.OnceValues(compile)
+
+func compile() (*Schema, error) {
 	e, err := oc.Root()
 	if err != nil {
 		return nil, err

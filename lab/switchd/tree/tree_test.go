@@ -331,9 +331,3 @@ func BenchmarkRender10000(b *testing.B) {
 	}
 	b.SetBytes(int64(len(buf)))
 }
-
-func BenchmarkSchema(b *testing.B) {
-	for b.Loop() {
-		schema(b)
-	}
-}
