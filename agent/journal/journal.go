@@ -1,0 +1,349 @@
+// Package journal is the agent's durable record: the numbers it gave away, what the exchange last listed, and the
+// plans it applied.
+//
+// The daemon and the command line may use it at the same time: the file is opened and locked for one transaction
+// at a time. A transaction is stored whole or not at all, whenever the machine stops. A file that is damaged, or
+// written by a later release, is never written to.
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/source"
+)
+
+// What an error of this package is one of.
+var (
+	ErrBusy    = errors.New("journal is in use by another process")
+	ErrCorrupt = errors.New("journal is damaged")
+	ErrNewer   = errors.New("journal was written by a later release")
+)
+
+const (
+	fileName = "journal.db"
+
+	// schema is the version of the layout of buckets, keys and values.
+	schema = 1
+
+	// lockTimeout is how long another process is waited for.
+	lockTimeout = 5 * time.Second
+)
+
+var _ source.Memory = (*Journal)(nil)
+
+// Journal is the record in one folder. Its methods may be called concurrently, and by several processes.
+type Journal struct {
+	path    string
+	timeout time.Duration
+	mu      sync.RWMutex // the file's lock is polled for; within a process there is no need to
+}
+
+// Open returns the journal of a folder, which it makes if it is not there. The folder is accessible to its owner
+// and group, the file in it to the owner alone.
+func Open(dir string) (*Journal, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout}
+	if _, err := os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
+		if err := j.create(dir); err != nil {
+			return nil, fmt.Errorf("journal %s: %w", j.path, err)
+		}
+	}
+	if err := j.view(func(*bolt.Tx) error { return nil }); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// Path returns the path of the file.
+func (j *Journal) Path() string { return j.path }
+
+// create makes an empty journal aside and gives it its name when it is complete, unless another process was faster.
+func (j *Journal) create(dir string) error {
+	temp, err := os.MkdirTemp(dir, ".new-journal-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	name := filepath.Join(temp, fileName)
+	db, err := bolt.Open(name, 0o600, &bolt.Options{NoStatistics: true})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, name := range []string{bucketMeta, bucketAllocations, bucketBaselines, bucketHistory} {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), []byte(strconv.Itoa(schema)))
+	})
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(name, j.path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}
+
+// The buckets, and the keys of the first.
+const (
+	bucketMeta        = "meta"
+	bucketAllocations = "allocations" // scope 0x00 number(4, big endian) -> JSON
+	bucketBaselines   = "baselines"   // source -> JSON
+	bucketHistory     = "history"     // id(8, big endian) -> JSON
+
+	keySchema = "schema"
+)
+
+func (j *Journal) view(f func(*bolt.Tx) error) error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.with(true, func(db *bolt.DB) error { return db.View(f) })
+}
+
+func (j *Journal) update(f func(*bolt.Tx) error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.with(false, func(db *bolt.DB) error { return db.Update(f) })
+}
+
+// with opens the file, checks that it is a journal of this release, and closes it after f.
+func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) (err error) {
+	if !readOnly {
+		// A file that must not be written is not opened for writing, since that may already repair something.
+		if err := j.with(true, func(*bolt.DB) error { return nil }); err != nil {
+			return err
+		}
+	}
+	var file *os.File
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("journal %s: %w", j.path, err)
+		}
+	}()
+	// The file is read as memory, and pages of it that are not what they should be end in a panic, or, if they
+	// are beyond its end, in a fault. Either leaves the database unusable; closing the file gives up its lock.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if file != nil {
+				file.Close()
+			}
+			err = fmt.Errorf("%w: %v", ErrCorrupt, r)
+		}
+	}()
+	db, err := bolt.Open(j.path, 0o600, &bolt.Options{
+		ReadOnly:     readOnly,
+		Timeout:      j.timeout,
+		NoStatistics: true,
+		FreelistType: bolt.FreelistMapType,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
+			return file, err
+		},
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("%w: no access within %v", ErrBusy, j.timeout)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case err != nil:
+		return err
+	}
+	err = db.View(func(tx *bolt.Tx) error { return check(tx, file) })
+	if err == nil {
+		err = f(db)
+	}
+	return errors.Join(err, db.Close())
+}
+
+// check reports whether a file is whole and of this release.
+func check(tx *bolt.Tx, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < tx.Size() {
+		return fmt.Errorf("%w: it has %d bytes, %d belong to it", ErrCorrupt, info.Size(), tx.Size())
+	}
+	meta := tx.Bucket([]byte(bucketMeta))
+	if meta == nil {
+		return fmt.Errorf("%w: it is not a journal", ErrCorrupt)
+	}
+	version, err := strconv.Atoi(string(meta.Get([]byte(keySchema))))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: its version is %q", ErrCorrupt, meta.Get([]byte(keySchema)))
+	case version > schema:
+		return fmt.Errorf("%w: its version is %d, this release knows %d", ErrNewer, version, schema)
+	}
+	for _, name := range []string{bucketAllocations, bucketBaselines, bucketHistory} {
+		if tx.Bucket([]byte(name)) == nil {
+			return fmt.Errorf("%w: it has no %s", ErrCorrupt, name)
+		}
+	}
+	return nil
+}
+
+func decode(value []byte, v any) error {
+	if err := json.Unmarshal(value, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// ConflictError says that a number cannot be stored as given because another process gave it to another owner
+// meanwhile, or another number to its owner. The allocations have to be read again.
+type ConflictError struct{ Stored, Given compile.Allocation }
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s %d cannot be given to %s: %s has %d since", e.Given.Scope, e.Given.Number, e.Given.Owner, e.Stored.Owner, e.Stored.Number)
+}
+
+// Allocations returns every number that was stored, by scope and number.
+func (j *Journal) Allocations() ([]compile.Allocation, error) {
+	var all []compile.Allocation
+	err := j.view(func(tx *bolt.Tx) error {
+		all = nil
+		return tx.Bucket([]byte(bucketAllocations)).ForEach(func(_, value []byte) error {
+			var a compile.Allocation
+			if err := decode(value, &a); err != nil {
+				return err
+			}
+			all = append(all, a)
+			return nil
+		})
+	})
+	return all, err
+}
+
+// StoreAllocations stores what was given or released, all of it or none. A released number that was given again
+// is its new owner's. The error is a [ConflictError] when another process was faster.
+func (j *Journal) StoreAllocations(changed []compile.Allocation) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	return j.update(func(tx *bolt.Tx) error {
+		bucket := tx.Bucket([]byte(bucketAllocations))
+		scopes := make(map[string]map[string]compile.Allocation)
+		for _, a := range changed {
+			if scopes[a.Scope] == nil {
+				owners, err := ownersOf(bucket, a.Scope)
+				if err != nil {
+					return err
+				}
+				scopes[a.Scope] = owners
+			}
+			if err := vacate(bucket, a, scopes[a.Scope]); err != nil {
+				return err
+			}
+		}
+		for _, a := range changed {
+			if had, ok := scopes[a.Scope][a.Owner]; ok && had.Number != a.Number {
+				return &ConflictError{had, a}
+			}
+			value, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			if err := bucket.Put(allocationKey(a), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func allocationKey(a compile.Allocation) []byte {
+	return binary.BigEndian.AppendUint32(append([]byte(a.Scope), 0), a.Number)
+}
+
+func ownersOf(bucket *bolt.Bucket, scope string) (map[string]compile.Allocation, error) {
+	if strings.ContainsRune(scope, 0) {
+		return nil, fmt.Errorf("allocation scope %q: not a text", scope)
+	}
+	owners := make(map[string]compile.Allocation)
+	prefix := append([]byte(scope), 0)
+	c := bucket.Cursor()
+	for key, value := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = c.Next() {
+		var a compile.Allocation
+		if err := decode(value, &a); err != nil {
+			return nil, err
+		}
+		owners[a.Owner] = a
+	}
+	return owners, nil
+}
+
+// vacate takes the number of a from an earlier owner that ended.
+func vacate(bucket *bolt.Bucket, a compile.Allocation, owners map[string]compile.Allocation) error {
+	value := bucket.Get(allocationKey(a))
+	if value == nil {
+		return nil
+	}
+	var had compile.Allocation
+	if err := decode(value, &had); err != nil {
+		return err
+	}
+	switch {
+	case had.Owner == a.Owner:
+		return nil
+	case had.Released.IsZero():
+		return &ConflictError{had, a}
+	}
+	delete(owners, had.Owner)
+	return bucket.Delete(allocationKey(a))
+}
+
+// Baseline returns what a source listed when a snapshot of it was last accepted, nil when none was.
+func (j *Journal) Baseline(name string) (*source.Baseline, error) {
+	var b *source.Baseline
+	err := j.view(func(tx *bolt.Tx) error {
+		value := tx.Bucket([]byte(bucketBaselines)).Get([]byte(name))
+		if value == nil {
+			return nil
+		}
+		b = new(source.Baseline)
+		return decode(value, b)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// StoreBaseline replaces the baseline of a source.
+func (j *Journal) StoreBaseline(name string, b *source.Baseline) error {
+	value, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return j.update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(bucketBaselines)).Put([]byte(name), value)
+	})
+}
