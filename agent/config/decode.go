@@ -48,18 +48,26 @@ func (m mark) path() string {
 	return strings.TrimPrefix(strings.TrimPrefix(m.node.GetPath(), "$"), ".")
 }
 
-// where is the document a node belongs to, and the alias through which it is reached, if any.
+// where is the way that led to a node.
 type where struct {
 	*document
-	alias ast.Node
+	alias  ast.Node // through which it is reached, if any: its position is that of all the alias stands for
+	within *within
 }
 
-// through returns where the nodes below n are: what an alias stands for is at the place of the alias.
-func (w where) through(n ast.Node) where {
-	if _, ok := n.(*ast.AliasNode); ok && w.alias == nil {
-		w.alias = n
+// within lists the anchors that a node is part of, the innermost first.
+type within struct {
+	anchor *ast.AnchorNode
+	outer  *within
+}
+
+func (w *within) has(a *ast.AnchorNode) bool {
+	for ; w != nil; w = w.outer {
+		if w.anchor == a {
+			return true
+		}
 	}
-	return w
+	return false
 }
 
 // mark returns the origin of what n says.
@@ -102,8 +110,8 @@ func (d *decoder) decode(doc *document, ptr any) bool {
 
 // value decodes n into v, which is addressable, and reports whether there is something to decode.
 func (d *decoder) value(w where, n ast.Node, v reflect.Value, r rule) bool {
-	w = w.through(n)
-	if n = d.resolve(w, n); n == nil {
+	w, n = d.resolve(w, n)
+	if n == nil {
 		return false
 	}
 	ptr := v.Addr().Interface()
@@ -178,29 +186,34 @@ func isMapping(n ast.Node) bool {
 	return ok
 }
 
-// resolve follows anchors and aliases, and refuses tags.
-func (d *decoder) resolve(w where, n ast.Node) ast.Node {
-	for range maxDepth {
+// resolve follows anchors and aliases, and refuses tags. It returns nil after a fault.
+func (d *decoder) resolve(w where, n ast.Node) (where, ast.Node) {
+	for {
 		switch x := n.(type) {
 		case *ast.AnchorNode:
-			n = x.Value
+			w.within, n = &within{x, w.within}, x.Value
 		case *ast.AliasNode:
 			name := x.Value.GetToken().Value
 			a, ok := w.anchors[name]
-			if !ok || a.Start.Position.Offset >= x.Start.Position.Offset {
+			switch {
+			case !ok || a.Start.Position.Offset >= x.Start.Position.Offset:
 				d.faultNode(w, n, "", "no anchor %q is defined before", name)
-				return nil
+				return w, nil
+			case w.within.has(a):
+				d.faultNode(w, n, "", "anchor %q contains itself", name)
+				return w, nil
 			}
-			n = a.Value
+			if w.alias == nil {
+				w.alias = x
+			}
+			n = a
 		case *ast.TagNode:
 			d.faultNode(w, n, "remove "+x.Start.Value, "YAML tags have no meaning here")
-			return nil
+			return w, nil
 		default:
-			return n
+			return w, n
 		}
 	}
-	d.faultNode(w, n, "", "aliases refer to each other")
-	return nil
 }
 
 // entry is a key of a mapping.
@@ -238,7 +251,7 @@ func (d *decoder) entries(w where, n ast.Node) ([]entry, bool) {
 		own = append(own, entry{w, key, it.Key(), it.Value()})
 	}
 	for len(merged) > 0 {
-		w, n := w.through(merged[0]), d.resolve(w, merged[0])
+		w, n := d.resolve(w, merged[0])
 		merged = merged[1:]
 		if s, ok := n.(*ast.SequenceNode); ok {
 			merged = append(slices.Clone(s.Values), merged...)

@@ -172,7 +172,7 @@ func FuzzParse(f *testing.F) {
 		}
 		lines := 1
 		for _, b := range text {
-			if b == '\n' {
+			if b == '\n' || b == '\r' {
 				lines++
 			}
 		}

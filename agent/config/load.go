@@ -63,6 +63,9 @@ func (l *loader) include(inv *Inventory) {
 	for len(todo) > 0 {
 		p := todo[0]
 		todo, done = todo[1:], append(done, p)
+		if p.IsZero() {
+			continue
+		}
 		if at, again := l.files[p.name]; again {
 			why := "is already included at " + at.String()
 			if at.Line == 0 {
