@@ -21,8 +21,12 @@ func Load(path string, known drivers.Registry) (*Config, error) {
 	return Parse(path, text, readFile, known)
 }
 
-// Parse is [Load] of a text that came from path. The inventories it includes are fetched with read.
+// Parse is [Load] of a text that came from path. The inventories it includes are fetched with read, or from disk
+// where read is nil.
 func Parse(path string, text []byte, read func(path string) ([]byte, error), known drivers.Registry) (*Config, error) {
+	if read == nil {
+		read = readFile
+	}
 	l := &loader{decoder: newDecoder(), read: read, files: map[string]Position{path: {File: path}}}
 	c := new(Config)
 	if doc := l.parse(path, text); doc != nil && l.decode(doc, c) {
