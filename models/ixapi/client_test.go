@@ -379,8 +379,10 @@ func TestTLS(t *testing.T) {
 		})
 	}
 	for _, options := range []TLSOptions{
-		{CAFile: filepath.Join(dir, "missing")}, {CAFile: write("key.pem", "PRIVATE KEY", []byte("x"))},
-		{CertFile: ca}, {CertFile: ca, KeyFile: ca},
+		{CAFile: filepath.Join(dir, "missing")},
+		{CAFile: write("key.pem", "PRIVATE KEY", []byte("x"))},
+		{CertFile: ca},
+		{CertFile: ca, KeyFile: ca},
 	} {
 		if _, err := New(Options{BaseURL: s.URL, TLS: options}); err == nil {
 			t.Errorf("%+v is accepted", options)

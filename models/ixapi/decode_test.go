@@ -309,8 +309,12 @@ func TestAddresses(t *testing.T) {
 		length  int
 		want    string
 	}{
-		{"192.0.2.17", 24, "192.0.2.17/24"}, {"2001:db8::1", 64, "2001:db8::1/64"},
-		{"192.0.2.17", 33, ""}, {"192.0.2.17", -1, ""}, {"fe80::1%eth0", 64, ""}, {"x", 1, ""},
+		{"192.0.2.17", 24, "192.0.2.17/24"},
+		{"2001:db8::1", 64, "2001:db8::1/64"},
+		{"192.0.2.17", 33, ""},
+		{"192.0.2.17", -1, ""},
+		{"fe80::1%eth0", 64, ""},
+		{"x", 1, ""},
 	} {
 		prefix, err := (&IP{ID: "i", Address: test.address, PrefixLength: test.length}).Prefix()
 		if err == nil && prefix.String() != test.want || (err != nil) != (test.want == "") {
