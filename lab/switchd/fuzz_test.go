@@ -25,19 +25,35 @@ func replaceAll(text string) func(*tree.Edit) error {
 	}
 }
 
-// whole says what a fresh switch thinks of a complete configuration.
-func whole(t testing.TB, ports []string, text string) error {
+// all is configuration and state.
+func (s *store) all(t testing.TB) string {
+	t.Helper()
+	v, _, err := s.view()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := v.Root().AppendJSON(nil, tree.All)
+	return string(b)
+}
+
+// whole says what a fresh switch thinks of a complete configuration, and shows
+// it with its state.
+func whole(t testing.TB, ports []string, text string) (string, error) {
 	t.Helper()
 	s, err := newStore(ports, cabled{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.stop()
-	return s.set(replaceAll(text))
+	if err := s.set(replaceAll(text)); err != nil {
+		return "", err
+	}
+	return s.all(t), nil
 }
 
 // A switch checks what a Set changes. That must come to the same as checking
-// everything: a step is accepted exactly when its result is.
+// everything: a step is accepted exactly when its result is. The same holds for
+// state, which is computed from the last one.
 func TestStepIsAcceptedWhenItsResultIs(t *testing.T) {
 	ports := []string{"eth1", "eth2", "eth3"}
 	var refused, accepted int
@@ -60,11 +76,15 @@ func TestStepIsAcceptedWhenItsResultIs(t *testing.T) {
 				rt.Fatal(err)
 			}
 			b, _ := e.Peek().AppendJSON(nil, tree.Config)
-			step, all := s.set(op), whole(t, ports, string(b))
+			step := s.set(op)
+			want, all := whole(t, ports, string(b))
 			if (step == nil) != (all == nil) {
 				rt.Fatalf("as a step: %v\nas a whole: %v\n%s\nfrom %s", step, all, b, s.json())
 			}
 			if step == nil {
+				if got := s.all(t); got != want {
+					rt.Fatalf("state after steps: %s\nof the whole: %s", got, want)
+				}
 				accepted++
 			} else {
 				refused++
@@ -156,15 +176,16 @@ func FuzzSet(f *testing.F) {
 			}
 			return
 		}
-		if err := whole(t, ports, after); err != nil {
+		want, err := whole(t, ports, after)
+		if err != nil {
 			t.Fatalf("a fresh switch refuses it: %v", err)
+		}
+		if got := s.all(t); got != want {
+			t.Fatalf("state: %s\nof a fresh switch: %s", got, want)
 		}
 		var d oc.Device
 		if err := oc.Unmarshal([]byte(after), &d); err != nil {
 			t.Fatalf("ygot: %v", err)
-		}
-		if _, _, err := s.view(); err != nil {
-			t.Fatalf("state: %v", err)
 		}
 	})
 }

@@ -182,7 +182,7 @@ func interfaceState(i tree.Node, st linkStatus) object {
 }
 
 func (s *store) lacpState(lag string, ports []string) object {
-	var members []object
+	members := []object{}
 	for _, port := range ports {
 		st, ok := s.oper.LACP(lag, port)
 		if !ok {

@@ -1,11 +1,7 @@
 package tree
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,7 +12,7 @@ const maxDepth = 64
 
 // parser reads one RFC 7951 document straight into nodes of the schema.
 type parser struct {
-	dec   *json.Decoder
+	lexer
 	owner *owner
 	state bool // config false nodes are allowed
 	way   []string
@@ -36,49 +32,69 @@ func (p *parser) fail(format string, args ...any) error {
 
 // parse reads text as the value of a node of schema s at the given path.
 func parse(s *schemaNode, path string, text []byte, o *owner, state bool) (*node, error) {
-	p := parser{dec: json.NewDecoder(bytes.NewReader(text)), owner: o, state: state, way: []string{strings.TrimSuffix(path, "/")}}
-	p.dec.UseNumber()
+	p := parser{lexer: lexer{text: string(text)}, owner: o, state: state, way: []string{strings.TrimSuffix(path, "/")}}
 	if !utf8.Valid(text) {
 		return nil, p.fail("is not UTF-8")
 	}
-	n, err := p.value(s)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, p.fail("has text after the JSON value")
-	}
-	return n, nil
-}
-
-func (p *parser) token() (json.Token, error) {
-	t, err := p.dec.Token()
-	if err != nil {
-		return nil, p.fail("is not JSON: %v", err)
-	}
-	return t, nil
-}
-
-// value reads the value of a node; nil without an error is an empty container
-// or list.
-func (p *parser) value(s *schemaNode) (*node, error) {
 	t, err := p.token()
 	if err != nil {
 		return nil, err
 	}
+	n, err := p.value(s, t)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = p.token(); err != nil || t.kind != kindEnd {
+		return nil, p.fail("is not JSON: there is text after the value")
+	}
+	return n, nil
+}
+
+func (p *parser) token() (token, error) {
+	t, err := p.next()
+	if err != nil {
+		return t, p.fail("%v", err)
+	}
+	return t, nil
+}
+
+// element reads the first token of the next member or element; ok is false
+// when the object or array ends instead.
+func (p *parser) element(first bool, end byte) (t token, ok bool, err error) {
+	if t, err = p.token(); err != nil || t.kind == end {
+		return t, false, err
+	}
+	if first {
+		return t, true, nil
+	}
+	if t.kind != ',' {
+		return t, false, p.fail("is not JSON")
+	}
+	t, err = p.token()
+	return t, err == nil, err
+}
+
+// value reads the value of a node that begins with t; nil without an error is an empty container
+// or list.
+func (p *parser) value(s *schemaNode, t token) (*node, error) {
+	switch t.kind {
+	case '{', '[', kindString, kindNumber, kindBool, kindNull:
+	default:
+		return nil, p.fail("is not JSON")
+	}
 	switch s.kind {
 	case container, entry:
-		if t != json.Delim('{') {
+		if t.kind != '{' {
 			return nil, p.fail("must be a JSON object")
 		}
 		return p.object(s)
 	case list:
-		if t != json.Delim('[') {
+		if t.kind != '[' {
 			return nil, p.fail("must be a JSON array of entries")
 		}
 		return p.list(s)
 	case leafList:
-		if t != json.Delim('[') {
+		if t.kind != '[' {
 			return nil, p.fail("must be a JSON array")
 		}
 		return p.leafList(s)
@@ -97,14 +113,23 @@ func (p *parser) object(s *schemaNode) (*node, error) {
 	n := &node{schema: s, owner: p.owner}
 	var seen uint64 // by child index, see maxChildren
 	depth := len(p.way)
-	for p.dec.More() {
-		t, err := p.token()
+	for first := true; ; first = false {
+		t, ok, err := p.element(first, '}')
 		if err != nil {
 			return nil, err
 		}
-		name, ok := t.(string)
 		if !ok {
+			break
+		}
+		name := t.text
+		if t.kind != kindString {
 			return nil, p.fail("is not JSON")
+		}
+		if t, err = p.token(); err != nil || t.kind != ':' {
+			return nil, p.fail("is not JSON")
+		}
+		if t, err = p.token(); err != nil {
+			return nil, err
 		}
 		child := s.member(name)
 		if child == nil {
@@ -121,7 +146,7 @@ func (p *parser) object(s *schemaNode) (*node, error) {
 			return nil, p.fail("appears twice in one object")
 		}
 		seen |= 1 << child.index
-		kid, err := p.value(child)
+		kid, err := p.value(child, t)
 		if err != nil {
 			return nil, err
 		}
@@ -135,9 +160,6 @@ func (p *parser) object(s *schemaNode) (*node, error) {
 				p.way[depth-1] = n.step()
 			}
 		}
-	}
-	if _, err := p.token(); err != nil {
-		return nil, err
 	}
 	slices.SortFunc(n.kids, func(a, b *node) int { return a.schema.index - b.schema.index })
 	if s.kind == entry {
@@ -171,9 +193,16 @@ func (p *parser) list(s *schemaNode) (*node, error) {
 		return nil, p.fail("is a list without keys and cannot be written")
 	}
 	base := p.way[len(p.way)-1]
-	for p.dec.More() {
+	for first := true; ; first = false {
 		p.way[len(p.way)-1] = base
-		kid, err := p.value(one)
+		t, ok, err := p.element(first, ']')
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		kid, err := p.value(one, t)
 		if err != nil {
 			return nil, err
 		}
@@ -183,10 +212,6 @@ func (p *parser) list(s *schemaNode) (*node, error) {
 			}
 		}
 		n.kids = append(n.kids, kid)
-	}
-	p.way[len(p.way)-1] = base
-	if _, err := p.token(); err != nil {
-		return nil, err
 	}
 	byKey := func(a, b *node) int { return compareKeys(one.numeric, a.text, b.text) }
 	if !slices.IsSortedFunc(n.kids, byKey) {
@@ -205,10 +230,13 @@ func (p *parser) list(s *schemaNode) (*node, error) {
 
 func (p *parser) leafList(s *schemaNode) (*node, error) {
 	var texts []string
-	for p.dec.More() {
-		t, err := p.token()
+	for first := true; ; first = false {
+		t, ok, err := p.element(first, ']')
 		if err != nil {
 			return nil, err
+		}
+		if !ok {
+			break
 		}
 		text, err := p.scalar(s, t)
 		if err != nil {
@@ -219,27 +247,20 @@ func (p *parser) leafList(s *schemaNode) (*node, error) {
 		}
 		texts = append(texts, text)
 	}
-	if _, err := p.token(); err != nil {
-		return nil, err
-	}
 	if len(texts) == 0 {
 		return nil, nil
 	}
 	return &node{schema: s, owner: p.owner, text: "[" + strings.Join(texts, ",") + "]"}, nil
 }
 
-func (p *parser) scalar(s *schemaNode, t json.Token) (string, error) {
-	var v scalar
-	switch t := t.(type) {
-	case string:
-		v.text = t
-	case json.Number:
-		v.text, v.number = t.String(), true
-	case bool:
-		v.text, v.truth = "false", true
-		if t {
-			v.text = "true"
-		}
+func (p *parser) scalar(s *schemaNode, t token) (string, error) {
+	v := scalar{text: t.text}
+	switch t.kind {
+	case kindString:
+	case kindNumber:
+		v.number = true
+	case kindBool:
+		v.truth = true
 	default:
 		return "", p.fail("must be a single value")
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -174,7 +175,13 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		tr, _, err := load(s, string(text))
 		if err != nil {
+			if strings.Contains(err.Error(), "is not JSON") && json.Valid(text) {
+				t.Fatalf("JSON that is: %v", err)
+			}
 			return
+		}
+		if !json.Valid(text) {
+			t.Fatal("JSON that is not was accepted")
 		}
 		again, _, err := load(s, jsonOf(t, tr))
 		if err != nil {
