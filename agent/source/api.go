@@ -24,7 +24,7 @@ type api struct{ client *ixapi.Client }
 
 // lists reads the lists that others refer to before those that refer to them: then a record that was made
 // meanwhile shows as one that refers to something not listed.
-func (a *api) lists(ctx context.Context) (map[ixapi.Collection]ixapi.Raw, error) {
+func (a *api) lists(ctx context.Context) (map[ixapi.Collection]body, error) {
 	referring := []ixapi.Collection{ixapi.Connections, ixapi.NetworkServiceConfigs, ixapi.NetworkFeatureConfigs}
 	var first []ixapi.Collection
 	for _, c := range ixapi.Collections() {
@@ -32,7 +32,7 @@ func (a *api) lists(ctx context.Context) (map[ixapi.Collection]ixapi.Raw, error)
 			first = append(first, c)
 		}
 	}
-	lists := make(map[ixapi.Collection]ixapi.Raw)
+	lists := make(map[ixapi.Collection]body)
 	for _, stage := range [][]ixapi.Collection{first, referring[:1], referring[1:]} {
 		if err := a.stage(ctx, stage, lists); err != nil {
 			return nil, err
@@ -41,7 +41,7 @@ func (a *api) lists(ctx context.Context) (map[ixapi.Collection]ixapi.Raw, error)
 	return lists, nil
 }
 
-func (a *api) stage(ctx context.Context, collections []ixapi.Collection, lists map[ixapi.Collection]ixapi.Raw) error {
+func (a *api) stage(ctx context.Context, collections []ixapi.Collection, lists map[ixapi.Collection]body) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLists)
@@ -54,9 +54,10 @@ func (a *api) stage(ctx context.Context, collections []ixapi.Collection, lists m
 			if err != nil {
 				return err
 			}
+			b := newBody(raw)
 			mu.Lock()
 			defer mu.Unlock()
-			lists[c] = raw
+			lists[c] = b
 			return nil
 		})
 	}

@@ -43,13 +43,13 @@ func (e *FileError) Unwrap() error { return e.Err }
 func (f *folder) file(c ixapi.Collection) string { return filepath.Join(f.path, string(c)+".json") }
 
 // lists reads all files. A file that is not the one it was when the reading began makes the lists unsettled.
-func (f *folder) lists(ctx context.Context) (map[ixapi.Collection]ixapi.Raw, error) {
+func (f *folder) lists(ctx context.Context) (map[ixapi.Collection]body, error) {
 	// The folder may be a link that is switched to another one: all files are read from the same.
 	root, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
 		return nil, &FileError{Path: f.path, Err: plain(err)}
 	}
-	lists := make(map[ixapi.Collection]ixapi.Raw)
+	lists := make(map[ixapi.Collection]body)
 	before := make(map[ixapi.Collection]fs.FileInfo)
 	for _, c := range ixapi.Collections() {
 		if err := ctx.Err(); err != nil {
@@ -64,7 +64,7 @@ func (f *folder) lists(ctx context.Context) (map[ixapi.Collection]ixapi.Raw, err
 		case err != nil:
 			return nil, &FileError{Path: f.file(c), Err: plain(err)}
 		}
-		lists[c], before[c] = ixapi.Raw{text}, info
+		lists[c], before[c] = newBody(ixapi.Raw{text}), info
 	}
 	for c, info := range before {
 		after, err := os.Stat(filepath.Join(root, string(c)+".json"))

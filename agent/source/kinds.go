@@ -215,14 +215,12 @@ func (l list[T]) delta(d *compile.Delta, then, now *ixapi.Records, touched map[r
 	// Lists mostly keep their order: only what lies between the first and the last insertion is looked up.
 	head, short := 0, min(len(old), len(new))
 	for head < short && l.id(&old[head]) == l.id(&new[head]) {
+		compare(&old[head], &new[head])
 		head++
 	}
 	tail := 0
 	for tail < short-head && l.id(&old[len(old)-1-tail]) == l.id(&new[len(new)-1-tail]) {
 		tail++
-	}
-	for i := range head {
-		compare(&old[i], &new[i])
 	}
 	was, is := old[head:len(old)-tail], new[head:len(new)-tail]
 	known := make(map[ixapi.ID]*T, len(was))

@@ -67,7 +67,7 @@ type Status struct {
 // feed is where lists come from.
 type feed interface {
 	// lists reads every list whole. Lists of collections that decide nothing on a switch may be missing.
-	lists(context.Context) (map[ixapi.Collection]ixapi.Raw, error)
+	lists(context.Context) (map[ixapi.Collection]body, error)
 	// fault returns the error with the place of its lists.
 	fault(error) error
 	// watch calls changed whenever there may be something new, until ctx is done. It returns nil when the feed
@@ -189,7 +189,10 @@ func (s *Source) read(ctx context.Context) (*Snapshot, error) {
 		if err != nil {
 			return nil, err
 		}
-		digests := digestAll(lists)
+		digests := make(map[ixapi.Collection]digest, len(lists))
+		for c, b := range lists {
+			digests[c] = b.digest
+		}
 		switch {
 		case last != nil && maps.Equal(digests, s.digests):
 			s.refused = nil
@@ -213,21 +216,26 @@ func (s *Source) read(ctx context.Context) (*Snapshot, error) {
 }
 
 // decode decodes the lists that are not those of the latest snapshot.
-func (s *Source) decode(lists map[ixapi.Collection]ixapi.Raw, digests map[ixapi.Collection]digest, last *Snapshot) (*candidate, error) {
+func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Collection]digest, last *Snapshot) (*candidate, error) {
 	var records ixapi.Records
 	faults := make(map[ixapi.Collection][]ixapi.RecordFault)
 	if last != nil {
 		records = *last.Records
 		maps.Copy(faults, s.faults)
-		maps.DeleteFunc(lists, func(c ixapi.Collection, _ ixapi.Raw) bool { return digests[c] == s.digests[c] })
 	}
-	fresh, found, err := ixapi.Decode(lists)
+	read := make(map[ixapi.Collection]ixapi.Raw)
+	for c, b := range lists {
+		if last == nil || b.digest != s.digests[c] {
+			read[c] = b.raw
+		}
+	}
+	fresh, found, err := ixapi.Decode(read)
 	if err != nil {
 		return nil, s.feed.fault(err)
 	}
 	for _, k := range kinds() {
 		c := k.collection()
-		if _, read := lists[c]; read || digests[c] == (digest{}) {
+		if _, ok := read[c]; ok || digests[c] == (digest{}) {
 			k.take(&records, fresh)
 			delete(faults, c)
 		}
@@ -281,20 +289,22 @@ func subset(a, b map[ref]bool) bool {
 	return true
 }
 
-// digest stands for a list as it was received; the zero digest for none.
+// body is a list as it was received.
+type body struct {
+	raw    ixapi.Raw
+	digest digest
+}
+
+// digest stands for a list; the zero digest for none.
 type digest [sha256.Size]byte
 
-func digestAll(lists map[ixapi.Collection]ixapi.Raw) map[ixapi.Collection]digest {
-	digests := make(map[ixapi.Collection]digest, len(lists))
-	for c, raw := range lists {
-		h := sha256.New()
-		for _, page := range raw {
-			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(page))))
-			h.Write(page)
-		}
-		digests[c] = digest(h.Sum(nil))
+func newBody(raw ixapi.Raw) body {
+	h := sha256.New()
+	for _, page := range raw {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(page))))
+		h.Write(page)
 	}
-	return digests
+	return body{raw, digest(h.Sum(nil))}
 }
 
 // version returns a digest of all lists together.
