@@ -299,7 +299,20 @@ func (n Node) AppendJSON(b []byte, f Filter) (_ []byte, ok bool) {
 	if n.n == nil {
 		return b, false
 	}
-	return n.n.appendJSON(b, f, true)
+	return n.n.appendJSON(slices.Grow(b, n.n.size()), f, true)
+}
+
+// size is about the length of the JSON text, so that a buffer for megabytes of
+// it need not grow and be copied again and again.
+func (n *node) size() int {
+	size := len(n.text)
+	if n.schema.kind != entry {
+		size += len(n.schema.jsonName) + len(`"":{},`)
+	}
+	for _, k := range n.kids {
+		size += k.size()
+	}
+	return size
 }
 
 func (n *node) appendJSON(b []byte, f Filter, outermost bool) ([]byte, bool) {
