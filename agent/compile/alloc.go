@@ -31,6 +31,7 @@ type Allocations struct {
 type numbers struct {
 	owner  map[string]*Allocation
 	number map[uint32]*Allocation
+	free   uint32 // every number of the pool below it is taken
 }
 
 // NewAllocations returns a memory that holds known. A released number is given again after cooling.
@@ -45,7 +46,7 @@ func NewAllocations(known []Allocation, cooling time.Duration) *Allocations {
 func (a *Allocations) put(n *Allocation) {
 	s := a.scopes[n.Scope]
 	if s == nil {
-		s = &numbers{make(map[string]*Allocation), make(map[uint32]*Allocation)}
+		s = &numbers{owner: make(map[string]*Allocation), number: make(map[uint32]*Allocation)}
 		a.scopes[n.Scope] = s
 	}
 	s.owner[n.Owner], s.number[n.Number] = n, n
@@ -99,8 +100,13 @@ func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint
 		return prefer, true
 	}
 	for _, r := range pool {
-		for n := r.First; !r.Empty() && n <= r.Last; n++ {
+		first := r.First
+		if s != nil {
+			first = max(first, s.free)
+		}
+		for n := first; !r.Empty() && n <= r.Last; n++ {
 			if give(n) {
+				a.scopes[scope].free = n + 1
 				return n, true
 			}
 		}
@@ -116,6 +122,8 @@ func (a *Allocations) Release(owner string, now time.Time) {
 		if n.Released.IsZero() {
 			n.Released = now
 			a.dirty[n] = true
+			s := a.scopes[n.Scope]
+			s.free = min(s.free, n.Number)
 		}
 	}
 }
