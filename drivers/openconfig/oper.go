@@ -43,6 +43,7 @@ func parseOper(interfaces, lacp []byte) (drivers.OperState, error) {
 	s.list("interface", func() {
 		var name string
 		var p drivers.PortState
+		var ports []string
 		s.object(func(n []byte) {
 			switch string(n) {
 			case "name":
@@ -55,14 +56,14 @@ func parseOper(interfaces, lacp []byte) (drivers.OperState, error) {
 						s.skip()
 						return
 					}
-					s.array(func() { p.Members = append(p.Members, s.str()) })
+					s.array(func() { ports = append(ports, s.str()) })
 				})
 			default:
 				s.skip()
 			}
 		})
-		if len(p.Members) > 0 {
-			members[name], p.Members = p.Members, nil
+		if len(ports) > 0 {
+			members[name] = ports
 		}
 		out.Ports[name] = p
 	})
