@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -52,6 +54,7 @@ type Journal struct {
 	path    string
 	timeout time.Duration
 	mu      sync.RWMutex // the file's lock is polled for; within a process there is no need to
+	damaged atomic.Pointer[string]
 }
 
 // Open returns the journal of a folder, which it makes if it is not there. The folder is accessible to its owner
@@ -145,17 +148,27 @@ func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) (err error) {
 			err = fmt.Errorf("journal %s: %w", j.path, err)
 		}
 	}()
+	if why := j.damaged.Load(); why != nil {
+		return fmt.Errorf("%w: %s", ErrCorrupt, *why)
+	}
 	// The file is read as memory, and pages of it that are not what they should be end in a panic, or, if they
-	// are beyond its end, in a fault. Either leaves the database unusable; closing the file gives up its lock.
+	// are beyond its end, in a fault. Either leaves a mapping behind that cannot be undone and would keep the
+	// lock, so the lock is given up by itself, and the file is not opened again.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			if file != nil {
+				_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
 				file.Close()
 			}
-			err = fmt.Errorf("%w: %v", ErrCorrupt, r)
+			why := fmt.Sprint(r)
+			j.damaged.Store(&why)
+			err = fmt.Errorf("%w: %s", ErrCorrupt, why)
 		}
 	}()
+	if info, err := os.Stat(j.path); err == nil && info.Size() == 0 {
+		return fmt.Errorf("%w: it is empty", ErrCorrupt)
+	}
 	db, err := bolt.Open(j.path, 0o600, &bolt.Options{
 		ReadOnly:     readOnly,
 		Timeout:      j.timeout,

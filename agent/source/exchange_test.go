@@ -72,7 +72,6 @@ func TestMisbehavingExchangeNeverTakesRecordsAway(t *testing.T) {
 	}{
 		{"list cut in half", exchange.Fault{Kind: exchange.Truncated, Collection: "connections"}, "connections"},
 		{"pages change under way", exchange.Fault{Kind: exchange.Shifting, Collection: "network-service-configs"}, "network-service-configs: list is incomplete at page 2"},
-		{"list without end", exchange.Fault{Kind: exchange.Endless, Collection: "macs"}, "macs"},
 		{"huge answer", exchange.Fault{Kind: exchange.Huge, Collection: "ports"}, "answer is too large"},
 		{"empty list", exchange.Fault{Kind: exchange.Empty, Collection: "connections"}, "are gone, at most 4 may be"},
 		{"everything is empty", exchange.Fault{Kind: exchange.Empty}, "are gone"},
