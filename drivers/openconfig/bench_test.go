@@ -62,6 +62,24 @@ func BenchmarkObserve10k(b *testing.B) {
 	}
 }
 
+// BenchmarkObserveSession10k is the same with a lab switch that answers over TLS in this process.
+func BenchmarkObserveSession10k(b *testing.B) {
+	caps := profile(b, "ixlab")
+	var ports []string
+	for i := range 48 {
+		ports = append(ports, fmt.Sprintf("eth%d", i+1))
+	}
+	d := newLab(b, caps, ports...).open(b)
+	want := big(10_000, 0)
+	apply(b, d, plan.Diff(nil, want))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := observed(b, d); len(got) != len(want) {
+			b.Fatal(len(got))
+		}
+	}
+}
+
 // BenchmarkRender10k renders the request that makes a whole switch.
 func BenchmarkRender10k(b *testing.B) {
 	caps := profile(b, "ixlab")

@@ -138,6 +138,16 @@ func TestWhatHasNoPlaceInOpenConfigIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotUnderstoodIsNeverChanged(t *testing.T) {
+	filter := &switchcfg.Filter{Name: "ix-f", AnySource: true}
+	odd := &switchcfg.Opaque{At: filter.Key(), Why: "it permits the rest"}
+	for _, changes := range [][]plan.Change{change(odd, nil), change(odd, filter)} {
+		if _, err := Spec().Render(profile(t, "ixlab"), changes); err == nil || !strings.Contains(err.Error(), odd.Why) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestPortsThatVanishAreBelievedAtTheSecondLook(t *testing.T) {
 	d := new(driver)
 	look := func(ports ...string) error { return d.vanished(ports) }

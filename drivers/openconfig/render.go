@@ -58,16 +58,21 @@ func (m *members) long(name string, n uint64) { m.text(name, strconv.FormatUint(
 // object adds an object unless it is empty.
 func (m *members) object(name string, of members) {
 	if len(of) > 0 {
-		m.name(name)
-		*m = append(append(append(*m, '{'), of...), '}')
+		m.wrap(name, '{', of, '}')
 	}
+}
+
+// wrap adds a member with a value between brackets.
+func (m *members) wrap(name string, open byte, of members, end byte) {
+	*m = slices.Grow(*m, len(name)+len(of)+6)
+	m.name(name)
+	*m = append(append(append(*m, open), of...), end)
 }
 
 // list adds a list unless it is empty.
 func (m *members) list(name string, of members) {
 	if len(of) > 0 {
-		m.name(name)
-		*m = append(append(append(*m, '['), of...), ']')
+		m.wrap(name, '[', of, ']')
 	}
 }
 
@@ -210,6 +215,9 @@ func (e *edit) remove(p path) { e.deletes = append(e.deletes, &gpb.Path{Elem: p}
 func render(c *drivers.Capabilities, changes []plan.Change) (*gpb.SetRequest, error) {
 	var e edit
 	for _, n := range net(changes) {
+		if o, opaque := n.before.(*switchcfg.Opaque); opaque {
+			return nil, fmt.Errorf("%s: what is not understood is never changed: %s", o.At, o.Why)
+		}
 		if n.after != nil {
 			if err := carry(c, n.after); err != nil {
 				return nil, fmt.Errorf("%s: %w", n.after.Key(), err)
