@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
@@ -49,7 +50,9 @@ type Source struct {
 	digests map[ixapi.Collection]digest
 	faults  map[ixapi.Collection][]ixapi.RecordFault
 	missing map[ref]bool
-	refused *candidate // the latest snapshot that was held back, while the exchange still says the same
+	memos   map[ixapi.Collection]memo
+	seed    maphash.Seed // of the memos
+	refused *candidate   // the latest snapshot that was held back, while the exchange still says the same
 
 	mu     sync.Mutex
 	status Status
@@ -82,6 +85,7 @@ type candidate struct {
 	digests  map[ixapi.Collection]digest
 	faults   map[ixapi.Collection][]ixapi.RecordFault
 	missing  map[ref]bool // see dangling
+	memos    map[ixapi.Collection]memo
 }
 
 // New returns the source that c describes. It has not read anything yet. The error is a [config.Fault] or one of
@@ -119,6 +123,7 @@ func newSource(name string, f feed, poll time.Duration, g guard, log *slog.Logge
 		name: name, feed: f, poll: poll, guard: g, log: log,
 		nudge: make(chan struct{}, 1),
 		allow: make(map[string]bool),
+		seed:  maphash.MakeSeed(),
 	}
 }
 
@@ -215,36 +220,58 @@ func (s *Source) read(ctx context.Context) (*Snapshot, error) {
 	return nil, ErrUnsettled
 }
 
-// decode decodes the lists that are not those of the latest snapshot.
+// decode decodes what is not in the latest snapshot.
 func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Collection]digest, last *Snapshot) (*candidate, error) {
 	var records ixapi.Records
 	faults := make(map[ixapi.Collection][]ixapi.RecordFault)
+	memos := make(map[ixapi.Collection]memo)
 	if last != nil {
 		records = *last.Records
 		maps.Copy(faults, s.faults)
+		maps.Copy(memos, s.memos)
 	}
-	read := make(map[ixapi.Collection]ixapi.Raw)
-	for c, b := range lists {
-		if last == nil || b.digest != s.digests[c] {
-			read[c] = b.raw
+	whole := make(map[ixapi.Collection]ixapi.Raw) // lists to decode from the first record to the last
+	var fresh []kind
+	for _, k := range kinds() {
+		c := k.collection()
+		b, read := lists[c]
+		if last != nil && b.digest == s.digests[c] {
+			continue
+		}
+		fresh = append(fresh, k)
+		if last != nil && read {
+			if found, ok := k.patch(b.raw, s.memos[c], s.seed, last.Records, &records); ok {
+				faults[c] = found
+				continue
+			}
+		}
+		k.take(&records, &ixapi.Records{})
+		delete(faults, c)
+		if read {
+			whole[c] = b.raw
 		}
 	}
-	fresh, found, err := ixapi.Decode(read)
+	decoded, found, err := ixapi.Decode(whole)
 	if err != nil {
 		return nil, s.feed.fault(err)
 	}
-	for _, k := range kinds() {
-		c := k.collection()
-		if _, ok := read[c]; ok || digests[c] == (digest{}) {
-			k.take(&records, fresh)
-			delete(faults, c)
-		}
-	}
-	var nameless []error
 	for _, f := range found {
 		faults[f.Collection] = append(faults[f.Collection], f)
-		if f.ID == "" && decisive(f.Collection) && !errors.Is(f.Err, ixapi.ErrUnknownValue) {
-			nameless = append(nameless, f)
+	}
+	for _, k := range fresh {
+		c := k.collection()
+		if _, ok := whole[c]; ok {
+			k.take(&records, decoded)
+		}
+		memos[c] = remember(k, lists[c].raw, s.seed, &records, faults[c])
+	}
+	var nameless []error
+	for _, k := range fresh {
+		for i, f := range faults[k.collection()] {
+			first := i == 0 || faults[f.Collection][i-1].Index != f.Index
+			if f.ID == "" && first && decisive(f.Collection) {
+				nameless = append(nameless, f)
+			}
 		}
 	}
 	if len(nameless) > 0 {
@@ -261,7 +288,7 @@ func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Colle
 		snapshot.Counts[k.collection()] = k.count(&records)
 		snapshot.Faults = append(snapshot.Faults, faults[k.collection()]...)
 	}
-	return &candidate{snapshot, digests, faults, dangling(&records)}, nil
+	return &candidate{snapshot, digests, faults, dangling(&records), memos}, nil
 }
 
 // accept makes c the latest snapshot unless too much is lost with it.
@@ -276,7 +303,8 @@ func (s *Source) accept(c *candidate) (*Snapshot, error) {
 	s.mu.Lock()
 	clear(s.allow)
 	s.mu.Unlock()
-	s.digests, s.faults, s.missing, s.refused = c.digests, c.faults, c.missing, nil
+	s.digests, s.faults, s.missing, s.memos = c.digests, c.faults, c.missing, c.memos
+	s.refused = nil
 	return c.snapshot, nil
 }
 
