@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"google.golang.org/grpc/codes"
@@ -35,10 +36,10 @@ func (s *Session) rpcError(op string, e effect, err error) error {
 		return s.fail(op, drivers.Transient, errors.New("the device ended the stream"))
 	}
 	st := status.Convert(err)
-	said := errors.New(printable(st.Message()))
+	said := errors.New(printable(spoken(st.Message())))
 	switch st.Code() {
 	case codes.Unavailable:
-		if denied := s.denial(st.Message()); denied != nil {
+		if denied := s.denial(); denied != nil {
 			return s.fail(op, drivers.Denied, denied)
 		}
 	case codes.Canceled:
@@ -61,6 +62,16 @@ func (s *Session) rpcError(op string, e effect, err error) error {
 		return s.fail(op, drivers.Unknown, said)
 	}
 	return s.fail(op, drivers.Transient, said)
+}
+
+// spoken returns the end of grpc's messages about connections, which is the part that says something.
+func spoken(message string) string {
+	for _, before := range []string{"Error while dialing: ", "authentication handshake failed: "} {
+		if _, after, ok := strings.Cut(message, before); ok {
+			return strings.TrimSuffix(after, `"`)
+		}
+	}
+	return message
 }
 
 // Refusal is a device's no to a request that it understood.
@@ -93,7 +104,7 @@ func printable(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// watchedCreds remembers why the last handshake failed: grpc keeps only its text.
+// watchedCreds remembers why TLS failed last: grpc keeps only a text, and not always the right one.
 type watchedCreds struct {
 	credentials.TransportCredentials
 
@@ -101,30 +112,74 @@ type watchedCreds struct {
 	last error
 }
 
-// ClientHandshake implements [credentials.TransportCredentials].
-func (c *watchedCreds) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
+func (c *watchedCreds) remember(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = err
-	return conn, info, err
+}
+
+// ClientHandshake implements [credentials.TransportCredentials].
+func (c *watchedCreds) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	c.remember(err)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &watchedConn{conn, c}, info, nil
 }
 
 // Clone implements [credentials.TransportCredentials]; clones remember together.
 func (c *watchedCreds) Clone() credentials.TransportCredentials { return c }
 
+// watchedConn looks for the device's refusal of our certificate, which with TLS 1.3 arrives after the handshake.
+type watchedConn struct {
+	net.Conn
+	creds *watchedCreds
+}
+
+// Read implements [net.Conn].
+func (c *watchedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if alert(err) != "" {
+		c.creds.remember(err)
+	}
+	return n, err
+}
+
+// Write implements [net.Conn]. A device that refuses us closes the connection, so that writing may fail before its
+// alert is read.
+func (c *watchedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && c.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+		if _, why := c.Read(make([]byte, 1)); alert(why) != "" {
+			return n, why
+		}
+	}
+	return n, err
+}
+
+// alert returns the words of a TLS alert that the other side sent, or "".
+func alert(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
+}
+
 // denial returns why TLS failed if credentials are at fault, in an operator's words, or nil.
-func (s *Session) denial(message string) error {
+func (s *Session) denial() error {
 	if s.creds == nil {
 		return nil
 	}
-	// With TLS 1.3 the device's refusal of our certificate arrives after the handshake.
-	if _, alert, ok := strings.Cut(message, "remote error: tls: "); ok {
-		alert, _, _ = strings.Cut(alert, `"`)
-		return fmt.Errorf("the device does not accept our certificate: %s", printable(alert))
-	}
 	s.creds.mu.Lock()
 	defer s.creds.mu.Unlock()
+	switch a := alert(s.creds.last); {
+	case strings.Contains(a, "certificate") || a == "access denied":
+		return fmt.Errorf("the device does not accept our certificate: %s", a)
+	case a != "":
+		return fmt.Errorf("the device refuses TLS with us: %s", a)
+	}
 	return explain(s.creds.last)
 }
 

@@ -80,8 +80,11 @@ func (a *answer) document() []byte {
 		name  string
 		value []byte
 	}{
-		{inInterfaces + "interfaces", a.interfaces}, {inLACP + "lacp", a.lacp},
-		{inInstances + "network-instances", a.instances}, {inACL + "acl", a.acl}, {inQoS + "qos", a.qos},
+		{inInterfaces + "interfaces", a.interfaces},
+		{inLACP + "lacp", a.lacp},
+		{inInstances + "network-instances", a.instances},
+		{inACL + "acl", a.acl},
+		{inQoS + "qos", a.qos},
 	} {
 		if c.value != nil {
 			m.name(c.name)

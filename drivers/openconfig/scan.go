@@ -220,17 +220,6 @@ func (s *scanner) word() string {
 	return string(s.b[start:s.i])
 }
 
-// raw goes past the value that comes next and returns it.
-func (s *scanner) raw() []byte {
-	s.peek()
-	start := s.i
-	s.skip()
-	if s.err != nil {
-		return nil
-	}
-	return s.b[start:s.i]
-}
-
 // skip goes past the value that comes next.
 func (s *scanner) skip() { s.substance() }
 
