@@ -2,7 +2,6 @@ package source
 
 import (
 	"cmp"
-	"hash/maphash"
 	"slices"
 
 	"github.com/ixagent/ixagent/agent/compile"
@@ -17,7 +16,7 @@ type kind interface {
 	count(*ixapi.Records) int
 	// each calls f with the id of every record.
 	each(r *ixapi.Records, f func(ixapi.ID))
-	patch(raw ixapi.Raw, m memo, seed maphash.Seed, then, records *ixapi.Records) ([]ixapi.RecordFault, bool)
+	patch(w written, m memo, then, records *ixapi.Records) ([]ixapi.RecordFault, bool)
 	// census counts the records of a decisive collection; it reports false for another.
 	census(*ixapi.Records) (Census, bool)
 	// delta adds to d how now differs from then. Records with an id in touched have changed whatever they say.

@@ -10,42 +10,45 @@ import (
 // faults are not in it.
 type memo map[uint64]int
 
+// written is a list as the texts of its records, and their hashes.
+type written struct {
+	texts  [][]byte
+	hashes []uint64
+}
+
 // remember makes the memo of a list that was decoded to records with these faults.
-func remember(k kind, raw ixapi.Raw, seed maphash.Seed, records *ixapi.Records, faults []ixapi.RecordFault) memo {
-	texts, ok := split(raw)
-	if !ok || len(texts) != k.count(records) {
+func remember(k kind, w written, records *ixapi.Records, faults []ixapi.RecordFault) memo {
+	if len(w.texts) != k.count(records) {
 		return nil
 	}
 	faulty := make(map[ixapi.ID]bool)
 	for _, f := range faults {
 		faulty[f.ID] = true
 	}
-	m := make(memo, len(texts))
+	m := make(memo, len(w.texts))
 	i := 0
 	k.each(records, func(id ixapi.ID) {
-		if !faulty[id] {
-			m[maphash.Bytes(seed, texts[i])] = i
+		if len(faulty) == 0 || !faulty[id] {
+			m[w.hashes[i]] = i
 		}
 		i++
 	})
 	return m
 }
 
-// patch puts the list of raw into records, decoding only the records that are not written in then as they are
-// here. It reports false, and leaves records alone, when the list has to be decoded as a whole: because that is
-// no dearer, because there is no memo of then, or because something is wrong with the list that a part of it
-// cannot tell.
-func (l list[T]) patch(raw ixapi.Raw, m memo, seed maphash.Seed, then, records *ixapi.Records) ([]ixapi.RecordFault, bool) {
-	texts, ok := split(raw)
-	if !ok || m == nil {
+// patch puts the list w into records, decoding only the records that are not written in then as they are here. It
+// reports false, and leaves records alone, when the list has to be decoded as a whole: because that is no dearer,
+// because there is no memo of then, or because something is wrong with the list that a part of it cannot tell.
+func (l list[T]) patch(w written, m memo, then, records *ixapi.Records) ([]ixapi.RecordFault, bool) {
+	if w.texts == nil || m == nil {
 		return nil, false
 	}
 	old := *l.of(then)
-	now := make([]T, len(texts))
+	now := make([]T, len(w.texts))
 	body := []byte{'['}
 	var places []int // of the records in body
-	for i, text := range texts {
-		if at, known := m[maphash.Bytes(seed, text)]; known {
+	for i, text := range w.texts {
+		if at, known := m[w.hashes[i]]; known {
 			now[i] = old[at]
 			continue
 		}
@@ -55,7 +58,7 @@ func (l list[T]) patch(raw ixapi.Raw, m memo, seed maphash.Seed, then, records *
 		body = append(body, text...)
 		places = append(places, i)
 	}
-	if len(places) > len(texts)/2 {
+	if len(places) > len(w.texts)/2 {
 		return nil, false
 	}
 	part, faults, err := ixapi.Decode(map[ixapi.Collection]ixapi.Raw{l.name: {append(body, ']')}})
@@ -80,8 +83,20 @@ func (l list[T]) patch(raw ixapi.Raw, m memo, seed maphash.Seed, then, records *
 	return faults, true
 }
 
-// split returns the texts of the objects in a list. It reports false when the list is something else, or no
-// JSON at all; but whether each text is JSON is left to who decodes it.
+// readTexts returns the texts of the objects in a list; none when the list is something else, or no JSON at all. But
+// whether each text is JSON is left to who decodes it.
+func readTexts(raw ixapi.Raw, seed maphash.Seed) written {
+	texts, ok := split(raw)
+	if !ok {
+		return written{}
+	}
+	hashes := make([]uint64, len(texts))
+	for i, text := range texts {
+		hashes[i] = maphash.Bytes(seed, text)
+	}
+	return written{texts, hashes}
+}
+
 func split(raw ixapi.Raw) (texts [][]byte, ok bool) {
 	for _, page := range raw {
 		i := space(page, 0)

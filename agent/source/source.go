@@ -231,6 +231,7 @@ func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Colle
 		maps.Copy(memos, s.memos)
 	}
 	whole := make(map[ixapi.Collection]ixapi.Raw) // lists to decode from the first record to the last
+	texts := make(map[ixapi.Collection]written)
 	var fresh []kind
 	for _, k := range kinds() {
 		c := k.collection()
@@ -239,8 +240,9 @@ func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Colle
 			continue
 		}
 		fresh = append(fresh, k)
+		texts[c] = readTexts(b.raw, s.seed)
 		if last != nil && read {
-			if found, ok := k.patch(b.raw, s.memos[c], s.seed, last.Records, &records); ok {
+			if found, ok := k.patch(texts[c], s.memos[c], last.Records, &records); ok {
 				faults[c] = found
 				continue
 			}
@@ -263,7 +265,7 @@ func (s *Source) decode(lists map[ixapi.Collection]body, digests map[ixapi.Colle
 		if _, ok := whole[c]; ok {
 			k.take(&records, decoded)
 		}
-		memos[c] = remember(k, lists[c].raw, s.seed, &records, faults[c])
+		memos[c] = remember(k, texts[c], &records, faults[c])
 	}
 	var nameless []error
 	for _, k := range fresh {

@@ -315,9 +315,12 @@ func BenchmarkReadWithoutNews(b *testing.B) {
 func BenchmarkReadWithOneChange(b *testing.B) {
 	one, other := big(-1), big(50_000)
 	s := newSource("ix", one, 0, guard{}, slog.New(slog.DiscardHandler))
+	if _, _, err := s.Read(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		s.feed, one, other = one, other, one
+		s.feed, one, other = other, other, one
 		if _, changed, err := s.Read(b.Context()); err != nil || !changed {
 			b.Fatal(changed, err)
 		}
