@@ -100,10 +100,7 @@ func (m *members) nested(of members, names ...string) {
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			q, err := json.Marshal(s)
-			if err != nil {
-				break // a string always has a JSON form
-			}
+			q, _ := json.Marshal(s) // a string always has a JSON form
 			return append(b, q...)
 		}
 	}
@@ -567,108 +564,109 @@ func formName(f switchcfg.Form) string {
 	return "double-tagged"
 }
 
-// attach renders the service, filter and policers of a circuit.
+// attach renders the service, filter and policers of a circuit; after is empty for one that goes.
 func (e *edit) attach(before, after *switchcfg.Circuit) {
 	c := after
 	if c.Parent == "" {
 		c = before
 	}
 	name := switchcfg.CircuitName(c.Parent, c.Unit)
-	ref := func() (m members) {
-		m.text("interface", c.Parent)
-		m.num("subinterface", uint64(c.Unit))
-		return m
-	}
+	var ref members
+	ref.text("interface", c.Parent)
+	ref.num("subinterface", uint64(c.Unit))
+	e.join(name, ref, before, after)
+	e.bindFilter(name, ref, before.Filter, after.Filter)
+	e.bindPolicers(name, ref, before, after)
+}
 
+func (e *edit) join(name string, ref members, before, after *switchcfg.Circuit) {
 	if before.Service != "" && before.Service != after.Service {
 		e.remove(pointPath(before.Service, name))
 	}
-	if after.Service != "" && after.Service != before.Service {
-		var entry, config, endpoints, endpoint, ec members
-		entry.text("connection-point-id", name)
+	if after.Service == "" {
+		return
+	}
+	var entry, config members
+	entry.text("connection-point-id", name)
+	if before.Service == after.Service {
+		l := leaves{e: e, at: pointPath(after.Service, name).to("config"), to: &config}
+		l.text(inExt, "etree-role", roleName(before.Role), roleName(after.Role))
+		if len(config) == 0 {
+			return
+		}
+		entry.object("config", config)
+	} else {
 		config.text("connection-point-id", name)
 		if after.Role != "" {
 			config.text(inExt+"etree-role", roleName(after.Role))
 		}
 		entry.object("config", config)
+		var endpoint, what, list, endpoints members
 		endpoint.text("endpoint-id", name)
-		ec.text("endpoint-id", name)
-		ec.num("precedence", 0)
-		ec.text("type", niType+"LOCAL")
-		endpoint.object("config", ec)
-		endpoint.nested(ref(), "local", "config")
-		endpoints.element(endpoint)
-		var list members
-		list.list("endpoint", endpoints)
-		entry.object("endpoints", list)
-		e.instances.get(after.Service).points.element(entry)
-	} else if after.Role != before.Role && after.Service != "" {
-		var entry, config members
-		l := leaves{e: e, at: pointPath(after.Service, name).to("config"), to: &config}
-		l.text(inExt, "etree-role", roleName(before.Role), roleName(after.Role))
-		if len(config) > 0 {
-			entry.text("connection-point-id", name)
-			entry.object("config", config)
-			e.instances.get(after.Service).points.element(entry)
-		}
+		what.text("endpoint-id", name)
+		what.num("precedence", 0)
+		what.text("type", niType+"LOCAL")
+		endpoint.object("config", what)
+		endpoint.nested(ref, "local", "config")
+		list.element(endpoint)
+		endpoints.list("endpoint", list)
+		entry.object("endpoints", endpoints)
 	}
+	e.instances.get(after.Service).points.element(entry)
+}
 
-	if before.Filter != after.Filter {
+func (e *edit) bindFilter(name string, ref members, before, after string) {
+	switch {
+	case before == after:
+		return
+	case after == "":
+		e.remove(filteredPath(name))
+		return
+	case before != "":
+		e.remove(filteredPath(name).to("ingress-acl-sets").elem("ingress-acl-set", "set-name", before, "type", kindL2))
+	}
+	var entry, id, key, set, list, sets members
+	entry.text("id", name)
+	id.text("id", name)
+	entry.object("config", id)
+	entry.nested(ref, "interface-ref", "config")
+	key.text("set-name", after)
+	key.text("type", inACL+kindL2)
+	set = append(set, key...)
+	set.object("config", key)
+	list.element(set)
+	sets.list("ingress-acl-set", list)
+	entry.object("ingress-acl-sets", sets)
+	e.filtered.element(entry)
+}
+
+func (e *edit) bindPolicers(name string, ref members, before, after *switchcfg.Circuit) {
+	if before.RateIn|before.RateOut != 0 && after.RateIn|after.RateOut == 0 {
+		e.remove(policedPath(name))
+		return
+	}
+	rate := func(dir string, before, after switchcfg.Kbps) (config members) {
 		switch {
-		case after.Filter == "":
-			e.remove(filteredPath(name))
-		case before.Filter != "":
-			e.remove(filteredPath(name).to("ingress-acl-sets").elem("ingress-acl-set", "set-name", before.Filter, "type", kindL2))
+		case before == after:
+		case after == 0:
+			e.remove(policedPath(name).to(dir))
+		default:
+			config.text("name", switchcfg.PolicerName(after))
 		}
-		if after.Filter != "" {
-			var entry, id, set, sets, list members
-			entry.text("id", name)
-			id.text("id", name)
-			entry.object("config", id)
-			entry.nested(ref(), "interface-ref", "config")
-			key := func(m *members) {
-				m.text("set-name", after.Filter)
-				m.text("type", inACL+kindL2)
-			}
-			key(&set)
-			var config members
-			key(&config)
-			set.object("config", config)
-			sets.element(set)
-			list.list("ingress-acl-set", sets)
-			entry.object("ingress-acl-sets", list)
-			e.filtered.element(entry)
-		}
+		return config
 	}
-
-	if before.RateIn != after.RateIn || before.RateOut != after.RateOut {
-		had, has := before.RateIn|before.RateOut != 0, after.RateIn|after.RateOut != 0
-		if had && !has {
-			e.remove(policedPath(name))
-			return
-		}
-		rate := func(dir string, before, after switchcfg.Kbps) (config members) {
-			switch {
-			case before == after:
-			case after == 0:
-				e.remove(policedPath(name).to(dir))
-			default:
-				config.text("name", switchcfg.PolicerName(after))
-			}
-			return config
-		}
-		in, out := rate("input", before.RateIn, after.RateIn), rate("output", before.RateOut, after.RateOut)
-		if len(in)+len(out) > 0 {
-			var entry, id members
-			entry.text("interface-id", name)
-			id.text("interface-id", name)
-			entry.object("config", id)
-			entry.nested(ref(), "interface-ref", "config")
-			entry.nested(in, "input", "scheduler-policy", "config")
-			entry.nested(out, "output", "scheduler-policy", "config")
-			e.policed.element(entry)
-		}
+	in, out := rate("input", before.RateIn, after.RateIn), rate("output", before.RateOut, after.RateOut)
+	if len(in)+len(out) == 0 {
+		return
 	}
+	var entry, id members
+	entry.text("interface-id", name)
+	id.text("interface-id", name)
+	entry.object("config", id)
+	entry.nested(ref, "interface-ref", "config")
+	entry.nested(in, "input", "scheduler-policy", "config")
+	entry.nested(out, "output", "scheduler-policy", "config")
+	e.policed.element(entry)
 }
 
 func roleName(r switchcfg.Role) string {
