@@ -3,15 +3,20 @@ package openconfig
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"pgregory.net/rapid"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -247,5 +252,57 @@ func TestProfilesRefuseWhatTheirDevicesLack(t *testing.T) {
 		if p.Experimental == (p.Name == "ixlab" || p.Name == "openconfig") {
 			t.Errorf("%s: experimental is %t", p.Name, p.Experimental)
 		}
+	}
+}
+
+// announcing is a device that says what it can and does nothing.
+type announcing struct {
+	gpb.UnimplementedGNMIServer
+	*gpb.CapabilityResponse
+}
+
+func (a announcing) Capabilities(context.Context, *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
+	return a.CapabilityResponse, nil
+}
+
+func TestDeviceThatLacksAModelIsNotOpened(t *testing.T) {
+	ca, err := switchd.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := []string{"openconfig-interfaces", "openconfig-lacp", "openconfig-network-instance", "ixagent-openconfig-ext"}
+	for missing, want := range []string{"openconfig-interfaces", "openconfig-lacp", "openconfig-network-instance", "ixagent-openconfig-ext", "JSON_IETF", ""} {
+		says := &gpb.CapabilityResponse{}
+		for i, m := range models {
+			if i != missing {
+				says.SupportedModels = append(says.SupportedModels, &gpb.ModelData{Name: m})
+			}
+		}
+		if want != "JSON_IETF" {
+			says.SupportedEncodings = []gpb.Encoding{gpb.Encoding_JSON_IETF}
+		}
+		lis, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}})))
+		gpb.RegisterGNMIServer(server, announcing{CapabilityResponse: says})
+		done := make(chan error)
+		go func() { done <- server.Serve(lis) }()
+		d, err := Spec().Open(t.Context(), drivers.Device{
+			Name: "sw1", Address: lis.Addr().String(), TLS: &tls.Config{RootCAs: ca.Pool()}, Capabilities: profile(t, "ixlab"),
+		})
+		switch {
+		case want == "" && err == nil:
+			_ = d.Close()
+		case drivers.FaultOf(err) != drivers.Unsupported || !strings.Contains(err.Error(), want):
+			t.Errorf("without %s: %v", want, err)
+		}
+		server.Stop()
+		<-done
 	}
 }

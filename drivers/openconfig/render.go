@@ -211,7 +211,7 @@ func (e *edit) remove(p path) { e.deletes = append(e.deletes, &gpb.Path{Elem: p}
 // equal request.
 func render(c *drivers.Capabilities, changes []plan.Change) (*gpb.SetRequest, error) {
 	var e edit
-	for _, n := range net(changes) {
+	for _, n := range collapse(changes) {
 		if o, opaque := n.before.(*switchcfg.Opaque); opaque {
 			return nil, fmt.Errorf("%s: what is not understood is never changed: %s", o.At, o.Why)
 		}
@@ -235,7 +235,8 @@ type netChange struct {
 	anew          bool
 }
 
-func net(changes []plan.Change) []*netChange {
+// collapse returns one change for each object, in the order in which the objects come up.
+func collapse(changes []plan.Change) []*netChange {
 	out := make([]*netChange, 0, len(changes))
 	seen := make(map[switchcfg.Key]*netChange, len(changes))
 	for _, c := range changes {
