@@ -1,0 +1,195 @@
+// Package agent puts the parts together: it reads the exchange, compiles what each switch should carry and keeps
+// the switches there. [Run] is the daemon; a [Pass] is one look at everything, for a person at a shell.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/guard"
+	"github.com/ixagent/ixagent/agent/journal"
+	"github.com/ixagent/ixagent/agent/metrics"
+	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/agent/source"
+	"github.com/ixagent/ixagent/agent/web"
+	"github.com/ixagent/ixagent/drivers"
+)
+
+// Options are what an agent is made of.
+type Options struct {
+	Config     *config.Config
+	Drivers    drivers.Registry
+	Log        *slog.Logger
+	Registerer *prometheus.Registry // metrics are registered with it and served from it; nil for one of its own
+	Version    string
+	Listener   net.Listener // serves HTTP instead of one at Config.Listen; closed by Run
+}
+
+// cooling is how long a LAG number, VLAN or VNI is not given again after its owner has ended.
+const cooling = 30 * 24 * time.Hour
+
+// parts are what a daemon and a pass have in common.
+type parts struct {
+	Options
+	journal  *journal.Journal
+	source   *source.Source
+	metrics  *metrics.Metrics
+	compiler *compile.Compiler
+	alloc    *compile.Allocations
+	last     *source.Snapshot
+}
+
+func assemble(o Options) (*parts, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	j, err := journal.Open(o.Config.StateDir.String())
+	if err != nil {
+		return nil, err
+	}
+	s, err := source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{Options: o, journal: j, source: s, metrics: metrics.New(o.Registerer)}
+	return p, p.renew()
+}
+
+// renew begins compilation anew from the numbers in the journal.
+func (p *parts) renew() error {
+	known, err := p.journal.Allocations()
+	if err != nil {
+		return err
+	}
+	p.alloc = compile.NewAllocations(known, cooling)
+	p.compiler = compile.New(&p.Config.Inventory, p.Config.Policy, p.alloc)
+	p.last = nil
+	return nil
+}
+
+// compile compiles a snapshot and stores the numbers it was given before anybody acts on them. It returns the
+// devices whose intent is another one now. Another process may have given the same numbers meanwhile: then it
+// begins anew from what that one stored.
+func (p *parts) compile(s *source.Snapshot) ([]string, error) {
+	const tries = 5
+	start := time.Now()
+	for try := 1; ; try++ {
+		var changed []string
+		if p.last == nil {
+			p.compiler.Set(s.Records, s.Faults, time.Now())
+			for _, d := range p.Config.Inventory.Devices {
+				changed = append(changed, d.Name)
+			}
+		} else {
+			changed = p.compiler.Update(source.Delta(p.last, s), time.Now())
+		}
+		err := p.journal.StoreAllocations(p.alloc.Dirty())
+		if err == nil {
+			p.last = s
+			p.metrics.Compiled(time.Since(start))
+			p.metrics.Rejections(p.compiler.Rejections())
+			return changed, nil
+		}
+		var conflict *journal.ConflictError
+		if !errors.As(err, &conflict) || try == tries {
+			return nil, errors.Join(err, p.renew())
+		}
+		if err := p.renew(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// open returns a function that opens sessions with a device.
+func (p *parts) open(d *config.Device, slots *semaphore.Weighted) func(context.Context) (drivers.Driver, error) {
+	spec := p.Drivers[d.Driver]
+	return func(ctx context.Context) (drivers.Driver, error) {
+		device, err := p.Config.Session(d)
+		if err != nil {
+			return nil, &drivers.Error{Device: d.Name, Op: "dial", Fault: drivers.Denied, Err: err}
+		}
+		device.Log = p.Log
+		s, err := spec.Open(ctx, device)
+		if err != nil {
+			p.metrics.Fault(d.Name, "dial", drivers.FaultOf(err))
+			return nil, err
+		}
+		s = drivers.Observed(s, p.Log.With("device", d.Name, "driver", d.Driver), p.metrics.Observer(d.Name, d.Driver))
+		s = drivers.Limit(s, d.Name, slots)
+		if d.Mode == config.Observe {
+			s = drivers.ReadOnly(s, d.Name)
+		}
+		return s, nil
+	}
+}
+
+// Run is the daemon. It polls the exchange, keeps every switch equal to its intent as far as its mode allows, and
+// serves metrics, health and status, until ctx ends. Transactions that have begun by then are brought to their
+// end. It returns nil when it was told to stop.
+func Run(ctx context.Context, o Options) error {
+	p, err := assemble(o)
+	if err != nil {
+		return err
+	}
+	defer p.source.Close()
+	o = p.Options
+	ln := o.Listener
+	if ln == nil {
+		if ln, err = net.Listen("tcp", o.Config.Listen.String()); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	slots := semaphore.NewWeighted(int64(o.Config.Limits.Parallel))
+	workers := make(map[string]*reconcile.Worker, len(o.Config.Inventory.Devices))
+	g, ctx := errgroup.WithContext(ctx)
+	for _, d := range o.Config.Inventory.Devices {
+		w := &reconcile.Worker{
+			Device: d, Open: p.open(d, slots), Guard: guard.Limits(o.Config.Limits), Window: o.Config.Limits.ConfirmWindow,
+			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log,
+		}
+		workers[d.Name] = w
+		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
+		g.Go(func() error { w.Run(ctx); return nil })
+	}
+	p.metrics.Build(o.Version, revision())
+	p.metrics.Source(p.source.Name(), p.source.Status)
+	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1)}
+	g.Go(func() error { d.compile(ctx); return nil })
+	g.Go(func() error {
+		p.source.Run(ctx, d.deliver, d.failed)
+		return nil
+	})
+	g.Go(func() error { return web.Serve(ctx, ln, d.handler()) })
+	p.Log.Info("agent runs", "listen", ln.Addr().String(), "source", p.source.Name(), "devices", len(workers))
+	err = g.Wait()
+	p.Log.Info("agent stops")
+	return err
+}
+
+// revision returns the commit the program was built from, as far as it knows.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}

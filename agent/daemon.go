@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/agent/source"
+	"github.com/ixagent/ixagent/agent/web"
+)
+
+// daemon carries snapshots to the compiler and intents to the workers.
+type daemon struct {
+	*parts
+	workers   map[string]*reconcile.Worker
+	snapshots chan *source.Snapshot // the latest that is not compiled yet
+
+	mu         sync.Mutex
+	rejections []compile.Rejection
+	err        error // why the latest snapshot could not be compiled
+}
+
+// deliver hands a snapshot over; one that waits is superseded.
+func (d *daemon) deliver(s *source.Snapshot) {
+	d.metrics.Read(s.Source, true, nil)
+	d.Log.Info("snapshot accepted", "source", s.Source, "version", s.Version[:12], "faults", len(s.Faults))
+	select {
+	case <-d.snapshots:
+	default:
+	}
+	d.snapshots <- s
+}
+
+func (d *daemon) failed(err error) {
+	d.metrics.Read(d.source.Name(), false, err)
+	d.Log.Error("exchange was not read, and what it said last stays", "source", d.source.Name(), "err", err)
+}
+
+// compile compiles what is delivered, and again when an address window begins or ends.
+func (d *daemon) compile(ctx context.Context) {
+	clock := time.NewTimer(time.Hour)
+	defer clock.Stop()
+	for {
+		var changed []string
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-d.snapshots:
+			changed, err = d.parts.compile(s)
+		case <-clock.C:
+			changed = d.compiler.Advance(time.Now())
+		}
+		d.mu.Lock()
+		d.err, d.rejections = err, d.compiler.Rejections()
+		d.mu.Unlock()
+		if err != nil {
+			d.Log.Error("snapshot could not be compiled", "source", d.source.Name(), "err", err)
+		}
+		for _, name := range changed {
+			d.workers[name].SetIntent(d.compiler.Intent(name))
+		}
+		wait := time.Hour
+		if next := d.compiler.Next(); !next.IsZero() {
+			wait = min(max(time.Until(next), time.Second), wait)
+		}
+		clock.Reset(wait)
+	}
+}
+
+// ready returns nil once the exchange was read lately and every switch was looked at.
+func (d *daemon) ready() error {
+	var faults []error
+	s := d.source.Status()
+	switch limit := d.Config.Sources[0].StaleAfter; {
+	case s.Snapshot == nil && s.Err != nil:
+		faults = append(faults, fmt.Errorf("source %s was never read: %w", d.source.Name(), s.Err))
+	case s.Snapshot == nil:
+		faults = append(faults, fmt.Errorf("source %s is not read yet", d.source.Name()))
+	case time.Since(s.Read) > limit:
+		faults = append(faults, fmt.Errorf("source %s was read last at %s: %w", d.source.Name(), s.Read.Format(time.RFC3339), s.Err))
+	}
+	d.mu.Lock()
+	if d.err != nil {
+		faults = append(faults, d.err)
+	}
+	d.mu.Unlock()
+	for _, dev := range d.Config.Inventory.Devices {
+		if st := d.workers[dev.Name].Status(); st.Time.IsZero() {
+			faults = append(faults, fmt.Errorf("device %s was not looked at yet", dev.Name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (d *daemon) status() web.Status {
+	out := web.Status{Version: d.Version, Source: web.SourceOf(d.source.Name(), d.source.Status())}
+	for _, dev := range d.Config.Inventory.Devices {
+		st := d.workers[dev.Name].Status()
+		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time}
+		if st.Err != nil {
+			x.Error = st.Err.Error()
+		}
+		if err := x.SetPlan(st.Plan); err != nil {
+			d.Log.Error("plan has no digest", "device", dev.Name, "err", err)
+		}
+		out.Devices = append(out.Devices, x)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out.Rejections = d.rejections
+	return out
+}
+
+func (d *daemon) handler() web.Options {
+	return web.Options{Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Log: d.Log}
+}

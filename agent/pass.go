@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/guard"
+	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/agent/source"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// Pass is one look at the exchange and its switches. Its methods may be called concurrently for different devices.
+type Pass struct {
+	*parts
+	slots *semaphore.Weighted
+	guard plan.Guard
+}
+
+// NewPass reads the exchange once and compiles it. Numbers that are given in doing so are kept in the journal, so
+// that a plan that is shown is the plan that is applied. Options.Registerer and Options.Listener are not used.
+func NewPass(ctx context.Context, o Options) (*Pass, error) {
+	o.Registerer = nil
+	p, err := assemble(o)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := p.source.Read(ctx)
+	if err == nil {
+		_, err = p.compile(s)
+	}
+	if err != nil {
+		p.source.Close()
+		return nil, err
+	}
+	return &Pass{p, semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), guard.Limits(o.Config.Limits)}, nil
+}
+
+// Close ends idle connections to the exchange.
+func (p *Pass) Close() error {
+	p.source.Close()
+	return nil
+}
+
+// AllowDeletes lets plans of each switch delete up to n objects, whatever the limits say: a person has seen them.
+func (p *Pass) AllowDeletes(n int) { p.guard = guard.Approved(n) }
+
+// Snapshot returns what the exchange said.
+func (p *Pass) Snapshot() *source.Snapshot { return p.last }
+
+// Rejections returns what is not provisioned and why, and remarks on what is.
+func (p *Pass) Rejections() []compile.Rejection { return p.compiler.Rejections() }
+
+// Devices returns the names of the switches in the order of the inventory.
+func (p *Pass) Devices() []string {
+	var names []string
+	for _, d := range p.Config.Inventory.Devices {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// Intent returns what a switch should carry, or nil if the inventory has none of that name.
+func (p *Pass) Intent(device string) *plan.Intent { return p.compiler.Intent(device) }
+
+// with opens a session for one use of it.
+func (p *Pass) with(ctx context.Context, device string, f func(*config.Device, drivers.Driver) error) error {
+	d, ok := p.Config.Inventory.Device(device)
+	if !ok {
+		return fmt.Errorf("the inventory has no device %q", device)
+	}
+	s, err := p.open(d, p.slots)(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return f(d, s)
+}
+
+// Observe returns everything understood of a switch, owned or not.
+func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.State, err error) {
+	err = p.with(ctx, device, func(_ *config.Device, s drivers.Driver) error {
+		state, err = s.Observe(ctx)
+		return err
+	})
+	return state, err
+}
+
+// Plan observes a switch and returns the plan that brings it to its intent.
+func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
+	observed, err := p.Observe(ctx, device)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return p.worker(device).Plan(observed, p.compiler.Intent(device)), nil
+}
+
+func (p *Pass) worker(device string) *reconcile.Worker {
+	d, _ := p.Config.Inventory.Device(device)
+	return &reconcile.Worker{Device: d, Guard: p.guard}
+}
+
+// Native returns what would be sent to the switch for a plan, exactly, as text.
+func (p *Pass) Native(pl plan.Plan) ([]byte, error) {
+	d, ok := p.Config.Inventory.Device(pl.Device)
+	if !ok {
+		return nil, fmt.Errorf("the inventory has no device %q", pl.Device)
+	}
+	render := p.Drivers[d.Driver].Render
+	if render == nil {
+		return nil, fmt.Errorf("driver %s has no native form", d.Driver)
+	}
+	return render(d.Capabilities(), pl.Changes)
+}
+
+// Apply makes a plan real, or leaves the switch as it was; see [reconcile.Transaction]. It works in every mode: a
+// person asked for it.
+func (p *Pass) Apply(ctx context.Context, pl plan.Plan) (out reconcile.Outcome, err error) {
+	d, ok := p.Config.Inventory.Device(pl.Device)
+	if !ok {
+		return out, fmt.Errorf("the inventory has no device %q", pl.Device)
+	}
+	byPerson := *d
+	byPerson.Mode = config.Enforce
+	s, err := p.open(&byPerson, p.slots)(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer s.Close()
+	t := reconcile.Transaction{Driver: s, Window: max(p.Config.Limits.ConfirmWindow, 10*time.Second), Journal: p.journal, Metrics: p.metrics}
+	return t.Apply(ctx, pl)
+}
+
+// Has returns an error that lists the switches if the inventory has none of that name.
+func (p *Pass) Has(device string) error {
+	if p.Intent(device) == nil {
+		return fmt.Errorf("the inventory has no device %q; it has %s", device, strings.Join(p.Devices(), ", "))
+	}
+	return nil
+}

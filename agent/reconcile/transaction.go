@@ -1,0 +1,215 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ixagent/ixagent/agent/journal"
+	"github.com/ixagent/ixagent/agent/metrics"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// Transaction applies plans through one session.
+type Transaction struct {
+	Driver  drivers.Driver
+	Window  time.Duration    // in which the switch takes changes back unless they are confirmed
+	Journal *journal.Journal // nil: the plan is not recorded
+	Metrics *metrics.Metrics // nil: nothing is counted
+}
+
+// Outcome is what became of a plan.
+type Outcome struct {
+	Device    string        `json:"device"`
+	Digest    string        `json:"digest"` // of the plan
+	Changes   int           `json:"changes"`
+	Confirmed bool          `json:"confirmed"` // the switch would have taken it back by itself
+	Reverted  bool          `json:"reverted,omitempty"`
+	Phases    []Phase       `json:"phases"`
+	Warnings  []string      `json:"warnings,omitempty"` // the switch's remarks
+	Took      time.Duration `json:"took"`               // in nanoseconds
+}
+
+// Phase is one part of a transaction.
+type Phase struct {
+	Name string        `json:"name"` // check, apply, verify, confirm, revert
+	Took time.Duration `json:"took"` // in nanoseconds
+}
+
+// grace is how long a transaction that has begun goes on after its context ended, to be confirmed or taken back.
+const grace = 30 * time.Second
+
+// ErrUnverified says that a switch did not become what the plan leads to.
+var ErrUnverified = errors.New("the switch is not in the state the plan leads to")
+
+// Apply makes p real, or leaves the switch as it was. Its error says which, unless the session was lost at the one
+// moment when that cannot be known: then its fault is [drivers.Unknown]. A plan made for another state than the
+// switch is in fails with [drivers.Stale] before anything is sent.
+func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
+	start := time.Now()
+	out := Outcome{Device: p.Device, Changes: len(p.Changes)}
+	var err error
+	if out.Digest, err = p.Digest(); err != nil {
+		return out, err
+	}
+	native, err := t.run(ctx, p, &out)
+	out.Took = time.Since(start)
+	if err == nil {
+		t.Metrics.Applied(p.Device, p)
+	}
+	if t.Journal != nil {
+		err = errors.Join(err, t.record(p, out, start, native, err))
+	}
+	return out, err
+}
+
+func (t *Transaction) record(p plan.Plan, out Outcome, start time.Time, native []byte, failure error) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	e := journal.Entry{Time: start, Device: p.Device, Plan: text, Result: journal.Applied, Took: out.Took}
+	if len(native) > 0 {
+		h := sha256.Sum256(native)
+		e.Native = hex.EncodeToString(h[:])
+	}
+	if failure != nil {
+		e.Result, e.Error = journal.Failed, failure.Error()
+		if out.Reverted {
+			e.Result = journal.Reverted
+		}
+	}
+	_, err = t.Journal.Append(e)
+	return err
+}
+
+func (t *Transaction) fail(p plan.Plan, f drivers.Fault, err error) error {
+	return &drivers.Error{Device: p.Device, Op: "apply", Fault: f, Err: err}
+}
+
+// phase times one part of the transaction.
+func (t *Transaction) phase(out *Outcome, name string, f func() error) error {
+	start := time.Now()
+	err := f()
+	took := time.Since(start)
+	out.Phases = append(out.Phases, Phase{name, took})
+	t.Metrics.Phase(name, took)
+	return err
+}
+
+func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (native []byte, err error) {
+	var before switchcfg.State
+	err = t.phase(out, "check", func() error {
+		var err error
+		if before, err = t.Driver.Observe(ctx); err != nil {
+			return err
+		}
+		if before.Digest() != p.Basis {
+			return t.fail(p, drivers.Stale, plan.ErrStale)
+		}
+		return plan.Prove(before, p)
+	})
+	if err != nil || len(p.Changes) == 0 {
+		return nil, err
+	}
+	// From here on the switch is brought to one of two states, also when the agent is told to stop.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := time.AfterFunc(max(grace, t.Window), cancel)
+	defer stop.Stop()
+
+	id := out.Digest[:32]
+	confirmer, confirmed := drivers.As[drivers.Confirmer](t.Driver)
+	var result drivers.Result
+	err = t.phase(out, "apply", func() error {
+		if confirmed {
+			var err error
+			if result, err = confirmer.ApplyConfirmed(ctx, id, t.Window, p.Changes); drivers.FaultOf(err) != drivers.Unsupported {
+				return err
+			}
+			confirmed = false // nothing was changed
+		}
+		var err error
+		result, err = t.Driver.Apply(ctx, p.Changes)
+		return err
+	})
+	out.Confirmed, out.Warnings = confirmed, result.Warnings
+	if err != nil && drivers.FaultOf(err) != drivers.Unknown {
+		return result.Native, err
+	}
+	unsure := err
+
+	var after switchcfg.State
+	verified := t.phase(out, "verify", func() error {
+		var err error
+		if after, err = t.Driver.Observe(ctx); err != nil {
+			return err
+		}
+		switch after.Digest() {
+		case p.Target:
+			return nil
+		case p.Basis:
+			return t.fail(p, drivers.Rejected, errors.New("the switch accepted the change and did not make it"))
+		}
+		return t.fail(p, drivers.Rejected, fmt.Errorf("%w: %s", ErrUnverified, firstDifference(p, before, after)))
+	})
+	if unsure != nil && after != nil && after.Digest() == p.Basis {
+		return result.Native, unsure
+	}
+	if verified == nil && confirmed {
+		verified = t.phase(out, "confirm", func() error { return confirmer.Confirm(ctx, id) })
+		if verified == nil {
+			return result.Native, nil
+		}
+		if drivers.FaultOf(verified) == drivers.Unknown {
+			return result.Native, verified // it is confirmed, or the switch takes it back by itself
+		}
+	}
+	if verified == nil {
+		return result.Native, nil
+	}
+	err = t.phase(out, "revert", func() error {
+		if confirmed {
+			return confirmer.Revert(ctx, id)
+		}
+		if after == nil {
+			return errors.New("the switch could not be read, so nothing was taken back")
+		}
+		_, err := t.Driver.Apply(ctx, plan.Inverse(p.Changes))
+		return err
+	})
+	if err != nil {
+		if confirmed {
+			err = fmt.Errorf("and was not told to take it back, which it does by itself within %v: %w", t.Window, err)
+		}
+		return result.Native, errors.Join(verified, err)
+	}
+	out.Reverted = true
+	return result.Native, fmt.Errorf("taken back: %w", verified)
+}
+
+// firstDifference says where what was observed is not what the plan leads to.
+func firstDifference(p plan.Plan, before, after switchcfg.State) string {
+	want, err := plan.Apply(before, p.Changes)
+	if err != nil {
+		return err.Error()
+	}
+	d := plan.Diff(after, want)
+	if len(d) == 0 {
+		return "no object differs"
+	}
+	text := fmt.Sprintf("%d objects differ, the first is %s", len(d), d[0].Key)
+	if d[0].Before != nil {
+		text += fmt.Sprintf(", found %q", d[0].Before.Lines())
+	}
+	if d[0].After != nil {
+		text += fmt.Sprintf(", wanted %q", d[0].After.Lines())
+	}
+	return text
+}

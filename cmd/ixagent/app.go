@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/drivers"
+)
+
+// The exit codes beside 0 (done) and 1 (error).
+const (
+	exitChanges exitCode = 2 // plan --exit-code found something to do
+	exitPartial exitCode = 3 // a switch failed, or something is withheld
+)
+
+// exitCode ends the program without a message: everything is said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// app is what every command has.
+type app struct {
+	drivers  drivers.Registry
+	version  string
+	in       io.Reader
+	out, err io.Writer
+
+	config    string
+	logLevel  slog.Level
+	logFormat string
+}
+
+func (a *app) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ixagent",
+		Short: "Keep an exchange's switches equal to what the exchange has sold",
+		Long: `ixagent reads the connections and services an Internet exchange has sold, computes what every switch must
+carry, shows the difference, and brings the switches there in confirmed transactions.
+
+Exit codes: 0 done, 1 error, 2 plan --exit-code found something to do, 3 a switch failed or something is
+withheld, 130 interrupted.`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	file := os.Getenv("IXAGENT_CONFIG")
+	if file == "" {
+		file = "/etc/ixagent/ixagent.yaml"
+	}
+	f := cmd.PersistentFlags()
+	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
+	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
+	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.checkCmd(), a.driversCmd(), a.versionCmd())
+	return cmd
+}
+
+func (a *app) log() (*slog.Logger, error) {
+	o := &slog.HandlerOptions{Level: a.logLevel}
+	switch a.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.err, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
+	}
+	return nil, fmt.Errorf("--log-format is %q, not text or json", a.logFormat)
+}
+
+// options loads the configuration.
+func (a *app) options() (agent.Options, error) {
+	log, err := a.log()
+	if err != nil {
+		return agent.Options{}, err
+	}
+	c, err := config.Load(a.config, a.drivers)
+	if err != nil {
+		return agent.Options{}, err
+	}
+	return agent.Options{Config: c, Drivers: a.drivers, Log: log, Version: a.version}, nil
+}
+
+// quiet are options for a command that prints its answer: only warnings are logged beside it.
+func (a *app) quiet() (agent.Options, error) {
+	a.logLevel = max(a.logLevel, slog.LevelWarn)
+	return a.options()
+}
+
+// report writes an error with its hints, each fault of a configuration on a line of its own.
+func report(w io.Writer, err error) {
+	var faults config.Faults
+	var fault config.Fault
+	switch {
+	case errors.As(err, &faults):
+	case errors.As(err, &fault):
+		faults = config.Faults{fault}
+	default:
+		fmt.Fprintf(w, "ixagent: error: %v\n", err)
+		var hinted interface{ Hint() string }
+		if errors.As(err, &hinted) {
+			fmt.Fprintf(w, "ixagent: hint: %s\n", hinted.Hint())
+		} else if errors.Is(err, os.ErrNotExist) && strings.Contains(err.Error(), ".yaml") {
+			fmt.Fprintf(w, "ixagent: hint: name the configuration with --config; ixagent check config --example prints one\n")
+		}
+		return
+	}
+	for _, f := range faults {
+		fmt.Fprintf(w, "ixagent: error: %v\n", f)
+		if f.Hint != "" {
+			fmt.Fprintf(w, "ixagent: hint: %s\n", f.Hint)
+		}
+	}
+}

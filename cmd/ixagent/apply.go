@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/drivers"
+)
+
+// applied is the JSON form of what apply did on one switch.
+type applied struct {
+	reconcile.Outcome
+	Error string `json:"error,omitempty"`
+}
+
+func (a *app) applyCmd() *cobra.Command {
+	var devices []string
+	var deletes int
+	var yes, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Make a plan real",
+		Long: `Make the plans in FILE real, which ixagent plan --out wrote, or without FILE those of this moment. What will
+happen is shown and asked for first. A plan for a switch that has changed since it was made is refused. Each
+switch takes its change back by itself unless it is verified and confirmed in time, where the switch can do that.`,
+		Example: `  ixagent apply
+  ixagent apply change.json
+  ixagent apply --device fra1-sw1 --yes`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := a.quiet()
+			if err != nil {
+				return err
+			}
+			p, err := agent.NewPass(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			if deletes >= 0 {
+				p.AllowDeletes(deletes)
+			}
+			var d *document
+			if len(args) == 1 {
+				d, err = load(args[0])
+			} else {
+				d, err = plans(cmd.Context(), p, devices)
+			}
+			if err != nil {
+				return err
+			}
+			for _, e := range d.Errors {
+				report(a.err, e.err)
+			}
+			if d.changes() == 0 {
+				_, err := a.err.Write(d.appendSummary(nil))
+				if err == nil && len(d.Errors)+d.withheld() > 0 {
+					err = exitPartial
+				}
+				return err
+			}
+			if !yes {
+				if err := a.ask(d); err != nil {
+					return err
+				}
+			}
+			results, failed := a.apply(cmd.Context(), p, d)
+			if asJSON {
+				if err := printJSON(a.out, results); err != nil {
+					return err
+				}
+			}
+			if failed > 0 || len(d.Errors) > 0 || d.withheld() > 0 {
+				return exitPartial
+			}
+			return cmd.Context().Err()
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&deletes, "allow-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
+	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&asJSON, "json", false, "print what was done as JSON")
+	return cmd
+}
+
+func load(path string) (*document, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d := new(document)
+	if err := json.Unmarshal(b, d); err != nil {
+		return nil, fmt.Errorf("%s is no plan: %w", path, err)
+	}
+	return d, nil
+}
+
+// ask shows the plans and waits for a yes.
+func (a *app) ask(d *document) error {
+	f, ok := a.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return errors.New("nobody can be asked, because there is no terminal: use --yes")
+	}
+	if _, err := a.err.Write(d.text()); err != nil {
+		return err
+	}
+	fmt.Fprint(a.err, "Apply this? Type yes: ")
+	answer, err := bufio.NewReader(f).ReadString('\n')
+	if err != nil || strings.TrimSpace(answer) != "yes" {
+		return errors.New("nothing was applied")
+	}
+	return nil
+}
+
+// apply makes one plan after the other real and tells of each. A switch that fails holds up no other.
+func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []applied, failed int) {
+	for _, pl := range d.Plans {
+		if len(pl.Changes) == 0 || ctx.Err() != nil {
+			continue
+		}
+		out, err := p.Apply(ctx, pl)
+		r := applied{Outcome: out}
+		switch {
+		case err == nil:
+			how := "applied and verified"
+			if out.Confirmed {
+				how = "applied, verified and confirmed"
+			}
+			fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", pl.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
+			for _, w := range out.Warnings {
+				fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", pl.Device, w)
+			}
+		default:
+			failed++
+			r.Error = err.Error()
+			report(a.err, err)
+			if drivers.FaultOf(err) == drivers.Stale {
+				fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+			}
+		}
+		results = append(results, r)
+	}
+	return results, failed
+}
+
+func phases(out reconcile.Outcome) string {
+	var parts []string
+	for _, p := range out.Phases {
+		parts = append(parts, fmt.Sprintf("%s %v", p.Name, p.Took.Round(time.Millisecond)))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/models/plan"
+)
+
+// document is the JSON form of what plan shows and apply reads. Fields are only added.
+type document struct {
+	Snapshot   string              `json:"snapshot"` // version of what the exchange said
+	Plans      []plan.Plan         `json:"plans"`
+	Rejections []compile.Rejection `json:"rejections"`
+	Errors     []deviceError       `json:"errors,omitempty"` // switches without a plan
+}
+
+type deviceError struct {
+	Device string `json:"device"`
+	Error  string `json:"error"`
+
+	err error
+}
+
+func (d *document) changes() (n int) {
+	for _, p := range d.Plans {
+		n += len(p.Changes)
+	}
+	return n
+}
+
+func (d *document) withheld() (n int) {
+	for _, p := range d.Plans {
+		n += len(p.Withheld)
+	}
+	return n
+}
+
+func (a *app) planCmd() *cobra.Command {
+	var devices []string
+	var deletes int
+	var member, out string
+	var native, asJSON, exit bool
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would change on the switches",
+		Long: `Read the exchange and the switches, and show for each switch what would change, what is withheld and why, and
+which records are not provisioned and why. Nothing is changed.`,
+		Example: `  ixagent plan
+  ixagent plan --device fra1-sw1 --native
+  ixagent plan --member acct-17
+  ixagent plan --out change.json --exit-code`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if member != "" && (out != "" || native) {
+				return errors.New("--member chooses what is shown, and does not go with --out or --native")
+			}
+			o, err := a.quiet()
+			if err != nil {
+				return err
+			}
+			p, err := agent.NewPass(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			if deletes >= 0 {
+				p.AllowDeletes(deletes)
+			}
+			d, err := plans(cmd.Context(), p, devices)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := save(out, d); err != nil {
+					return err
+				}
+			}
+			switch {
+			case asJSON:
+				err = printJSON(a.out, d.of(member))
+			case native:
+				err = printNative(a.out, p, d)
+			default:
+				_, err = a.out.Write(d.of(member).text())
+			}
+			if err != nil {
+				return err
+			}
+			for _, e := range d.Errors {
+				report(a.err, e.err)
+			}
+			switch {
+			case len(d.Errors) > 0:
+				return exitPartial
+			case exit && d.changes() > 0:
+				return exitChanges
+			case exit && d.withheld() > 0:
+				return exitPartial
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&deletes, "allow-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
+	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
+	f.StringVarP(&out, "out", "o", "", "also write the plans to a file for ixagent apply")
+	f.BoolVar(&native, "native", false, "show exactly what would be sent to the switches")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	f.BoolVar(&exit, "exit-code", false, "exit with 2 if something would change, 3 if something is withheld")
+	cmd.MarkFlagsMutuallyExclusive("native", "json")
+	return cmd
+}
+
+// plans makes the plans of the named switches, or of all, side by side. A switch that cannot be read is an entry
+// of Errors and holds up no other.
+func plans(ctx context.Context, p *agent.Pass, devices []string) (*document, error) {
+	for _, d := range devices {
+		if err := p.Has(d); err != nil {
+			return nil, err
+		}
+	}
+	d := &document{Snapshot: p.Snapshot().Version, Plans: []plan.Plan{}, Rejections: p.Rejections()}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, name := range p.Devices() {
+		if len(devices) > 0 && !slices.Contains(devices, name) {
+			continue
+		}
+		wg.Go(func() {
+			pl, err := p.Plan(ctx, name)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				d.Errors = append(d.Errors, deviceError{name, err.Error(), err})
+				return
+			}
+			d.Plans = append(d.Plans, pl)
+		})
+	}
+	wg.Wait()
+	order := func(a, b string) int {
+		return cmp.Compare(slices.Index(p.Devices(), a), slices.Index(p.Devices(), b))
+	}
+	slices.SortFunc(d.Plans, func(a, b plan.Plan) int { return order(a.Device, b.Device) })
+	slices.SortFunc(d.Errors, func(a, b deviceError) int { return order(a.Device, b.Device) })
+	if len(devices) > 0 {
+		d.Rejections = slices.DeleteFunc(d.Rejections, func(r compile.Rejection) bool { return r.Device != "" && !slices.Contains(devices, r.Device) })
+	}
+	return d, ctx.Err()
+}
+
+// of returns what concerns one account, or everything for "".
+func (d *document) of(member string) *document {
+	if member == "" {
+		return d
+	}
+	out := &document{Snapshot: d.Snapshot, Errors: d.Errors}
+	for _, p := range d.Plans {
+		p.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
+			return c.Cause.Account != member && !slices.Contains(c.Members, member)
+		})
+		p.Withheld = slices.DeleteFunc(slices.Clone(p.Withheld), func(w plan.Withheld) bool {
+			return w.Cause.Account != member && !slices.Contains(w.Members, member)
+		})
+		out.Plans = append(out.Plans, p)
+	}
+	for _, r := range d.Rejections {
+		if r.Account == member {
+			out.Rejections = append(out.Rejections, r)
+		}
+	}
+	return out
+}
+
+// text returns the document as a person reads it.
+func (d *document) text() []byte {
+	var b []byte
+	for _, p := range d.Plans {
+		b = append(p.AppendText(b), '\n')
+	}
+	for i, r := range d.Rejections {
+		if i == 0 {
+			b = append(b, "Records that are not provisioned, or only with a remark:\n"...)
+		}
+		sign := "!"
+		if !r.Refused() {
+			sign = "·"
+		}
+		b = fmt.Appendf(b, "  %s %s: %s\n", sign, r.Tag, r.Message)
+		if i == len(d.Rejections)-1 {
+			b = append(b, '\n')
+		}
+	}
+	return d.appendSummary(b)
+}
+
+func (d *document) appendSummary(b []byte) []byte {
+	var create, update, remove, refused int
+	for _, p := range d.Plans {
+		c, u, r := p.Counts()
+		create, update, remove = create+c, update+u, remove+r
+	}
+	for _, r := range d.Rejections {
+		if r.Refused() {
+			refused++
+		}
+	}
+	b = fmt.Appendf(b, "%s: %d to create, %d to update, %d to delete; %d withheld; %s not provisioned",
+		count(len(d.Plans), "switch", "switches"), create, update, remove, d.withheld(), count(refused, "record", "records"))
+	if n := len(d.Errors); n > 0 {
+		b = fmt.Appendf(b, "; %s without a plan", count(n, "switch", "switches"))
+	}
+	return append(b, ".\n"...)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func printNative(w io.Writer, p *agent.Pass, d *document) error {
+	for _, pl := range d.Plans {
+		if len(pl.Changes) == 0 {
+			continue
+		}
+		text, err := p.Native(pl)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "# %s\n%s\n", pl.Device, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the document so that a reader finds the old file or the new one, whole.
+func save(path string, d *document) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(printJSON(f, d), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
