@@ -45,14 +45,17 @@ const (
 	nameDrift             = "ixagent_drift_objects"
 )
 
-// The results of a pass.
-const (
-	succeeded = "succeeded"
-	failed    = "failed"
-)
+// Result is how a pass over a device ended.
+type Result string
 
-// maxExemplar bounds the bytes of an exemplar's value; OpenMetrics allows 128 characters for names and values together.
-const maxExemplar = 100
+// The results.
+const (
+	Converged Result = "converged" // there was nothing to change
+	Pending   Result = "pending"   // changes wait for a person
+	Applied   Result = "applied"   // and verified on the device
+	Reverted  Result = "reverted"  // applied and taken back
+	Failed    Result = "failed"    // an error ended it
+)
 
 // Metrics are the metrics of one agent. Its methods may be called concurrently, and on nil, where they do nothing.
 type Metrics struct {
@@ -104,17 +107,17 @@ func New(reg prometheus.Registerer) *Metrics {
 
 		device:    gauge(nameDeviceInfo, "The devices of the inventory; always 1.", "device", "driver", "mode"),
 		up:        gauge(nameDeviceUp, "Whether the device has a session: 1 or 0.", "device"),
-		success:   gauge(nameDeviceSuccess, "When a pass over the device last ended without an error.", "device"),
-		passes:    counter(namePasses, "Passes over the device by result: succeeded, failed.", "device", "result"),
+		success:   gauge(nameDeviceSuccess, "When a pass over the device last ended without an error or a revert.", "device"),
+		passes:    counter(namePasses, "Passes over the device by result: converged, pending, applied, reverted, failed.", "device", "result"),
 		pass:      f.NewHistogram(duration(namePassDuration, "Time of a pass over a device.")),
-		phase:     f.NewHistogramVec(duration(namePhaseDuration, "Time of each phase of a transaction."), []string{"phase"}),
+		phase:     f.NewHistogramVec(duration(namePhaseDuration, "Time of each phase of a pass over a device."), []string{"phase"}),
 		operation: f.NewHistogramVec(duration(nameOperationDuration, "Time of each operation on a device."), []string{"driver", "op"}),
 		faults:    counter(nameFaults, "Failed operations on the device by operation and fault.", "device", "op", "fault"),
 		pending:   newTally(gauge(namePending, "Objects on the device that the latest plan changes and that are not changed yet.", "device", "verb")),
 		withheld:  newTally(gauge(nameWithheld, "Objects on the device that need a change that is withheld.", "device", "reason")),
 		applied:   counter(nameApplied, "Objects changed on the device.", "device", "kind", "verb"),
 		reverts:   counter(nameReverts, "Transactions on the device that were taken back.", "device"),
-		drift:     gauge(nameDrift, "Objects on the device that somebody changed since the agent left them.", "device"),
+		drift:     gauge(nameDrift, "Objects of the agent on the device that are not as the agent left them.", "device"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.sources)
@@ -153,7 +156,7 @@ func (m *Metrics) Read(name string, changed bool, err error) {
 	case errors.As(err, &shrunken):
 		result = "refused"
 	case err != nil:
-		result = failed
+		result = "failed"
 	case changed:
 		result = "changed"
 	}
@@ -190,8 +193,9 @@ func (m *Metrics) Device(device, driver, mode string) {
 	m.up.WithLabelValues(device)
 	m.reverts.WithLabelValues(device)
 	m.drift.WithLabelValues(device)
-	m.passes.WithLabelValues(device, succeeded)
-	m.passes.WithLabelValues(device, failed)
+	for _, r := range []Result{Converged, Pending, Applied, Reverted, Failed} {
+		m.passes.WithLabelValues(device, string(r))
+	}
 }
 
 // Forget removes all series of a device that is no longer in the inventory. Nothing may be told of it after that.
@@ -221,34 +225,27 @@ func (m *Metrics) Up(device string, up bool) {
 	m.up.WithLabelValues(device).Set(v)
 }
 
-// Pass tells that a pass over a device ended now, and with what error.
-func (m *Metrics) Pass(device string, took time.Duration, err error) {
+// Pass tells that a pass over a device ended now.
+func (m *Metrics) Pass(device string, r Result, took time.Duration) {
 	if m == nil {
 		return
 	}
-	observe(m.pass, device, took)
-	if err != nil {
-		m.passes.WithLabelValues(device, failed).Inc()
-		return
+	m.passes.WithLabelValues(device, string(r)).Inc()
+	m.pass.Observe(took.Seconds())
+	switch r {
+	case Reverted:
+		m.reverts.WithLabelValues(device).Inc()
+	case Converged, Pending, Applied:
+		m.success.WithLabelValues(device).Set(seconds(time.Now()))
 	}
-	m.passes.WithLabelValues(device, succeeded).Inc()
-	m.success.WithLabelValues(device).Set(seconds(time.Now()))
 }
 
-// Phase tells how long a phase of a transaction took: check, apply, verify, confirm, revert.
-func (m *Metrics) Phase(device, phase string, took time.Duration) {
+// Phase tells how long a phase of a pass took: "observe", "plan", "apply", "verify", "confirm".
+func (m *Metrics) Phase(phase string, took time.Duration) {
 	if m == nil {
 		return
 	}
-	observe(m.phase.WithLabelValues(phase), device, took)
-}
-
-// Reverted counts a transaction that was taken back.
-func (m *Metrics) Reverted(device string) {
-	if m == nil {
-		return
-	}
-	m.reverts.WithLabelValues(device).Inc()
+	m.phase.WithLabelValues(phase).Observe(took.Seconds())
 }
 
 // Observer returns what [drivers.Observed] tells of operations on a device. It counts their faults.
@@ -273,17 +270,16 @@ func (m *Metrics) Fault(device, op string, f drivers.Fault) {
 }
 
 // Observed tells what the latest plan for a device has still to do and what it withholds. An empty plan says that
-// nothing is left. Drift says that the plan undoes what somebody else changed.
-func (m *Metrics) Observed(device string, p plan.Plan, drift bool) {
+// nothing is left.
+func (m *Metrics) Observed(device string, p plan.Plan) {
 	if m == nil {
 		return
 	}
-	all := objects(p.Changes)
 	pending, withheld := make(map[[2]string]int), make(map[[2]string]int)
 	for _, v := range []plan.Verb{plan.Create, plan.Update, plan.Replace, plan.Delete} {
 		pending[[2]string{device, string(v)}] = 0
 	}
-	for _, v := range all {
+	for _, v := range objects(p.Changes) {
 		pending[[2]string{device, string(v)}]++
 	}
 	for _, w := range p.Withheld {
@@ -291,14 +287,9 @@ func (m *Metrics) Observed(device string, p plan.Plan, drift bool) {
 	}
 	m.pending.set(device, pending)
 	m.withheld.set(device, withheld)
-	drifted := 0
-	if drift {
-		drifted = len(all)
-	}
-	m.drift.WithLabelValues(device).Set(float64(drifted))
 }
 
-// Applied counts the changes of a plan that was applied.
+// Applied counts the changes of a plan that was applied, and that nothing of it is left to do.
 func (m *Metrics) Applied(device string, p plan.Plan) {
 	if m == nil {
 		return
@@ -306,6 +297,15 @@ func (m *Metrics) Applied(device string, p plan.Plan) {
 	for k, v := range objects(p.Changes) {
 		m.applied.WithLabelValues(device, k.Kind.String(), string(v)).Inc()
 	}
+	m.Observed(device, plan.Plan{Withheld: p.Withheld})
+}
+
+// Drift tells how many objects of a device are not as the agent left them.
+func (m *Metrics) Drift(device string, objects int) {
+	if m == nil {
+		return
+	}
+	m.drift.WithLabelValues(device).Set(float64(objects))
 }
 
 // objects returns what becomes of each object. One that is taken down and put back is replaced.
@@ -318,16 +318,6 @@ func objects(changes []plan.Change) map[switchcfg.Key]plan.Verb {
 		out[c.Key] = c.Verb
 	}
 	return out
-}
-
-// observe enters a duration. The device behind it is no label, which would multiply every bucket by the switches, but an
-// exemplar: whoever looks at the slowest bucket sees whose it is.
-func observe(o prometheus.Observer, device string, took time.Duration) {
-	if e, ok := o.(prometheus.ExemplarObserver); ok && len(device) <= maxExemplar {
-		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"device": device})
-		return
-	}
-	o.Observe(took.Seconds())
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/models/plan"
 )
@@ -19,39 +20,38 @@ type Status struct {
 
 // Source is how the exchange's records arrive.
 type Source struct {
-	Name    string    `json:"name"`
-	Version string    `json:"version,omitempty"` // of the records in force
-	Since   time.Time `json:"since,omitzero"`    // when the records in force were first read
-	Read    time.Time `json:"read,omitzero"`     // when they were last found to be so
-	Tried   time.Time `json:"tried,omitzero"`    // end of the latest read, accepted or not
-	Error   string    `json:"error,omitempty"`   // why the latest read was not accepted
+	Name     string    `json:"name"`
+	Snapshot string    `json:"snapshot,omitempty"` // version of the records in force
+	Since    time.Time `json:"since,omitzero"`     // when the records in force were first read
+	Read     time.Time `json:"read,omitzero"`      // when they were last found to be so
+	Tried    time.Time `json:"tried,omitzero"`     // end of the latest read, accepted or not
+	Error    string    `json:"error,omitempty"`    // why the latest read was not accepted
 }
 
 // Device is how one switch fares.
 type Device struct {
-	Name     string          `json:"name"`
-	Driver   string          `json:"driver"`
-	Mode     string          `json:"mode"`               // observe, approve, enforce
-	LastPass time.Time       `json:"last_pass,omitzero"` // end of the latest pass
-	Error    string          `json:"error,omitempty"`    // of the latest pass
-	Drift    bool            `json:"drift,omitempty"`    // the plan undoes what somebody else changed
-	Plan     Plan            `json:"plan"`               // what is left to do
-	Withheld []plan.Withheld `json:"withheld"`           // what is needed and not done
+	Name       string          `json:"name"`
+	Driver     string          `json:"driver"`
+	Mode       config.Mode     `json:"mode"`
+	LastPass   time.Time       `json:"last_pass,omitzero"`    // end of the latest pass
+	Error      string          `json:"error,omitempty"`       // of the latest pass
+	Plan       Plan            `json:"plan"`                  // what is left to do
+	PlanDigest string          `json:"plan_digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
+	Withheld   []plan.Withheld `json:"withheld"`              // what is needed and not done
 }
 
 // Plan counts the objects that a plan changes, as in [plan.Plan.Counts].
 type Plan struct {
-	Create int    `json:"create"`
-	Update int    `json:"update"`
-	Delete int    `json:"delete"`
-	Digest string `json:"digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
+	Create int `json:"create"`
+	Update int `json:"update"`
+	Delete int `json:"delete"`
 }
 
 // SourceOf returns how a source fares.
 func SourceOf(name string, s source.Status) Source {
 	out := Source{Name: name, Read: s.Read, Tried: s.Tried}
 	if s.Snapshot != nil {
-		out.Version, out.Since = s.Snapshot.Version, s.Snapshot.Read
+		out.Snapshot, out.Since = s.Snapshot.Version, s.Snapshot.Read
 	}
 	if s.Err != nil {
 		out.Error = s.Err.Error()
@@ -59,13 +59,16 @@ func SourceOf(name string, s source.Status) Source {
 	return out
 }
 
-// PlanOf returns the counts and, if there is something to do, the digest of a plan.
-func PlanOf(p plan.Plan) (out Plan, err error) {
-	out.Create, out.Update, out.Delete = p.Counts()
-	if len(p.Changes) > 0 {
-		out.Digest, err = p.Digest()
+// SetPlan enters the plan that is left for the device.
+func (d *Device) SetPlan(p plan.Plan) error {
+	d.PlanDigest, d.Withheld = "", p.Withheld
+	d.Plan.Create, d.Plan.Update, d.Plan.Delete = p.Counts()
+	if len(p.Changes) == 0 {
+		return nil
 	}
-	return out, err
+	digest, err := p.Digest()
+	d.PlanDigest = digest
+	return err
 }
 
 // listed returns s with empty lists for absent ones. What s shares with others is left as it is.
