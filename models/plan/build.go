@@ -27,6 +27,7 @@ type Guard func(changes []Change, observed switchcfg.State) map[switchcfg.Key]Ho
 // Input is all that a plan depends on.
 type Input struct {
 	Observed switchcfg.State // everything understood of the switch, owned or not
+	Basis    switchcfg.Sum   // of Observed where the caller knows it; computed if zero
 	Intent   Intent
 	Device   string
 	Scope    *Scope
@@ -45,14 +46,21 @@ func Build(in Input) Plan {
 	}
 	p.Changes = b.changes()
 	p.Withheld = b.withheld()
-	p.Basis = in.Observed.Digest()
-	p.Target = p.Basis
-	if len(p.Changes) > 0 {
-		// The builder emits each change with the object it found, so the plan applies to what was observed.
-		if target, err := Apply(in.Observed, p.Changes); err == nil {
-			p.Target = target.Digest()
+	sum := in.Basis
+	if sum == (switchcfg.Sum{}) {
+		sum = in.Observed.Sum()
+	}
+	p.Basis = sum.String()
+	// The builder emits each change with the object it found, so the plan applies to what was observed.
+	for _, c := range p.Changes {
+		if c.Before != nil {
+			sum.Remove(c.Before)
+		}
+		if c.After != nil {
+			sum.Add(c.After)
 		}
 	}
+	p.Target = sum.String()
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxDescription is the length in bytes that every network OS accepts for a description.
@@ -18,26 +19,56 @@ type Tag struct {
 
 const mark = "ixagent "
 
+// maxID is the length in bytes up to which a tag holds an id whole.
+const maxID = 21
+
 // NewTag returns the tag of a record. Ids are reduced to the characters that are safe in every command
 // line; one that is longer than 21 bytes or is changed by that keeps its beginning and gains a hash.
 func NewTag(kind, id, account string) Tag {
-	return Tag{Record: kind + ":" + Slug(id, 21), Account: Slug(account, 21)}
+	return Tag{Record: kind + ":" + Slug(id, maxID), Account: Slug(account, maxID)}
 }
+
+// NewDescription returns the text of [NewTag]'s tag.
+func NewDescription(kind, id, account string) string {
+	if account == "" {
+		return mark + kind + ":" + Slug(id, maxID)
+	}
+	return mark + kind + ":" + Slug(id, maxID) + " acct:" + Slug(account, maxID)
+}
+
+// TagHolds reports whether a tag holds an id whole.
+func TagHolds(id string) bool { return safe(id, maxID) }
 
 // Slug returns id unchanged if it is at most limit bytes of letters, digits and "._:/@+-" and does not end
 // in a colon, and otherwise a safe beginning of it with a hash of the whole. Different ids have different slugs.
 func Slug(id string, limit int) string {
-	safe := strings.Map(func(r rune) rune {
-		if r < 128 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("._:/@+-", r)) {
+	if safe(id, limit) {
+		return id
+	}
+	slug := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && safeByte(byte(r)) {
 			return r
 		}
 		return '-'
 	}, id)
-	if safe == id && len(id) <= limit && !strings.HasSuffix(id, ":") {
-		return id
-	}
 	h := sha256.Sum256([]byte(id))
-	return cut(safe, limit-9) + "=" + hex.EncodeToString(h[:4])
+	return cut(slug, limit-9) + "=" + hex.EncodeToString(h[:4])
+}
+
+func safe(id string, limit int) bool {
+	if len(id) > limit || strings.HasSuffix(id, ":") {
+		return false
+	}
+	for i := range len(id) {
+		if !safeByte(id[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func safeByte(c byte) bool {
+	return c >= '-' && c <= ':' || c >= '@' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '+'
 }
 
 // String returns the description, "ixagent nsc:1042 acct:17", at most [MaxDescription] bytes.
