@@ -28,8 +28,6 @@ const (
 	write effect = true
 )
 
-var keyEscaper = strings.NewReplacer(`\`, `\\`, `]`, `\]`)
-
 // rpcError returns what an error of grpc means for a device.
 func (s *Session) rpcError(op string, e effect, err error) error {
 	if errors.Is(err, io.EOF) {

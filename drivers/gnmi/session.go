@@ -57,8 +57,10 @@ func Dial(ctx context.Context, d drivers.Device) (*Session, error) {
 	}
 	opts := []grpc.DialOption{
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		// grpc doubles the interval for a server that finds it too short.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		// Pings find a dead connection under an idle subscription. A server that has not been set otherwise cuts
+		// clients that ping more often than every five minutes, with whatever else is under way. Where something
+		// is sent, the timeout (as TCP_USER_TIMEOUT) finds it sooner.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
 		// A switch that comes back must not go unseen for grpc's two minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
@@ -172,8 +174,8 @@ func (s *Session) Get(ctx context.Context, op string, of gpb.GetRequest_DataType
 			return incomplete("the answer for %s is in %d parts", PathString(paths[i]), len(u)+len(n.GetDelete()))
 		case len(u) == 0:
 		default:
-			at := append(slices.Clone(n.GetPrefix().GetElem()), u[0].GetPath().GetElem()...)
-			if got, want := PathString(&gpb.Path{Elem: at}), PathString(&gpb.Path{Elem: paths[i].GetElem()}); got != want {
+			got := PathString(&gpb.Path{Elem: slices.Concat(n.GetPrefix().GetElem(), u[0].GetPath().GetElem())})
+			if want := PathString(paths[i]); got != want {
 				return incomplete("%s was asked for and %s answered", want, printable(got))
 			}
 			v, ok := u[0].GetVal().GetValue().(*gpb.TypedValue_JsonIetfVal)
@@ -234,7 +236,8 @@ func (s *Session) fail(op string, f drivers.Fault, err error) error {
 	return &drivers.Error{Device: s.device, Op: op, Fault: f, Err: err}
 }
 
-// PathString returns p in the form of gNMI's path conventions, /interfaces/interface[name=eth1].
+// PathString returns p in the form of gNMI's path conventions, /interfaces/interface[name=eth1], without origin and
+// the modules that some devices put before names.
 func PathString(p *gpb.Path) string {
 	if len(p.GetElem()) == 0 {
 		return "/"
@@ -242,7 +245,7 @@ func PathString(p *gpb.Path) string {
 	var b strings.Builder
 	for _, e := range p.GetElem() {
 		b.WriteByte('/')
-		b.WriteString(e.GetName())
+		b.WriteString(e.GetName()[strings.IndexByte(e.GetName(), ':')+1:])
 		keys := make([]string, 0, len(e.GetKey()))
 		for k := range e.GetKey() {
 			keys = append(keys, k)
@@ -252,7 +255,7 @@ func PathString(p *gpb.Path) string {
 			b.WriteByte('[')
 			b.WriteString(k)
 			b.WriteByte('=')
-			b.WriteString(keyEscaper.Replace(e.GetKey()[k]))
+			b.WriteString(strings.ReplaceAll(strings.ReplaceAll(e.GetKey()[k], `\`, `\\`), `]`, `\]`))
 			b.WriteByte(']')
 		}
 	}

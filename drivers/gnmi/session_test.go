@@ -510,6 +510,10 @@ func TestAnswerThatIsNotWholeIsIncomplete(t *testing.T) {
 		}
 		wantFault(t, err, drivers.Incomplete)
 	}
+	srv.get = &gpb.GetResponse{Notification: []*gpb.Notification{value(path("openconfig-interfaces:interfaces"), text)}}
+	if v, err := s.Get(t.Context(), "observe", gpb.GetRequest_CONFIG, path("interfaces")); err != nil || string(v[0]) != "{}" {
+		t.Errorf("with modules in the path: %q, %v", v, err)
+	}
 	srv.get = &gpb.GetResponse{Notification: []*gpb.Notification{{}}}
 	if v, err := s.Get(t.Context(), "observe", gpb.GetRequest_CONFIG, path("interfaces")); err != nil || len(v) != 1 || v[0] != nil {
 		t.Errorf("nothing there: %q, %v", v, err)
@@ -528,5 +532,16 @@ func TestSessionOutlivesGoAway(t *testing.T) {
 		if _, err := s.Get(t.Context(), "observe", gpb.GetRequest_CONFIG, path("interfaces")); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestPathsArePrintedByTheConventions(t *testing.T) {
+	p := path("acl", "acl-sets", "acl-set")
+	p.Elem[2].Key = map[string]string{"type": "ACL_L2", "name": `a]b\c`}
+	if got, want := gnmi.PathString(p), `/acl/acl-sets/acl-set[name=a\]b\\c][type=ACL_L2]`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := gnmi.PathString(nil); got != "/" {
+		t.Errorf("the root is %q", got)
 	}
 }
