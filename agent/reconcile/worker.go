@@ -45,7 +45,7 @@ type Status struct {
 	Err     error     // why it did not succeed
 	Plan    plan.Plan // of the last pass that got so far: what is left to do after it
 	Drift   bool      // the plan undoes what somebody else changed
-	Outcome *Outcome  // of the transaction in the last pass, if there was one
+	Outcome *Outcome  // of the last transaction
 }
 
 func (w *Worker) wake() chan struct{} {
@@ -165,16 +165,18 @@ func (s *session) close() {
 func (w *Worker) pass(ctx context.Context, s *session, in *plan.Intent) error {
 	start := time.Now()
 	status := w.Status()
-	status.Outcome = nil
-	err := w.reconcile(ctx, s, in, &status)
+	out, err := w.reconcile(ctx, s, in, &status)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
 	status.Time, status.Err = time.Now(), err
+	if out != nil {
+		status.Outcome = out
+	}
 	w.mu.Lock()
 	w.status = status
 	w.mu.Unlock()
-	w.Metrics.Pass(w.Device.Name, result(status), time.Since(start))
+	w.Metrics.Pass(w.Device.Name, result(out, err, status.Plan), time.Since(start))
 	if err != nil {
 		w.Log.Error("pass did not succeed", "device", w.Device.Name, "driver", w.Device.Driver, "fault", string(drivers.FaultOf(err)), "err", err)
 	}
@@ -182,27 +184,28 @@ func (w *Worker) pass(ctx context.Context, s *session, in *plan.Intent) error {
 }
 
 // result says in one word how a pass ended.
-func result(s Status) metrics.Result {
+func result(out *Outcome, err error, left plan.Plan) metrics.Result {
 	switch {
-	case s.Outcome != nil && s.Outcome.Reverted:
+	case out != nil && out.Reverted:
 		return metrics.Reverted
-	case s.Err != nil:
+	case err != nil:
 		return metrics.Failed
-	case s.Outcome != nil:
+	case out != nil:
 		return metrics.Applied
-	case len(s.Plan.Changes) > 0:
+	case len(left.Changes) > 0:
 		return metrics.Pending
 	}
 	return metrics.Converged
 }
 
-func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, status *Status) error {
+// reconcile makes one pass. The outcome is nil if there was no transaction.
+func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, status *Status) (*Outcome, error) {
 	if err := s.open(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	observed, err := s.driver.Observe(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := w.Plan(observed, in)
 	status.Plan, status.Drift = p, s.settled == in && len(p.Changes) > 0
@@ -215,35 +218,34 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 	if len(p.Changes) == 0 {
 		s.settled = in
 		s.tell(w, p, "")
-		return nil
+		return nil, nil
 	}
 	switch {
 	case w.Device.Mode != config.Enforce:
 		s.tell(w, p, "plan waits: mode "+string(w.Device.Mode))
-		return nil
+		return nil, nil
 	case status.Drift && !w.Heal:
 		s.tell(w, p, "plan waits: drift is not healed")
-		return nil
+		return nil, nil
 	}
 	t := Transaction{Driver: s.driver, Window: w.Window, Journal: w.Journal, Metrics: w.Metrics}
 	out, err := t.Apply(ctx, p)
-	status.Outcome = &out
 	if err != nil {
-		return err
+		return &out, err
 	}
 	w.Log.Info("plan applied", "device", w.Device.Name, "plan", out.Digest[:12], "changes", out.Changes, "drift", status.Drift, "duration", out.Took)
 	if observed, err = s.driver.Observe(ctx); err != nil {
-		return err
+		return &out, err
 	}
 	status.Plan = w.Plan(observed, in)
 	w.Metrics.Observed(w.Device.Name, status.Plan)
 	w.Metrics.Drift(w.Device.Name, 0)
 	if len(status.Plan.Changes) > 0 {
-		return errors.New("a plan was applied and verified, and there is still something to do: " + status.Plan.Summary())
+		return &out, errors.New("a plan was applied and verified, and there is still something to do: " + status.Plan.Summary())
 	}
 	s.settled = in
 	s.tell(w, status.Plan, "")
-	return nil
+	return &out, nil
 }
 
 // tell logs a plan that waits, or that withholds something, once.

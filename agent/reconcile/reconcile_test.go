@@ -1,0 +1,389 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/journal"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/memory"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const inventory = `
+sources: [{name: x, type: file, path: .}]
+credentials: {none: {username: x, password: "env:X"}}
+inventory:
+  devices:
+    - {name: sw1, driver: memory, address: 192.0.2.1, credentials: none, mode: enforce, lags: {prefix: lag, range: 1-9},
+       ports: [{id: p1, interface: Ethernet1}, {id: p2, interface: Ethernet2}]}
+`
+
+func device(t testing.TB, mode config.Mode) *config.Device {
+	t.Helper()
+	c, err := config.Parse("test.yaml", []byte(strings.Replace(inventory, "enforce", string(mode), 1)), nil, drivers.Registry{"memory": memory.Spec()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Inventory.Devices[0]
+}
+
+func mark(kind, id string) string { return switchcfg.NewTag(kind, id, "acct").String() }
+
+// intent has the LAN and one circuit of VLAN v on Ethernet1.
+func intent(v switchcfg.VLANID) *plan.Intent {
+	s := make(switchcfg.State)
+	s.Put(
+		&switchcfg.Filter{Name: "ix-control", AnySource: true},
+		&switchcfg.Service{Name: "ix-lan", Description: mark("ns", "lan"), Type: switchcfg.ServiceLAN},
+		&switchcfg.Interface{Name: "Ethernet1", Description: mark("conn", "c1"), TPID: switchcfg.TPIDCustomer},
+		&switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Description: mark("nsc", "n1"), Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, v), Service: "ix-lan", Filter: "ix-control"},
+	)
+	return &plan.Intent{State: s}
+}
+
+// spoiled does something to the switch right after a change was applied: somebody else types.
+type spoiled struct {
+	drivers.Driver
+	after func()
+}
+
+func (s *spoiled) Unwrap() drivers.Driver { return nil }
+
+func (s *spoiled) Apply(ctx context.Context, c []plan.Change) (drivers.Result, error) {
+	r, err := s.Driver.Apply(ctx, c)
+	s.after()
+	return r, err
+}
+
+type spoiledConfirmer struct {
+	spoiled
+	drivers.Confirmer
+}
+
+func (s *spoiledConfirmer) ApplyConfirmed(ctx context.Context, id string, w time.Duration, c []plan.Change) (drivers.Result, error) {
+	r, err := s.Confirmer.ApplyConfirmed(ctx, id, w, c)
+	s.after()
+	return r, err
+}
+
+func build(t testing.TB, sw *memory.Switch, in *plan.Intent) plan.Plan {
+	t.Helper()
+	w := &Worker{Device: device(t, config.Enforce)}
+	p := w.Plan(sw.State(), in)
+	if len(p.Changes) == 0 || len(p.Withheld) > 0 {
+		t.Fatalf("%s", p.AppendText(nil))
+	}
+	return p
+}
+
+func names(out Outcome) string {
+	var all []string
+	for _, p := range out.Phases {
+		all = append(all, p.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestTransaction(t *testing.T) {
+	by := &switchcfg.Interface{Name: "Ethernet9", Description: "by hand"}
+	for name, c := range map[string]struct {
+		faults memory.Faults
+		spoil  bool // somebody else types between apply and verify
+		plain  bool // the switch has no confirmed commits
+		stale  bool
+		phases string
+		fault  drivers.Fault // of the error; "" for none
+		made   bool          // the switch has what was planned at the end
+		result journal.Result
+	}{
+		"confirms what it verified":                      {phases: "check apply verify confirm", made: true, result: journal.Applied},
+		"without confirmed commits it only verifies":     {faults: memory.Faults{Permanent: true}, phases: "check apply verify", made: true, result: journal.Applied},
+		"a stale plan is refused before anything":        {stale: true, phases: "check", fault: drivers.Stale, result: journal.Failed},
+		"a refused change leaves the switch as it was":   {faults: memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("no")}}, phases: "check apply", fault: drivers.Rejected, result: journal.Failed},
+		"an accepted change that is not made is noticed": {faults: memory.Faults{Ignored: true}, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"what is not as planned is taken back":           {spoil: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"and by the inverse where the switch cannot":     {spoil: true, plain: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"a lost answer is resolved by looking":           {faults: memory.Faults{Lost: true}, phases: "check apply verify confirm", made: true, result: journal.Applied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sw := memory.New(memory.Capabilities(), nil)
+			p := build(t, sw, intent(10))
+			if c.stale {
+				sw.Put(by)
+			}
+			before := sw.State()
+			d := sw.Open("sw1")
+			confirmer, _ := drivers.As[drivers.Confirmer](d)
+			after := func() {
+				if c.spoil {
+					sw.Put(by)
+				}
+			}
+			var driver drivers.Driver = &spoiledConfirmer{spoiled{d, after}, confirmer}
+			if c.plain {
+				driver = &spoiled{d, after}
+			}
+			if c.faults.Apply != nil || c.faults.Ignored || c.faults.Lost || c.faults.Permanent {
+				sw.SetFaults(c.faults)
+			}
+			j, err := journal.Open(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tx := Transaction{Driver: driver, Window: time.Minute, Journal: j}
+			out, err := tx.Apply(t.Context(), p)
+			if (err != nil) != (c.fault != "") || c.fault != "" && drivers.FaultOf(err) != c.fault {
+				t.Errorf("error %v, want fault %q", err, c.fault)
+			}
+			if got := names(out); got != c.phases {
+				t.Errorf("phases %q, want %q", got, c.phases)
+			}
+			sw.SetFaults(memory.Faults{})
+			now := sw.State()
+			if c.spoil {
+				sw.Remove(by.Key())
+				now = sw.State()
+			}
+			if want := before; !c.made && !now.Equal(want) {
+				t.Errorf("the switch is not as it was:\n%s", now.AppendText(nil))
+			}
+			if c.made && now.Digest() != p.Target {
+				t.Errorf("the switch is not as planned:\n%s", now.AppendText(nil))
+			}
+			history, err := j.History(journal.Filter{})
+			if err != nil || len(history) != 1 || history[0].Result != c.result {
+				t.Errorf("history %+v, %v; want one entry, %s", history, err, c.result)
+			}
+		})
+	}
+}
+
+// A transaction that has begun is brought to its end when the agent is told to stop.
+func TestStoppingFinishesTheTransactionInHand(t *testing.T) {
+	sw := memory.New(memory.Capabilities(), nil)
+	p := build(t, sw, intent(10))
+	ctx, cancel := context.WithCancel(t.Context())
+	d := sw.Open("sw1")
+	confirmer, _ := drivers.As[drivers.Confirmer](d)
+	tx := Transaction{Driver: &spoiledConfirmer{spoiled{d, cancel}, confirmer}, Window: time.Minute}
+	if out, err := tx.Apply(ctx, p); err != nil || names(out) != "check apply verify confirm" {
+		t.Fatalf("%v, phases %q", err, names(out))
+	}
+	if sw.State().Digest() != p.Target {
+		t.Error("the switch is not as planned")
+	}
+}
+
+func worker(t testing.TB, sw *memory.Switch, mode config.Mode, heal bool) (w *Worker, log *strings.Builder) {
+	log = new(strings.Builder)
+	open := func(context.Context) (drivers.Driver, error) { return sw.Open("sw1"), nil }
+	return &Worker{Device: device(t, mode), Open: open, Window: time.Minute, Heal: heal, Log: slog.New(slog.NewTextHandler(log, nil))}, log
+}
+
+// running runs a worker in a bubble of its own time and stops it.
+func running(t *testing.T, f func(t *testing.T, start func(*Worker))) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var done []chan struct{}
+		f(t, func(w *Worker) {
+			ended := make(chan struct{})
+			done = append(done, ended)
+			go func() { defer close(ended); w.Run(ctx) }()
+		})
+		cancel()
+		for _, d := range done {
+			<-d
+		}
+	})
+}
+
+func TestWorkerConvergesAndThenRests(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), nil)
+		w, log := worker(t, sw, config.Enforce, true)
+		start(w)
+		w.SetIntent(intent(10))
+		synctest.Wait()
+		if got := sw.State(); !got.Equal(intent(10).State) {
+			t.Fatalf("%s", got.AppendText(nil))
+		}
+		if st := w.Status(); st.Err != nil || !st.Plan.Empty() || st.Outcome == nil || !st.Outcome.Confirmed {
+			t.Errorf("%+v", st)
+		}
+		quiet := log.Len()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if log.Len() != quiet {
+			t.Errorf("a quiet network logs: %s", log.String()[quiet:])
+		}
+		w.SetIntent(intent(11))
+		synctest.Wait()
+		if got := sw.State(); !got.Equal(intent(11).State) {
+			t.Fatalf("%s", got.AppendText(nil))
+		}
+	})
+}
+
+func TestModesThatDoNotApplyOnlyTell(t *testing.T) {
+	for _, mode := range []config.Mode{config.Observe, config.Approve} {
+		running(t, func(t *testing.T, start func(*Worker)) {
+			sw := memory.New(memory.Capabilities(), nil)
+			w, log := worker(t, sw, mode, true)
+			start(w)
+			w.SetIntent(intent(10))
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if len(sw.State()) > 0 {
+				t.Errorf("mode %s changed the switch", mode)
+			}
+			if st := w.Status(); len(st.Plan.Changes) != 4 {
+				t.Errorf("%+v", st)
+			}
+			if n := strings.Count(log.String(), "plan waits"); n != 1 {
+				t.Errorf("mode %s told %d times of one plan:\n%s", mode, n, log)
+			}
+		})
+	}
+}
+
+func TestDriftIsHealedOrLeft(t *testing.T) {
+	for _, heal := range []bool{true, false} {
+		running(t, func(t *testing.T, start func(*Worker)) {
+			sw := memory.New(memory.Capabilities(), nil)
+			w, log := worker(t, sw, config.Enforce, heal)
+			start(w)
+			w.SetIntent(intent(10))
+			synctest.Wait()
+			typed := intent(99).State[switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 1}]
+			sw.Put(typed)
+			time.Sleep(time.Second) // the switch announces it
+			synctest.Wait()
+			healed := sw.State().Equal(intent(10).State)
+			if healed != heal {
+				t.Errorf("heal %v: healed %v", heal, healed)
+			}
+			if st := w.Status(); st.Drift == heal || heal && !strings.Contains(log.String(), "drift=true") {
+				t.Errorf("heal %v: not seen as drift: %+v\n%s", heal, st, log)
+			}
+			// New intent is applied whether or not drift is healed.
+			w.SetIntent(intent(12))
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if !sw.State().Equal(intent(12).State) {
+				t.Errorf("heal %v: new intent is not applied:\n%s", heal, sw.State().AppendText(nil))
+			}
+		})
+	}
+}
+
+func TestUnreachableSwitchIsTriedLessAndLessOften(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), nil)
+		w, _ := worker(t, sw, config.Enforce, true)
+		var dials []time.Time
+		open := w.Open
+		down := true
+		w.Open = func(ctx context.Context) (drivers.Driver, error) {
+			dials = append(dials, time.Now())
+			if down {
+				return nil, &drivers.Error{Device: "sw1", Op: "dial", Fault: drivers.Transient, Err: errors.New("connection refused")}
+			}
+			return open(ctx)
+		}
+		start(w)
+		w.SetIntent(intent(10))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(dials); n < 10 || n > 60 {
+			t.Errorf("%d attempts in an hour", n)
+		}
+		if st := w.Status(); drivers.FaultOf(st.Err) != drivers.Transient {
+			t.Errorf("%+v", st)
+		}
+		down = false
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if !sw.State().Equal(intent(10).State) {
+			t.Error("not converged after the switch came back")
+		}
+	})
+}
+
+// A read that is cut short never changes a switch.
+func TestTruncatedReadNeverChangesASwitch(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), intent(10).State)
+		sw.SetFaults(memory.Faults{Truncated: true})
+		w, _ := worker(t, sw, config.Enforce, true)
+		start(w)
+		w.SetIntent(intent(11))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if !sw.State().Equal(intent(10).State) {
+			t.Errorf("%s", sw.State().AppendText(nil))
+		}
+		if st := w.Status(); drivers.FaultOf(st.Err) != drivers.Incomplete {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestTriggersAmountToOne(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), intent(10).State)
+		w, _ := worker(t, sw, config.Enforce, true)
+		passes := 0
+		open := w.Open
+		w.Open = func(ctx context.Context) (drivers.Driver, error) {
+			d, err := open(ctx)
+			return drivers.Observed(d, slog.New(slog.DiscardHandler), func(op string, _ time.Duration, _ drivers.Fault) {
+				if op == "observe" {
+					passes++
+				}
+			}), err
+		}
+		w.SetIntent(intent(10))
+		for range 1000 {
+			w.Trigger()
+		}
+		start(w)
+		synctest.Wait()
+		if passes != 1 {
+			t.Errorf("%d passes", passes)
+		}
+	})
+}
+
+func TestJournalThatCannotBeWrittenIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "journal.db"), []byte(strings.Repeat("broken", 10000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sw := memory.New(memory.Capabilities(), nil)
+	tx := Transaction{Driver: sw.Open("sw1"), Window: time.Minute, Journal: j}
+	if _, err := tx.Apply(t.Context(), build(t, sw, intent(10))); err == nil || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("%v", err)
+	}
+	if slices.Contains(sw.State().Keys(), switchcfg.Key{}) {
+		t.Error("an empty key")
+	}
+}
