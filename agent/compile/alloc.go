@@ -23,44 +23,103 @@ type Allocation struct {
 type Allocations struct {
 	mu      sync.Mutex
 	cooling time.Duration
+	owners  map[string]*holding // the first of each owner's
 	scopes  map[string]*numbers
-	owners  map[string][]*Allocation // over all scopes
-	dirty   map[*Allocation]bool
+	dirty   []*holding
 }
 
+// holding is an allocation in memory.
+type holding struct {
+	Allocation
+	next  *holding // of the same owner in another scope
+	dirty bool
+	gone  bool // the number was given to another
+}
+
+// numbers are those of one scope.
 type numbers struct {
-	owner  map[string]*Allocation
-	number map[uint32]*Allocation
-	free   uint32 // every number of the pool below it is taken
+	holders  map[uint32]*holding
+	released []*holding // not cooled yet when last looked at, in the order of release
+	free     uint32     // every number of the pool below it is taken or cools
+}
+
+// cool makes the numbers that have cooled free.
+func (s *numbers) cool(cooling time.Duration, now time.Time) {
+	for len(s.released) > 0 && now.Sub(s.released[0].Released) >= cooling {
+		s.free = min(s.free, s.released[0].Number)
+		s.released = s.released[1:]
+	}
 }
 
 // NewAllocations returns a memory that holds known. A released number is given again after cooling.
 func NewAllocations(known []Allocation, cooling time.Duration) *Allocations {
-	a := &Allocations{cooling: cooling, scopes: make(map[string]*numbers), owners: make(map[string][]*Allocation), dirty: make(map[*Allocation]bool)}
+	a := &Allocations{cooling: cooling, owners: make(map[string]*holding, len(known)), scopes: make(map[string]*numbers)}
 	for _, k := range known {
-		a.put(&k)
+		a.put(&holding{Allocation: k})
+	}
+	for _, s := range a.scopes {
+		for _, h := range s.holders {
+			if !h.Released.IsZero() {
+				s.released = append(s.released, h)
+			}
+		}
+		slices.SortFunc(s.released, func(x, y *holding) int { return x.Released.Compare(y.Released) })
 	}
 	return a
 }
 
-func (a *Allocations) put(n *Allocation) {
-	s := a.scopes[n.Scope]
+func (a *Allocations) put(h *holding) {
+	s := a.scopes[h.Scope]
 	if s == nil {
-		s = &numbers{owner: make(map[string]*Allocation), number: make(map[uint32]*Allocation)}
-		a.scopes[n.Scope] = s
+		s = &numbers{holders: make(map[uint32]*holding)}
+		a.scopes[h.Scope] = s
 	}
-	s.owner[n.Owner], s.number[n.Number] = n, n
-	a.owners[n.Owner] = append(a.owners[n.Owner], n)
+	s.holders[h.Number] = h
+	h.next = a.owners[h.Owner]
+	a.owners[h.Owner] = h
+}
+
+// drop forgets what h holds.
+func (a *Allocations) drop(h *holding) {
+	h.gone = true
+	first := a.owners[h.Owner]
+	if first == h {
+		if first = h.next; first == nil {
+			delete(a.owners, h.Owner)
+		} else {
+			a.owners[h.Owner] = first
+		}
+		return
+	}
+	for ; first != nil; first = first.next {
+		if first.next == h {
+			first.next = h.next
+		}
+	}
+}
+
+func (a *Allocations) find(scope, owner string) *holding {
+	for h := a.owners[owner]; h != nil; h = h.next {
+		if h.Scope == scope {
+			return h
+		}
+	}
+	return nil
+}
+
+func (a *Allocations) touch(h *holding) {
+	if !h.dirty {
+		h.dirty = true
+		a.dirty = append(a.dirty, h)
+	}
 }
 
 // Lookup returns the number that owner has in scope.
 func (a *Allocations) Lookup(scope, owner string) (uint32, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s := a.scopes[scope]; s != nil {
-		if n := s.owner[owner]; n != nil {
-			return n.Number, true
-		}
+	if h := a.find(scope, owner); h != nil {
+		return h.Number, true
 	}
 	return 0, false
 }
@@ -70,30 +129,29 @@ func (a *Allocations) Lookup(scope, owner string) (uint32, bool) {
 func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint32, now time.Time) (uint32, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if h := a.find(scope, owner); h != nil {
+		if !h.Released.IsZero() {
+			h.Released = time.Time{}
+			a.touch(h)
+		}
+		return h.Number, true
+	}
 	s := a.scopes[scope]
 	if s != nil {
-		if n := s.owner[owner]; n != nil {
-			if !n.Released.IsZero() {
-				n.Released = time.Time{}
-				a.dirty[n] = true
-			}
-			return n.Number, true
-		}
+		s.cool(a.cooling, now)
 	}
 	give := func(number uint32) bool {
 		if s != nil {
-			if old := s.number[number]; old != nil {
+			if old := s.holders[number]; old != nil {
 				if old.Released.IsZero() || now.Sub(old.Released) < a.cooling {
 					return false
 				}
-				delete(s.owner, old.Owner)
-				delete(a.dirty, old)
-				a.owners[old.Owner] = slices.DeleteFunc(a.owners[old.Owner], func(n *Allocation) bool { return n == old })
+				a.drop(old)
 			}
 		}
-		n := &Allocation{Scope: scope, Owner: owner, Number: number}
-		a.put(n)
-		a.dirty[n] = true
+		h := &holding{Allocation: Allocation{Scope: scope, Owner: owner, Number: number}}
+		a.put(h)
+		a.touch(h)
 		return true
 	}
 	if prefer != 0 && give(prefer) {
@@ -118,12 +176,12 @@ func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint
 func (a *Allocations) Release(owner string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, n := range a.owners[owner] {
-		if n.Released.IsZero() {
-			n.Released = now
-			a.dirty[n] = true
-			s := a.scopes[n.Scope]
-			s.free = min(s.free, n.Number)
+	for h := a.owners[owner]; h != nil; h = h.next {
+		if h.Released.IsZero() {
+			h.Released = now
+			a.touch(h)
+			s := a.scopes[h.Scope]
+			s.released = append(s.released, h)
 		}
 	}
 }
@@ -134,10 +192,12 @@ func (a *Allocations) Dirty() []Allocation {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := make([]Allocation, 0, len(a.dirty))
-	for n := range a.dirty {
-		out = append(out, *n)
+	for _, h := range a.dirty {
+		if h.dirty = false; !h.gone {
+			out = append(out, h.Allocation)
+		}
 	}
-	clear(a.dirty)
+	a.dirty = nil
 	slices.SortFunc(out, func(x, y Allocation) int {
 		return cmp.Or(cmp.Compare(x.Scope, y.Scope), cmp.Compare(x.Number, y.Number), cmp.Compare(x.Owner, y.Owner))
 	})

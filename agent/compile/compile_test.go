@@ -675,6 +675,28 @@ func TestNumbersStayWithTheirOwner(t *testing.T) {
 	}
 }
 
+func TestCooledNumberIsGivenAgain(t *testing.T) {
+	alloc := NewAllocations(nil, time.Hour)
+	pool := []config.Range{{First: 1, Last: 3}}
+	take := func(owner string, after time.Duration) uint32 {
+		n, _ := alloc.Take("vni", owner, pool, 0, now.Add(after))
+		return n
+	}
+	if a, b := take("a", 0), take("b", 0); a != 1 || b != 2 {
+		t.Fatalf("gave %d and %d", a, b)
+	}
+	alloc.Release("a", now)
+	if n := take("c", time.Minute); n != 3 {
+		t.Errorf("gave %d while 1 cools", n)
+	}
+	if n := take("d", time.Minute); n != 0 {
+		t.Errorf("gave %d of a pool that is used up", n)
+	}
+	if n := take("d", time.Hour); n != 1 {
+		t.Errorf("gave %d when 1 has cooled", n)
+	}
+}
+
 func TestUnreadableRecordIsNamed(t *testing.T) {
 	r := exchange()
 	r.get(ixapi.NetworkServiceConfigs, "n1")["capacity"] = "lots"
