@@ -148,6 +148,7 @@ func (f *folder) watch(ctx context.Context, changed func()) error {
 	if err := w.Add(path); err != nil {
 		return err
 	}
+	changed() // what happened between the first read and now was not seen
 	calm := time.NewTimer(0)
 	calm.Stop()
 	var since time.Time // first change that was not told; zero when all were

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -41,10 +42,10 @@ type Baseline struct {
 // all that are not decommissioned, archived or cancelled. Redacted are those of them that do not say what they
 // are for: their state, or another field that decides, is missing or unreadable.
 type Census struct {
-	Live     idSet `json:"live"`
-	Redacted idSet `json:"redacted,omitempty"`
+	Live     Hashes `json:"live"`
+	Redacted Hashes `json:"redacted,omitempty"`
 
-	listed idSet // whatever their state
+	listed Hashes // whatever their state
 }
 
 func newBaseline(s *Snapshot) *Baseline {
@@ -193,14 +194,15 @@ func (g *guard) losses(next *Baseline, s, before *Snapshot) *ShrinkError {
 	return e
 }
 
-func (e *ShrinkError) add(h interface{ Write([]byte) (int, error) }, l Loss, ids idSet) {
+func (e *ShrinkError) add(h io.Writer, l Loss, ids Hashes) {
 	e.Losses = append(e.Losses, l)
 	text, _ := ids.MarshalJSON()
 	fmt.Fprintf(h, "%s %t %s\n", l.Collection, l.Redacted, text)
 }
 
-// idSet is a set of hashed ids, in ascending order. It is encoded as base64 of eight bytes each.
-type idSet []uint64
+// Hashes is a set of ids, each as its 64-bit FNV-1a hash, in ascending order. It is encoded as base64 of eight
+// bytes each.
+type Hashes []uint64
 
 // hash is FNV-1a, which is the same in every process.
 func hash(id ixapi.ID) uint64 {
@@ -211,16 +213,20 @@ func hash(id ixapi.ID) uint64 {
 	return h
 }
 
-func (s idSet) sort() { slices.Sort(s) }
+// set returns the hashes in s, each once.
+func (s Hashes) set() Hashes {
+	slices.Sort(s)
+	return slices.Compact(s)
+}
 
 // without returns what of s is not in other.
-func (s idSet) without(other idSet) idSet { return s.filter(other, false) }
+func (s Hashes) without(other Hashes) Hashes { return s.filter(other, false) }
 
 // within returns what of s is in other, too.
-func (s idSet) within(other idSet) idSet { return s.filter(other, true) }
+func (s Hashes) within(other Hashes) Hashes { return s.filter(other, true) }
 
-func (s idSet) filter(other idSet, in bool) idSet {
-	var out idSet
+func (s Hashes) filter(other Hashes, in bool) Hashes {
+	var out Hashes
 	for _, id := range s {
 		for len(other) > 0 && other[0] < id {
 			other = other[1:]
@@ -233,7 +239,7 @@ func (s idSet) filter(other idSet, in bool) idSet {
 }
 
 // MarshalJSON returns the hashes as one string.
-func (s idSet) MarshalJSON() ([]byte, error) {
+func (s Hashes) MarshalJSON() ([]byte, error) {
 	text := make([]byte, 0, 8*len(s))
 	for _, id := range s {
 		text = binary.BigEndian.AppendUint64(text, id)
@@ -242,7 +248,7 @@ func (s idSet) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads the form of MarshalJSON.
-func (s *idSet) UnmarshalJSON(text []byte) error {
+func (s *Hashes) UnmarshalJSON(text []byte) error {
 	var b []byte
 	if err := json.Unmarshal(text, &b); err != nil {
 		return err
@@ -250,7 +256,7 @@ func (s *idSet) UnmarshalJSON(text []byte) error {
 	if len(b)%8 != 0 {
 		return errors.New("not a set of hashes")
 	}
-	*s = make(idSet, 0, len(b)/8)
+	*s = make(Hashes, 0, len(b)/8)
 	for ; len(b) > 0; b = b[8:] {
 		*s = append(*s, binary.BigEndian.Uint64(b))
 	}

@@ -27,7 +27,7 @@ func TestShrunkListIsRefused(t *testing.T) {
 		}
 		s, f := scripted(full)
 		accepted(t, s)
-		f.steps = []any{full.with(c, full[c][6:]...)}
+		f.now(full.with(c, full[c][6:]...))
 		var shrink *ShrinkError
 		err := refused(t, s, "at most 5 may be")
 		if !errors.As(err, &shrink) || len(shrink.Losses) != 1 {
@@ -36,9 +36,19 @@ func TestShrunkListIsRefused(t *testing.T) {
 		if l := shrink.Losses[0]; l.Collection != c || l.Lost != 6 || l.Limit != 5 || len(l.Examples) != 3 || l.Redacted {
 			t.Errorf("%s: %+v", c, l)
 		}
-		f.steps = []any{full.with(c, full[c][5:]...)}
+		f.now(full.with(c, full[c][5:]...))
 		accepted(t, s)
 	}
+}
+
+func TestRecordListedTwiceIsLostOnce(t *testing.T) {
+	twice := metro(4)
+	twice[ixapi.Connections] = append(twice[ixapi.Connections], twice[ixapi.Connections]...)
+	s, _ := scripted(metro(4), twice, metro(4).with(ixapi.Connections, connection(0, ixapi.StateProduction)))
+	s.guard.limits = Limits{Allowance: 3}
+	accepted(t, s)
+	refused(t, s, "connections: 4 of 4 are redacted, at most 3 may be")
+	accepted(t, s)
 }
 
 func TestEmptyAnswerIsRefused(t *testing.T) {
@@ -48,7 +58,7 @@ func TestEmptyAnswerIsRefused(t *testing.T) {
 	if again := refused(t, s, "digest of the loss"); again.Error() != err.Error() {
 		t.Errorf("the same answer is refused as %v, then as %v", err, again)
 	}
-	f.steps = []any{metro(40)}
+	f.now(metro(40))
 	if _, changed := accepted(t, s); changed {
 		t.Error("the records that came back are others")
 	}
@@ -97,9 +107,9 @@ func TestMassRedactionIsRefused(t *testing.T) {
 		s, f := scripted(metro(40), redacted)
 		accepted(t, s)
 		refused(t, s, "connections: 5 of 40 are redacted, at most 4 may be")
-		f.steps = []any{fewer}
+		f.now(fewer)
 		accepted(t, s)
-		f.steps = []any{redacted} // one more than before
+		f.now(redacted) // one more than before
 		accepted(t, s)
 	}
 }
@@ -120,15 +130,14 @@ func TestAcceptedLossIsAccepted(t *testing.T) {
 	default:
 		t.Error("accepting does not lead to a read")
 	}
-	f.steps = []any{metro(29)}
+	f.now(metro(29))
 	refused(t, s, "11 of 40") // more than what was accepted
-	f.steps = []any{metro(30).with(ixapi.Accounts)}
+	f.now(metro(30).with(ixapi.Accounts))
 	if snapshot, changed := accepted(t, s); !changed || snapshot.Counts[ixapi.Connections] != 30 {
 		t.Errorf("%v", snapshot.Counts)
 	}
 
-	f.steps = []any{metro(40), metro(30)}
-	f.reads = 0
+	f.now(metro(40), metro(30))
 	accepted(t, s)
 	refused(t, s, "10 of 40") // accepted once is not accepted for ever
 }
@@ -212,8 +221,7 @@ func TestNoSequenceOfReadsLosesMoreThanAllowed(t *testing.T) {
 			if rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
 				step = errors.New("no answer")
 			}
-			f.steps = append(f.steps[:0], step)
-			f.reads = 0
+			f.now(step)
 			snapshot, _, err := s.Read(t.Context())
 			if err != nil {
 				if s.Status().Snapshot != last {
@@ -234,19 +242,18 @@ func TestNoSequenceOfReadsLosesMoreThanAllowed(t *testing.T) {
 
 func TestBaselineSurvivesEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ids := idSet(rapid.SliceOf(rapid.Uint64()).Draw(t, "ids"))
-		ids.sort()
+		ids := Hashes(rapid.SliceOf(rapid.Uint64()).Draw(t, "ids")).set()
 		text, err := ids.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
-		var back idSet
+		var back Hashes
 		if err := back.UnmarshalJSON(text); err != nil || !slices.Equal(back, ids) {
 			t.Fatalf("%v became %v: %v", ids, back, err)
 		}
 	})
 	for _, bad := range []string{`7`, `"AAAA"`, `"AAAAAAAAAAIAAAAAAAAAAQ=="`} {
-		var s idSet
+		var s Hashes
 		if err := s.UnmarshalJSON([]byte(bad)); err == nil {
 			t.Errorf("%s is a set", bad)
 		}

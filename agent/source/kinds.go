@@ -22,7 +22,7 @@ type kind interface {
 	// delta adds to d how now differs from then. Records with an id in touched have changed whatever they say.
 	delta(d *compile.Delta, then, now *ixapi.Records, touched map[ref]bool)
 	// lost returns up to limit ids of live records of then that are not within listed, in their order.
-	lost(then *ixapi.Records, listed idSet, limit int) []ixapi.ID
+	lost(then *ixapi.Records, listed Hashes, limit int) []ixapi.ID
 }
 
 // ref names a record.
@@ -167,7 +167,7 @@ func (l list[T]) census(r *ixapi.Records) (Census, bool) {
 		return Census{}, false
 	}
 	records := *l.of(r)
-	c := Census{Live: make(idSet, 0, len(records)), listed: make(idSet, 0, len(records))}
+	c := Census{Live: make(Hashes, 0, len(records)), listed: make(Hashes, 0, len(records))}
 	for i := range records {
 		id := hash(l.id(&records[i]))
 		c.listed = append(c.listed, id)
@@ -179,13 +179,10 @@ func (l list[T]) census(r *ixapi.Records) (Census, bool) {
 			c.Redacted = append(c.Redacted, id)
 		}
 	}
-	c.Live.sort()
-	c.Redacted.sort()
-	c.listed.sort()
-	return c, true
+	return Census{Live: c.Live.set(), Redacted: c.Redacted.set(), listed: c.listed.set()}, true
 }
 
-func (l list[T]) lost(then *ixapi.Records, listed idSet, limit int) []ixapi.ID {
+func (l list[T]) lost(then *ixapi.Records, listed Hashes, limit int) []ixapi.ID {
 	var ids []ixapi.ID
 	records := *l.of(then)
 	for i := range records {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,26 +13,50 @@ import (
 	"github.com/ixagent/ixagent/models/ixapi"
 )
 
-// runner runs a source in a synctest bubble and notes when it read what.
+// runner runs a source in a synctest bubble. Its notes are those of the time that until was last told.
 type runner struct {
 	*Source
-	feed      *script
-	start     time.Time
-	reads     []time.Duration // since the start
+	feed  *script
+	start time.Time
+	notes
+
+	mu   sync.Mutex
+	live notes
+}
+
+type notes struct {
+	reads     []time.Duration // when, since the start
 	delivered []*Snapshot
 	failures  []error
+}
+
+func (r *runner) note(f func(*notes)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.live)
 }
 
 func run(t *testing.T, steps ...any) *runner {
 	t.Helper()
 	s, f := scripted(steps...)
+	return runWith(t, s, f, func() {})
+}
+
+// runWith calls read in the middle of each read.
+func runWith(t *testing.T, s *Source, f *script, read func()) *runner {
+	t.Helper()
 	r := &runner{Source: s, feed: f, start: time.Now()}
-	f.read = func() { r.reads = append(r.reads, time.Since(r.start)) }
+	f.read = func() {
+		r.note(func(n *notes) { n.reads = append(n.reads, time.Since(r.start)) })
+		read()
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		r.Run(ctx, func(s *Snapshot) { r.delivered = append(r.delivered, s) }, func(err error) { r.failures = append(r.failures, err) })
+		r.Run(ctx,
+			func(s *Snapshot) { r.note(func(n *notes) { n.delivered = append(n.delivered, s) }) },
+			func(err error) { r.note(func(n *notes) { n.failures = append(n.failures, err) }) })
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -44,6 +69,7 @@ func run(t *testing.T, steps ...any) *runner {
 func (r *runner) until(d time.Duration) {
 	<-time.After(time.Until(r.start.Add(d)))
 	synctest.Wait()
+	r.note(func(n *notes) { r.notes = *n })
 }
 
 func TestPollingIsJittered(t *testing.T) {
@@ -109,10 +135,8 @@ func TestFloodOfNudgesIsNoneForTheExchange(t *testing.T) {
 
 func TestNudgeDuringAReadIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := run(t, metro(2), metro(3))
-		reads := r.feed.read
-		r.feed.read = func() { reads(); <-time.After(5 * time.Second) }
-		r.Nudge()
+		s, f := scripted(metro(2), metro(3))
+		r := runWith(t, s, f, func() { <-time.After(5 * time.Second) })
 		r.until(10 * time.Second)
 		r.Nudge()
 		r.until(12 * time.Second)
@@ -137,7 +161,7 @@ func TestFailingExchangeIsAskedLessOften(t *testing.T) {
 		if len(r.failures) != len(r.reads) || len(r.delivered) != 0 {
 			t.Errorf("%d failures, %d delivered", len(r.failures), len(r.delivered))
 		}
-		r.feed.steps = []any{metro(2)}
+		r.feed.now(metro(2))
 		r.until(12 * time.Minute)
 		if len(r.delivered) != 1 || r.Status().Err != nil {
 			t.Errorf("no recovery: %d delivered, %v", len(r.delivered), r.Status().Err)

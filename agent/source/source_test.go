@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ func (l lists) with(c ixapi.Collection, records ...string) lists {
 
 // script is a feed that answers each read with the next of its steps, and the last one for ever.
 type script struct {
+	mu    sync.Mutex
 	steps []any // lists or error
 	reads int
 	read  func() // called before each read, if set
@@ -52,12 +54,21 @@ func (s *script) lists(context.Context) (map[ixapi.Collection]body, error) {
 	if s.read != nil {
 		s.read()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	step := s.steps[min(s.reads, len(s.steps)-1)]
 	s.reads++
 	if err, failed := step.(error); failed {
 		return nil, err
 	}
 	return step.(lists).bodies(), nil
+}
+
+// now lets the next reads bring these steps.
+func (s *script) now(steps ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.steps = append(make([]any, s.reads), steps...)
 }
 
 func (s *script) fault(err error) error               { return err }
@@ -202,7 +213,7 @@ func TestRecordWithoutIDIsRefusedWhereItCounts(t *testing.T) {
 	s, f := scripted(metro(3), metro(3).with(ixapi.Connections, connection(0, "production"), nameless))
 	accepted(t, s)
 	refused(t, s, `connections[1] /id: id is missing`)
-	f.steps = []any{metro(3).with(ixapi.Accounts, `{"name":"nobody"}`)}
+	f.now(metro(3).with(ixapi.Accounts, `{"name":"nobody"}`))
 	if snapshot, _ := accepted(t, s); len(snapshot.Faults) != 1 {
 		t.Errorf("faults: %v", snapshot.Faults)
 	}
@@ -215,7 +226,7 @@ func TestCutListIsRefused(t *testing.T) {
 	if err := refused(t, s, "ports"); !errors.As(err, &at) || at.Line != 1 {
 		t.Errorf("the place is lost: %v", err)
 	}
-	f.steps = []any{metro(4)}
+	f.now(metro(4))
 	accepted(t, s)
 }
 
@@ -234,7 +245,7 @@ func TestReferenceBrokenAtTheExchangeIsAccepted(t *testing.T) {
 	if snapshot, _ := accepted(t, s); len(snapshot.Records.NetworkServiceConfigs) != 3 || f.reads != 2 {
 		t.Errorf("%d reads: %v", f.reads, snapshot.Counts)
 	}
-	f.steps = []any{broken.with(ixapi.MACs, `{"id":"m","address":"02:00:00:00:00:01"}`)}
+	f.now(broken.with(ixapi.MACs, `{"id":"m","address":"02:00:00:00:00:01"}`))
 	if accepted(t, s); f.reads != 3 {
 		t.Errorf("%d reads, although nothing else is broken", f.reads)
 	}
