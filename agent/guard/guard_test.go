@@ -60,22 +60,34 @@ func TestTooManyDeletionsWaitForAPerson(t *testing.T) {
 	}{
 		{"nothing is deleted", limits(0, 0), 10, back(10), 0, ""},
 		{"as many as the limit", limits(10, 100), 100, gone(10), 0, ""},
-		{"one more than the limit", limits(10, 100), 100, gone(11), 11,
-			"11 objects (11 circuits) would be deleted, and a pass may delete 10 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 11"},
-		{"a limit of none", limits(0, 100), 100, gone(1), 1,
-			"1 object (1 circuit) would be deleted, and a pass may delete 0 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 1"},
+		{
+			"one more than the limit", limits(10, 100), 100, gone(11), 11,
+			"11 objects (11 circuits) would be deleted, and a pass may delete 10 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 11",
+		},
+		{
+			"a limit of none", limits(0, 100), 100, gone(1), 1,
+			"1 object (1 circuit) would be deleted, and a pass may delete 0 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 1",
+		},
 		{"taken down and put back", limits(0, 0), 100, append(gone(50), back(50)...), 0, ""},
-		{"some of them put back", limits(4, 100), 100, append(gone(50), back(45)...), 5,
-			"5 objects (5 circuits) would be deleted, and a pass may delete 4 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 5"},
+		{
+			"some of them put back", limits(4, 100), 100, append(gone(50), back(45)...), 5,
+			"5 objects (5 circuits) would be deleted, and a pass may delete 4 by itself (limits.max_deletes); to approve it, run ixagent apply --max-deletes 5",
+		},
 		{"one connection of a small switch", limits(10, 5), 4, gone(4), 0, ""},
-		{"one more than a connection of a small switch", limits(10, 5), 20, gone(5), 5,
-			"5 objects (5 circuits) would be deleted, and a pass may delete 5% of the agent's 20 objects on the switch by itself (limits.max_delete_percent); to approve it, run ixagent apply --max-deletes 5"},
+		{
+			"one more than a connection of a small switch", limits(10, 5), 20, gone(5), 5,
+			"5 objects (5 circuits) would be deleted, and a pass may delete 5% of the agent's 20 objects on the switch by itself (limits.max_delete_percent); to approve it, run ixagent apply --max-deletes 5",
+		},
 		{"as many percent as the limit", limits(10, 5), 100, gone(5), 0, ""},
-		{"a percent more than the limit", limits(10, 5), 100, gone(6), 6,
-			"6 objects (6 circuits) would be deleted, and a pass may delete 5% of the agent's 100 objects on the switch by itself (limits.max_delete_percent); to approve it, run ixagent apply --max-deletes 6"},
+		{
+			"a percent more than the limit", limits(10, 5), 100, gone(6), 6,
+			"6 objects (6 circuits) would be deleted, and a pass may delete 5% of the agent's 100 objects on the switch by itself (limits.max_delete_percent); to approve it, run ixagent apply --max-deletes 6",
+		},
 		{"as many as approved", guard.Approved(50), 50, gone(50), 0, ""},
-		{"more than approved", guard.Approved(50), 100, gone(51), 51,
-			"51 objects (51 circuits) would be deleted, and 50 were approved; to approve it, run ixagent apply --max-deletes 51"},
+		{
+			"more than approved", guard.Approved(50), 100, gone(51), 51,
+			"51 objects (51 circuits) would be deleted, and 50 were approved; to approve it, run ixagent apply --max-deletes 51",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			held := c.guard(c.changes, circuits(c.objects))

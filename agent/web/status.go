@@ -35,6 +35,7 @@ type Device struct {
 	Mode       config.Mode     `json:"mode"`
 	LastPass   time.Time       `json:"last_pass,omitzero"`    // end of the latest pass
 	Error      string          `json:"error,omitempty"`       // of the latest pass
+	Drift      bool            `json:"drift,omitempty"`       // the plan undoes what somebody else changed
 	Plan       Plan            `json:"plan"`                  // what is left to do
 	PlanDigest string          `json:"plan_digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
 	Withheld   []plan.Withheld `json:"withheld"`              // what is needed and not done
