@@ -31,11 +31,11 @@ func calls(f *file, visit func(call *ast.CallExpr, name string, around []ast.Nod
 	})
 }
 
-// within reports whether one of the nodes is a call of a name that ends so.
-func within(around []ast.Node, name string) bool {
+// within reports whether one of the nodes is a call of such a name.
+func within(around []ast.Node, such func(name string) bool) bool {
 	return slices.ContainsFunc(around, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
-		return ok && strings.HasSuffix(called(call), name)
+		return ok && such(called(call))
 	})
 }
 
@@ -100,7 +100,7 @@ func nothingIsSkippedInSilence(r *repo) []finding {
 			continue
 		}
 		calls(f, func(call *ast.CallExpr, name string, around []ast.Node) {
-			if !skip.MatchString(name) || within(around, ".Fuzz") || rapidly(name, around) {
+			if !skip.MatchString(name) || within(around, fuzzes) || rapidly(name, around) {
 				return
 			}
 			for _, n := range around {
@@ -113,6 +113,8 @@ func nothingIsSkippedInSilence(r *repo) []finding {
 	}
 	return all
 }
+
+func fuzzes(name string) bool { return strings.HasSuffix(name, ".Fuzz") }
 
 // asks reports whether that literal occurs in a function.
 func asks(fn *ast.FuncDecl, literal string) bool {
@@ -159,12 +161,27 @@ func rapidly(name string, around []ast.Node) bool {
 	return false
 }
 
+// bubbles are the functions of each folder that run what they are given in a bubble of its own time.
+func bubbles(r *repo) map[string][]string {
+	in := make(map[string][]string)
+	for _, f := range r.code {
+		calls(f, func(_ *ast.CallExpr, name string, around []ast.Node) {
+			if fn, ok := around[1].(*ast.FuncDecl); ok && name == "synctest.Test" && !strings.HasPrefix(fn.Name.Name, "Test") {
+				in[f.dir] = append(in[f.dir], fn.Name.Name)
+			}
+		})
+	}
+	return in
+}
+
 func nothingSleeps(r *repo) []finding {
 	var all []finding
+	bubbles := bubbles(r)
 	for _, f := range r.code {
+		isBubble := func(name string) bool { return name == "synctest.Test" || slices.Contains(bubbles[f.dir], name) }
 		calls(f, func(call *ast.CallExpr, name string, around []ast.Node) {
 			switch {
-			case name != "time.Sleep" || within(around, "synctest.Test"):
+			case name != "time.Sleep" || within(around, isBubble):
 			case f.test:
 				all = append(all, r.at(f, call.Pos(), "time.Sleep outside of synctest.Test: a test that waits for the clock is slow on one machine and wrong on another"))
 			default:
