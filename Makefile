@@ -40,7 +40,7 @@ demo: build ## show a whole pass on this machine: a sandbox exchange, four lab s
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	@grep -rHo --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' \
-	| while IFS=: read -r file target; do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; done
+	| while IFS=: read -r file target; do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname "$$file")"; done
 
 clean: ## remove what was built
 	rm -rf bin

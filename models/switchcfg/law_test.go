@@ -197,6 +197,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("untagged")
 	f.Add("dot1q 0x8100 100")
 	f.Add("qinq 0x88a8 100.7")
+	f.Add("\x98 0X88A8 0")
 	f.Fuzz(func(t *testing.T, s string) {
 		var m switchcfg.Match
 		if m.UnmarshalText([]byte(s)) == nil && m.String() != s {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/bits"
@@ -186,35 +187,32 @@ func (m Match) MarshalText() ([]byte, error) { return m.append(nil), nil }
 
 // UnmarshalText reads the form of [Match.String].
 func (m *Match) UnmarshalText(b []byte) error {
-	var form, ethertype string
-	var outer, inner VLANID
 	bad := fmt.Errorf("%q is not a match: want untagged, dot1q TPID VLAN or qinq TPID OUTER.INNER", cut(string(b), 60))
-	if string(b) == "untagged" {
-		*m = Match{}
-		return nil
-	}
-	if _, err := fmt.Sscan(string(b), &form, &ethertype, new(string)); err != nil {
-		return bad
-	}
-	t, err := ParseTPID(ethertype)
-	if err != nil {
-		return err
-	}
-	rest := string(b[len(form)+len(ethertype)+2:])
-	switch form {
-	case "dot1q":
-		if _, err = fmt.Sscanf(rest, "%d", &outer); err == nil {
-			*m = MatchSingle(t, outer)
+	form, rest, _ := strings.Cut(string(b), " ")
+	ethertype, tags, _ := strings.Cut(rest, " ")
+	outer, inner, double := strings.Cut(tags, ".")
+	var found Match
+	if form != "untagged" {
+		t, err := ParseTPID(ethertype)
+		if err != nil {
+			return errors.Join(bad, err)
 		}
-	case "qinq":
-		if _, err = fmt.Sscanf(rest, "%d.%d", &outer, &inner); err == nil {
-			*m = MatchDouble(t, outer, inner)
+		o, err := strconv.ParseUint(outer, 10, 16)
+		if err != nil {
+			return bad
 		}
-	default:
-		err = bad
+		found = MatchSingle(t, VLANID(o))
+		if double {
+			i, err := strconv.ParseUint(inner, 10, 16)
+			if err != nil {
+				return bad
+			}
+			found = MatchDouble(t, VLANID(o), VLANID(i))
+		}
 	}
-	if err != nil || m.String() != string(b) {
-		return bad
+	if found.String() != string(b) {
+		return bad // another form than the canonical one
 	}
+	*m = found
 	return nil
 }
