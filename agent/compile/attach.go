@@ -16,36 +16,23 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// joint is the service that an attachment joins, as switches know it.
-type joint struct {
-	name  string
-	typ   switchcfg.ServiceType
-	vlan  switchcfg.VLANID // of the inventory; 0 to allocate when the service crosses the fabric
-	vni   uint32
-	mtu   uint16
-	fixed bool   // named in the inventory: its numbers are not allocated
-	mark  string // description
-	owner string // in allocations
-	nni   *config.NNI
-	cloud switchcfg.VLANID // the provider's VLAN on the NNI
-}
-
-// attach compiles one config of a connection. It returns nil for a config that has no end on the switch, and a
-// frozen attachment for one that may have.
-func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, connFate fate, refused bool) *attachment {
+// attach compiles one config of a connection, and attaches it unless it has no end on the switch. One that may have
+// is attached frozen.
+func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, refused bool) {
 	f, tag := configFate(n.State, n.Type, c.policy)
-	a := &attachment{unit: u, config: n, fate: f}
-	refuse := func(tag Tag, severity int, attrs map[string]any, format string, args ...any) *attachment {
+	u.attachments = append(u.attachments, attachment{unit: u, config: n, fate: f})
+	a := &u.attachments[len(u.attachments)-1]
+	refuse := func(tag Tag, severity int, attrs map[string]any, format string, args ...any) {
 		u.refuseConfig(a, tag, severity, "network-service-config "+n.ID+" "+fmt.Sprintf(format, args...), attrs)
-		return a
 	}
 	if n.Faulty && f != gone {
 		u.refuseConfig(a, TagUnreadable, severityError, c.records.fault(ixapi.NetworkServiceConfigs, n.ID), nil)
-		return a
+		return
 	}
 	switch f {
 	case gone:
-		return nil
+		u.detach()
+		return
 	case dormant:
 		c.keepDormant(u, n, f)
 	case frozen:
@@ -53,120 +40,143 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 		u.refuseConfig(a, tag, severityError, message, attrs)
 	}
 	// The service is found even for what stays as it is, so that its other ends know of this one.
-	tag, severity, attrs, why := c.service(a)
-	if f == frozen {
-		a.frozen = true
-		if why != "" {
-			return nil
-		}
-		return a
-	}
-	if refused {
-		if f == dormant {
-			return nil
-		}
+	j, tag, severity, attrs, why := c.service(a)
+	if f != frozen && refused && f != dormant {
 		refuse(TagConnectionRefused, severityWarning, map[string]any{"connection": conn.ID}, "is on connection %s, which is left as it is", conn.ID)
-		if why != "" {
-			return nil
-		}
-		return a
-	}
-	if why != "" {
+	} else if f != frozen && !refused && why != "" {
 		refuse(tag, severity, attrs, "%s", why)
-		return nil
 	}
-	circuit := &switchcfg.Circuit{Parent: u.parent, Service: a.join.name, Shutdown: f == prestaged}
-	if tag, attrs, why := c.match(u, conn, n, circuit); why != "" {
-		return refuse(tag, severityError, attrs, "%s", why)
+	if why != "" || refused && f == dormant {
+		u.detach()
+		return
 	}
-	if a.join.typ == switchcfg.ServiceTree {
+	if f != frozen && !refused && !c.circuit(u, a, conn, n, j, refuse) {
+		u.detach() // valid, and not wanted yet
+		return
+	}
+	c.enlist(a, j)
+}
+
+// detach takes back the last attachment.
+func (u *unit) detach() { u.attachments = u.attachments[:len(u.attachments)-1] }
+
+// enlist finds the group of an attachment.
+func (c *Compiler) enlist(a *attachment, j joint) {
+	if a.cloud = j.cloud; a.unit.device != nil {
+		a.group = c.group(j)
+		if a.circuit != nil {
+			a.circuit.Service = a.group.name
+		}
+	}
+}
+
+// circuit makes the circuit of an attachment, or refuses it. It reports false if none is wanted yet.
+func (c *Compiler) circuit(u *unit, a *attachment, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, j joint, refuse refuseFunc) bool {
+	circuit := switchcfg.Circuit{Parent: u.parent, Shutdown: a.fate == prestaged}
+	if tag, attrs, why := c.match(u, conn, n, &circuit); why != "" {
+		refuse(tag, severityError, attrs, "%s", why)
+		return true
+	}
+	if j.typ == switchcfg.ServiceTree {
 		switch n.Role {
 		case ixapi.RoleRoot:
 			circuit.Role = switchcfg.RoleRoot
 		case ixapi.RoleLeaf, "":
 			circuit.Role = switchcfg.RoleLeaf
 		default:
-			return refuse(TagRoleUnknown, severityError, map[string]any{"role": string(n.Role)}, "has role %q, neither root nor leaf", n.Role)
+			refuse(TagRoleUnknown, severityError, map[string]any{"role": string(n.Role)}, "has role %q, neither root nor leaf", n.Role)
+			return true
 		}
 	}
-	if tag, attrs, why := c.rate(u, conn, n, circuit); why != "" {
-		return refuse(tag, severityError, attrs, "%s", why)
+	if tag, attrs, why := c.rate(u, a, conn, &circuit); why != "" {
+		refuse(tag, severityError, attrs, "%s", why)
+		return true
 	}
-	if !c.filter(u, a, n, circuit, refuse) {
-		return a
+	if !c.filter(u, a, &circuit, refuse) {
+		return true
 	}
-	if f == dormant {
-		return nil // valid, and not wanted yet
+	if a.fate == dormant {
+		return false
 	}
-	circuit.Description = u.mark(markConfig, n.ID, n.ConsumingAccount).String()
-	a.circuit = circuit
-	return a
+	circuit.Description = u.mark(markConfig, n.ID, n.ConsumingAccount)
+	if u.circuits == nil {
+		u.circuits = make([]switchcfg.Circuit, 0, cap(u.attachments))
+	}
+	u.circuits = append(u.circuits, circuit)
+	a.circuit = &u.circuits[len(u.circuits)-1]
+	return true
 }
 
+// refuseFunc refuses an attachment in words that follow the name of its config.
+type refuseFunc = func(tag Tag, severity int, attrs map[string]any, format string, args ...any)
+
 // service finds the service that a joins, or says why it cannot.
-func (c *Compiler) service(a *attachment) (tag Tag, severity int, attrs map[string]any, why string) {
+func (c *Compiler) service(a *attachment) (j joint, tag Tag, severity int, attrs map[string]any, why string) {
 	n := a.config
 	s := c.records.services[n.NetworkService]
 	switch {
 	case s == nil:
-		return TagServiceUnknown, severityError, map[string]any{"network_service": n.NetworkService}, fmt.Sprintf("joins network service %q, which the exchange does not list", n.NetworkService)
+		return j, TagServiceUnknown, severityError, map[string]any{"network_service": n.NetworkService}, fmt.Sprintf("joins network service %q, which the exchange does not list", n.NetworkService)
 	case !n.Type.Known() || !s.Type.Known():
-		return TagServiceType, severityError, map[string]any{"type": string(cmp.Or(n.Type, s.Type))}, fmt.Sprintf("is of type %q, which the agent does not know", n.Type)
+		return j, TagServiceType, severityError, map[string]any{"type": string(cmp.Or(n.Type, s.Type))}, fmt.Sprintf("is of type %q, which the agent does not know", n.Type)
 	case n.Type != s.Type:
-		return TagServiceMismatch, severityError, map[string]any{"type": string(n.Type), "network_service_type": string(s.Type)}, fmt.Sprintf("is of type %s and joins network service %s of type %s", n.Type, s.ID, s.Type)
+		return j, TagServiceMismatch, severityError, map[string]any{"type": string(n.Type), "network_service_type": string(s.Type)}, fmt.Sprintf("is of type %s and joins network service %s of type %s", n.Type, s.ID, s.Type)
 	case s.Faulty:
-		return TagUnreadable, severityError, nil, "joins a service that is not readable: " + c.records.fault(ixapi.NetworkServices, s.ID)
+		return j, TagUnreadable, severityError, nil, "joins a service that is not readable: " + c.records.fault(ixapi.NetworkServices, s.ID)
 	}
 	switch f, _ := commonFate(s.State, noPolicy); {
 	case f == gone:
-		return TagServiceInactive, severityWarning, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s", s.ID, s.State)
+		return j, TagServiceInactive, severityWarning, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s", s.ID, s.State)
 	case f == frozen && s.State != "":
-		return TagServiceInactive, severityError, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s and left as it is", s.ID, s.State)
+		return j, TagServiceInactive, severityError, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s and left as it is", s.ID, s.State)
 	}
 	if rule := c.records.rules[joining{s.ID, n.ConsumingAccount}]; rule != nil && rule.Type == ixapi.RuleDeny {
-		return TagJoiningDenied, severityError, map[string]any{"member_joining_rule": rule.ID}, fmt.Sprintf("joins network service %s, from which rule %s keeps account %s out", s.ID, rule.ID, n.ConsumingAccount)
+		return j, TagJoiningDenied, severityError, map[string]any{"member_joining_rule": rule.ID}, fmt.Sprintf("joins network service %s, from which rule %s keeps account %s out", s.ID, rule.ID, n.ConsumingAccount)
 	}
-	mark := func(kind, id string) string { return a.unit.mark(kind, id, "").String() }
+	a.service = s
 	switch s.Type {
 	case ixapi.ServiceExchangeLAN:
 		lan, ok := c.inv.ExchangeLAN(s.ID)
 		switch {
 		case !ok:
-			return TagServiceUnmapped, severityError, map[string]any{"network_service": s.ID}, fmt.Sprintf("joins exchange LAN %s (%s), which the inventory does not have", s.ID, s.Name)
+			return j, TagServiceUnmapped, severityError, map[string]any{"network_service": s.ID}, fmt.Sprintf("joins exchange LAN %s (%s), which the inventory does not have", s.ID, s.Name)
 		case a.fate != quarantine:
-			a.join = joint{name: lan.Name, typ: switchcfg.ServiceLAN, vlan: lan.VLAN, vni: lan.VNI, mtu: lan.MTU, fixed: true, mark: mark(markLAN, lan.Name)}
+			j = joint{key: groupKey{fixed: true, id: lan.Name}, typ: switchcfg.ServiceLAN, vlan: lan.VLAN, vni: lan.VNI, mtu: lan.MTU}
 		case lan.Quarantine == nil:
-			return TagNoQuarantine, severityError, map[string]any{"network_service": s.ID}, fmt.Sprintf("is in state testing, and exchange LAN %s has no quarantine in the inventory", lan.Name)
+			return j, TagNoQuarantine, severityError, map[string]any{"network_service": s.ID}, fmt.Sprintf("is in state testing, and exchange LAN %s has no quarantine in the inventory", lan.Name)
 		default:
 			q := lan.Quarantine
-			a.join = joint{name: q.Name, typ: switchcfg.ServiceLAN, vlan: q.VLAN, vni: q.VNI, mtu: lan.MTU, fixed: true, mark: mark(markLAN, q.Name)}
+			j = joint{key: groupKey{fixed: true, id: q.Name}, typ: switchcfg.ServiceLAN, vlan: q.VLAN, vni: q.VNI, mtu: lan.MTU}
 		}
+		a.unit.note(markLAN, j.key.id)
 	case ixapi.ServiceP2P:
-		a.join = joint{name: serviceName(s.ID, ""), typ: switchcfg.ServiceLine, mark: mark(markService, s.ID), owner: markService + ":" + s.ID}
+		j = joint{key: groupKey{id: s.ID}, typ: switchcfg.ServiceLine}
 	case ixapi.ServiceP2MP:
-		a.join = joint{name: serviceName(s.ID, ""), typ: switchcfg.ServiceTree, mark: mark(markService, s.ID), owner: markService + ":" + s.ID}
+		j = joint{key: groupKey{id: s.ID}, typ: switchcfg.ServiceTree}
 	case ixapi.ServiceMP2MP:
-		a.join = joint{name: serviceName(s.ID, ""), typ: switchcfg.ServiceLAN, mark: mark(markService, s.ID), owner: markService + ":" + s.ID}
+		j = joint{key: groupKey{id: s.ID}, typ: switchcfg.ServiceLAN}
 	case ixapi.ServiceCloud:
 		handover := n.Handover
 		if handover == 0 || s.Diversity > 0 && int(handover) > s.Diversity {
-			return TagHandover, severityError, map[string]any{"handover": handover, "diversity": s.Diversity}, fmt.Sprintf("is handover %d of a cloud service of %d", handover, s.Diversity)
+			return j, TagHandover, severityError, map[string]any{"handover": handover, "diversity": s.Diversity}, fmt.Sprintf("is handover %d of a cloud service of %d", handover, s.Diversity)
 		}
 		nni, ok := c.inv.NNI(s, c.records.offerings[s.ProductOffering], handover)
 		if !ok {
-			return TagNoNNI, severityError, map[string]any{"network_service": s.ID, "handover": handover}, fmt.Sprintf("needs handover %d to the provider of cloud service %s, for which the inventory has no NNI", handover, s.ID)
+			return j, TagNoNNI, severityError, map[string]any{"network_service": s.ID, "handover": handover}, fmt.Sprintf("needs handover %d to the provider of cloud service %s, for which the inventory has no NNI", handover, s.ID)
 		}
 		vlan := switchcfg.VLANID(n.EffectiveCloudVLAN())
 		if !vlan.Valid() {
-			return TagCloudVLANMissing, severityError, nil, "has no cloud VLAN yet: the provider or the exchange must choose one"
+			return j, TagCloudVLANMissing, severityError, nil, "has no cloud VLAN yet: the provider or the exchange must choose one"
 		}
-		suffix := handoverSuffix(int(handover))
-		a.join = joint{name: serviceName(s.ID, suffix), typ: switchcfg.ServiceLine, mark: mark(markService, s.ID), owner: markService + ":" + s.ID + suffix, nni: nni, cloud: vlan}
+		j = joint{key: groupKey{id: s.ID, handover: handover}, typ: switchcfg.ServiceLine, nni: nni, cloud: vlan}
 	}
-	if a.unit.device != nil && !a.unit.caps.Service(a.join.typ) {
-		return TagServiceUnsupported, severityError, map[string]any{"type": string(a.join.typ)}, fmt.Sprintf("needs a %s service, which %s does not have", a.join.typ, a.unit.device.Name)
+	if !j.key.fixed {
+		a.unit.note(markService, s.ID)
 	}
-	return "", 0, nil, ""
+	if a.unit.device != nil && !a.unit.device.caps.Service(j.typ) {
+		return j, TagServiceUnsupported, severityError, map[string]any{"type": string(j.typ)}, fmt.Sprintf("needs a %s service, which %s does not have", j.typ, a.unit.device.Name)
+	}
+	return j, "", 0, nil, ""
 }
 
 func handoverSuffix(handover int) string { return "-h" + strconv.Itoa(handover) }
@@ -208,7 +218,7 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 	case ixapi.VLANTypeQinQ:
 		form, outer, inner = switchcfg.Double, switchcfg.VLANID(v.OuterVLAN), switchcfg.VLANID(v.InnerVLAN)
 	}
-	if !u.caps.Form(form) {
+	if !u.device.caps.Form(form) {
 		return TagVLANTypeUnsupported, map[string]any{"vlan_type": string(v.Type)}, fmt.Sprintf("has vlan_type %s, which %s cannot carry", v.Type, u.device.Name)
 	}
 	if form == switchcfg.Untagged {
@@ -227,7 +237,7 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 		return TagEthertypeUnknown, map[string]any{"ethertype": string(v.Ethertype)}, fmt.Sprintf("has ethertype %q, none of 0x8100, 0x88a8, 0x9100", v.Ethertype)
 	case len(conn.OuterVLANEthertypes) > 0 && !slices.ContainsFunc(conn.OuterVLANEthertypes, func(e ixapi.Ethertype) bool { t, err := e.TPID(); return err == nil && t == raw }):
 		return TagEthertypeNotOffered, map[string]any{"ethertype": tpid.String(), "offered": conn.OuterVLANEthertypes}, fmt.Sprintf("has ethertype %s, which connection %s does not offer", tpid, conn.ID)
-	case !u.caps.TPID(tpid):
+	case !u.device.caps.TPID(tpid):
 		return TagEthertypeNoSupport, map[string]any{"ethertype": tpid.String()}, fmt.Sprintf("has ethertype %s, which %s cannot carry", tpid, u.device.Name)
 	}
 	circuit.Match = switchcfg.Match{Form: form, TPID: tpid, Outer: outer, Inner: inner}
@@ -247,7 +257,7 @@ func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcf
 	if m.Form == switchcfg.Double {
 		number = uint32(m.Outer)*10000 + uint32(m.Inner)
 	}
-	if u.caps.TPIDScope != drivers.PortScope {
+	if u.device.caps.TPIDScope != drivers.PortScope {
 		switch m.TPID {
 		case switchcfg.TPIDService:
 			number += 100_000_000
@@ -255,7 +265,7 @@ func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcf
 			number += 200_000_000
 		}
 	}
-	limit := u.caps.Limits.MaxUnit
+	limit := u.device.caps.Limits.MaxUnit
 	if limit == 0 || number <= limit {
 		return number, true
 	}
@@ -269,14 +279,14 @@ func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcf
 
 // rate settles what a member may send and receive: the config's capacity, within that of the service and the
 // offering; a joining rule's maximum goes before the config's own (IX-API member-joining-rules).
-func (c *Compiler) rate(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, circuit *switchcfg.Circuit) (tag Tag, attrs map[string]any, why string) {
+func (c *Compiler) rate(u *unit, a *attachment, conn *ixapi.Connection, circuit *switchcfg.Circuit) (tag Tag, attrs map[string]any, why string) {
 	capacity := 0
 	least := func(v *int) {
 		if v != nil && *v > 0 && (capacity == 0 || *v < capacity) {
 			capacity = *v
 		}
 	}
-	s := c.records.services[n.NetworkService]
+	n, s := a.config, a.service
 	rule := c.records.rules[joining{n.NetworkService, n.ConsumingAccount}]
 	if rule != nil && rule.CapacityMax != nil {
 		least(rule.CapacityMax)
@@ -298,7 +308,7 @@ func (c *Compiler) rate(u *unit, conn *ixapi.Connection, n *ixapi.NetworkService
 	if limit := conn.CapacityAllocationLimit; limit != nil && capacity > *limit {
 		return TagCapacityLimit, map[string]any{"capacity": capacity, "capacity_allocation_limit": *limit}, fmt.Sprintf("has a capacity of %d Mbit/s, and connection %s may carry %d", capacity, conn.ID, *limit)
 	}
-	if !u.caps.RateIn || !u.caps.RateOut {
+	if !u.device.caps.RateIn || !u.device.caps.RateOut {
 		return TagCapacityUnenforced, map[string]any{"capacity": capacity}, fmt.Sprintf("is limited to %d Mbit/s, and %s cannot limit what a circuit sends and receives", capacity, u.device.Name)
 	}
 	circuit.RateIn, circuit.RateOut = switchcfg.Mbps(capacity), switchcfg.Mbps(capacity)
@@ -309,16 +319,16 @@ const controlFilter = switchcfg.Prefix + "control"
 
 // filter settles which frames of a circuit enter: on a LAN that is protected by addresses, those from the
 // config's MACs whose window is open; elsewhere all but control protocols.
-func (c *Compiler) filter(u *unit, a *attachment, n *ixapi.NetworkServiceConfig, circuit *switchcfg.Circuit, refuse func(Tag, int, map[string]any, string, ...any) *attachment) bool {
-	s := c.records.services[n.NetworkService]
+func (c *Compiler) filter(u *unit, a *attachment, circuit *switchcfg.Circuit, refuse refuseFunc) bool {
+	n, s := a.config, a.service
 	protected := s.Type == ixapi.ServiceExchangeLAN || s.Type == ixapi.ServiceMP2MP && s.MACACLProtection != nil && *s.MACACLProtection
 	if !protected {
-		if u.caps.Filters {
+		if u.device.caps.Filters {
 			circuit.Filter = controlFilter
 		}
 		return true
 	}
-	if !u.caps.Filters {
+	if !u.device.caps.Filters {
 		refuse(TagFilterUnsupported, severityError, nil, "joins a LAN that admits registered MAC addresses only, and %s has no MAC filters", u.device.Name)
 		return false
 	}
@@ -326,7 +336,7 @@ func (c *Compiler) filter(u *unit, a *attachment, n *ixapi.NetworkServiceConfig,
 		refuse(TagMACsMissing, severityError, nil, "joins a LAN that admits registered MAC addresses only, and has none")
 		return false
 	}
-	f := &switchcfg.Filter{Name: switchcfg.Prefix + switchcfg.CircuitName(circuit.Parent, circuit.Unit)}
+	f := &switchcfg.Filter{Name: filterName(circuit), Sources: make([]switchcfg.MAC, 0, len(n.MACs))}
 	for _, id := range n.MACs {
 		m := c.records.macs[id]
 		if m == nil {
@@ -343,15 +353,23 @@ func (c *Compiler) filter(u *unit, a *attachment, n *ixapi.NetworkServiceConfig,
 		}
 		u.wake(c.now, m)
 	}
-	if limit := u.caps.Limits.FilterMACs; limit > 0 && len(f.Sources) > limit {
+	if limit := u.device.caps.Limits.FilterMACs; limit > 0 && len(f.Sources) > limit {
 		refuse(TagMACsTooMany, severityError, map[string]any{"macs": len(f.Sources), "limit": limit}, "has %d MAC addresses, and a filter of %s holds %d", len(f.Sources), u.device.Name, limit)
 		return false
 	}
 	if len(f.Sources) == 0 {
 		u.rejections = append(u.rejections, a.reject(TagMACsNotValidNow, severityNotice, "network-service-config "+n.ID+" has no MAC address that is valid now: nothing it sends is let in", nil))
 	}
+	slices.SortFunc(f.Sources, func(a, b switchcfg.MAC) int { return slices.Compare(a[:], b[:]) })
+	f.Sources = slices.Compact(f.Sources)
 	circuit.Filter, a.filter = f.Name, f
 	return true
+}
+
+// filterName returns the name of the filter that is a circuit's own.
+func filterName(c *switchcfg.Circuit) string {
+	b := append(append(make([]byte, 0, 64), switchcfg.Prefix...), c.Parent...)
+	return string(strconv.AppendUint(append(b, '.'), uint64(c.Unit), 10))
 }
 
 // wake notes the next instant at which m becomes or ceases to be valid.

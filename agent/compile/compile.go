@@ -14,34 +14,41 @@ import (
 	"github.com/ixagent/ixagent/models/plan"
 )
 
-// Compiler holds the records of an exchange and what they compile to. It is not safe for concurrent use; the
-// intents it returns are immutable.
+// Compiler holds the records of an exchange and what they compile to. It is not safe for concurrent use, but for
+// [Compiler.Intent]; the intents it returns are immutable.
 type Compiler struct {
 	inv     *config.Inventory
 	policy  config.Policy
 	alloc   *Allocations
 	now     time.Time
-	records index
+	records *index
 	units   map[ixapi.ID]*unit // by connection id; "" holds configs without one
 	loose   map[ixapi.ID]*unit // those whose freezes hold on every device
-	groups  map[string]*group  // by service name
 	devices map[string]*device // by inventory name
 	nnis    map[nniKey]map[ixapi.ID]*group
+	touched []*group // those that must be settled
+
+	mu     sync.Mutex // guards groups while units are compiled
+	groups map[groupKey]*group
 }
 
 // New returns a compiler without records: all its intents are empty.
 func New(inv *config.Inventory, policy config.Policy, alloc *Allocations) *Compiler {
 	c := &Compiler{inv: inv, policy: policy, alloc: alloc}
-	c.reset()
+	c.reset(new(ixapi.Records), nil)
 	return c
 }
 
-func (c *Compiler) reset() {
-	c.units, c.loose = make(map[ixapi.ID]*unit), make(map[ixapi.ID]*unit)
-	c.groups, c.nnis = make(map[string]*group), make(map[nniKey]map[ixapi.ID]*group)
+func (c *Compiler) reset(records *ixapi.Records, faults []ixapi.RecordFault) {
+	c.records = newIndex(records, faults)
+	c.units, c.loose = make(map[ixapi.ID]*unit, len(records.Connections)), make(map[ixapi.ID]*unit)
+	c.groups, c.nnis = make(map[groupKey]*group, len(records.NetworkServices)), make(map[nniKey]map[ixapi.ID]*group)
 	c.devices = make(map[string]*device, len(c.inv.Devices))
 	for _, d := range c.inv.Devices {
 		c.devices[d.Name] = newDevice(d)
+	}
+	for rank, name := range slices.Sorted(maps.Keys(c.devices)) {
+		c.devices[name].rank = rank
 	}
 }
 
@@ -49,12 +56,11 @@ func (c *Compiler) reset() {
 // Faults are those found while the records were decoded.
 func (c *Compiler) Set(records *ixapi.Records, faults []ixapi.RecordFault, now time.Time) {
 	c.now = now
-	c.records = newIndex(records, faults)
-	c.reset()
+	c.reset(records, faults)
 
-	ids := slices.Sorted(maps.Keys(c.records.configs))
-	for id := range c.records.connections {
-		if _, ok := c.records.configs[id]; !ok {
+	ids := slices.AppendSeq(make([]ixapi.ID, 0, len(c.records.connections)), maps.Keys(c.records.connections))
+	for id := range c.records.configs {
+		if c.records.connections[id] == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -69,36 +75,15 @@ func (c *Compiler) Set(records *ixapi.Records, faults []ixapi.RecordFault, now t
 	}
 	units := make([]*unit, len(ids))
 	parallel(len(ids), func(i int) { units[i] = c.compile(ids[i]) })
-	touched := make(map[*group]bool)
 	for _, u := range units {
-		c.enter(u, touched)
+		c.enter(u)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.groups)) {
-		c.settle(c.groups[name])
+	settled := c.touched
+	c.touched = nil
+	for _, g := range settled {
+		c.settle(g)
 	}
-	byDevice := make(map[*device][]*unit, len(c.devices))
-	for _, u := range units {
-		if u.device != nil {
-			d := c.devices[u.device.Name]
-			byDevice[d] = append(byDevice[d], u)
-		}
-	}
-	groups := make(map[*device][]*group, len(c.devices))
-	for _, g := range c.groups {
-		for _, name := range g.placed {
-			groups[c.devices[name]] = append(groups[c.devices[name]], g)
-		}
-	}
-	all := slices.SortedFunc(maps.Values(c.devices), func(a, b *device) int { return cmp.Compare(a.conf.Name, b.conf.Name) })
-	parallel(len(all), func(i int) {
-		d := all[i]
-		for _, u := range byDevice[d] {
-			d.set("unit "+u.id, u.carried())
-		}
-		for _, g := range groups[d] {
-			d.set("group "+g.name, g.on(d.conf.Name))
-		}
-	})
+	parallel(len(settled), func(i int) { settled[i].build(c.inv.Fabric.Type) })
 }
 
 // parallel calls f for 0 to n-1 on all processors.
@@ -164,16 +149,13 @@ func sooner(a, b time.Time) time.Time {
 
 // recompile compiles the connections of these ids anew, with the services and switches that they touch.
 func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
-	touched := make(map[*group]bool)
-	rebuilt := make(map[ixapi.ID]bool)
-	var left []*unit
+	changed := make(map[*device]bool)
 	ids := slices.Sorted(maps.Keys(dirty))
-	for _, id := range ids {
-		if old := c.units[id]; old != nil {
-			c.part(old, touched)
-			left = append(left, old)
-			delete(c.units, id)
-			delete(c.loose, id)
+	old, carried := make([]*unit, len(ids)), make([]*plan.Intent, len(ids))
+	for i, id := range ids {
+		if u := c.units[id]; u != nil {
+			old[i], carried[i] = u, u.carried()
+			c.leave(u)
 		}
 	}
 	for _, id := range ids {
@@ -181,56 +163,81 @@ func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
 		if conn != nil {
 			c.number(conn)
 		}
-		if conn == nil && len(c.records.configs[id]) == 0 {
+		if conn != nil || len(c.records.configs[id]) > 0 {
+			c.enter(c.compile(id))
+		}
+	}
+	for len(c.touched) > 0 {
+		g := c.touched[0]
+		c.touched = c.touched[1:]
+		c.resettle(g, changed)
+	}
+	for i, id := range ids {
+		was, u := old[i], c.units[id]
+		if was != nil && u != nil && was.device == u.device && sameIntent(carried[i], u.carried()) {
 			continue
 		}
-		rebuilt[id] = true
-		c.enter(c.compile(id), touched)
-	}
-	changed := make(map[string]bool)
-	for _, u := range left {
-		if now := c.units[u.id]; u.device != nil && (now == nil || now.device != u.device) {
-			c.devices[u.device.Name].set("unit "+u.id, nil)
-			changed[u.device.Name] = true
-		}
-	}
-	for _, g := range slices.SortedFunc(maps.Keys(touched), func(a, b *group) int { return strings.Compare(a.name, b.name) }) {
-		before := g.placed
-		if refusalChanged := c.settle(g); refusalChanged {
-			for _, a := range g.attachments {
-				rebuilt[a.unit.id] = true
+		for _, u := range []*unit{was, u} {
+			if u != nil && u.device != nil {
+				changed[u.device] = true
 			}
 		}
-		for _, name := range before {
-			if !slices.Contains(g.placed, name) && c.devices[name].set("group "+g.name, nil) {
-				changed[name] = true
-			}
-		}
-		for _, name := range g.placed {
-			if c.devices[name].set("group "+g.name, g.on(name)) {
-				changed[name] = true
-			}
-		}
-		if len(g.ends) == 0 {
-			delete(c.groups, g.name)
-		}
 	}
-	for id := range rebuilt {
-		u := c.units[id]
-		if u.device != nil && c.devices[u.device.Name].set("unit "+id, u.carried()) {
-			changed[u.device.Name] = true
-		}
+	names := make([]string, 0, len(changed))
+	for d := range changed {
+		names = append(names, d.Name)
 	}
-	return slices.Sorted(maps.Keys(changed))
+	slices.Sort(names)
+	return names
 }
 
-// enter makes a compiled unit known and adds the groups that it joins to touched.
-func (c *Compiler) enter(u *unit, touched map[*group]bool) {
+// resettle settles a group and adds the devices on which it is another one now to changed.
+func (c *Compiler) resettle(g *group, changed map[*device]bool) {
+	if g.unmoved() {
+		g.touched = false
+		return
+	}
+	was := *g
+	was.sites = slices.Clone(g.sites)
+	c.settle(g)
+	g.build(c.inv.Fabric.Type)
+	for _, sites := range [][]site{was.sites, g.sites} {
+		for i := range sites {
+			if d := sites[i].device; !was.on(d).equal(g.on(d)) {
+				changed[d] = true
+			}
+		}
+	}
+}
+
+// enter makes a compiled unit known and joins it to its groups.
+func (c *Compiler) enter(u *unit) {
 	c.units[u.id] = u
 	if len(u.freezes) > 0 && (u.device == nil || u.everywhere) {
 		c.loose[u.id] = u
 	}
-	c.join(u, touched)
+	if u.device != nil {
+		u.device.units = append(u.device.units, u)
+	}
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.group != nil {
+			c.join(a)
+		}
+	}
+}
+
+// leave undoes what enter did.
+func (c *Compiler) leave(u *unit) {
+	delete(c.units, u.id)
+	delete(c.loose, u.id)
+	if u.device != nil {
+		u.device.units = drop(u.device.units, u)
+	}
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.group != nil {
+			c.part(a)
+		}
+	}
 }
 
 // Intent returns what the device of that name should carry, or nil if the inventory has none.
@@ -254,14 +261,17 @@ func (c *Compiler) Rejections() []Rejection {
 	var out []Rejection
 	for _, u := range c.units {
 		out = append(out, u.rejections...)
-		for _, a := range u.attachments {
+		for i := range u.attachments {
+			a := &u.attachments[i]
 			if a.group != nil && a.group.refusal != nil && !a.frozen {
 				out = append(out, a.reject(a.group.refusal.tag, severityWarning, a.group.refusal.message, a.group.refusal.attrs))
 			}
 		}
 	}
 	for _, g := range c.groups {
-		out = append(out, g.remarks...)
+		if r, ok := g.remark(); ok {
+			out = append(out, r)
+		}
 	}
 	return sortRejections(out)
 }

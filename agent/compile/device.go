@@ -2,107 +2,111 @@ package compile
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// contribution is what one unit or group puts on one switch.
-type contribution struct {
-	objects []switchcfg.Object
-	freezes []plan.Freeze
-	names   map[string]string
+// device is a switch of the inventory, with what is compiled for it.
+type device struct {
+	*config.Device
+	caps   drivers.Capabilities
+	rank   int          // in the order of names
+	tunnel []netip.Addr // its tunnel address, if it has one: the peers of a service that it alone is the other end of
+	units  []*unit      // on it
+	groups []*group     // that have a site on it
 }
 
-// circuit adds a circuit with the filter of its own, and what it shares with others.
-func (p *contribution) circuit(c *switchcfg.Circuit, own *switchcfg.Filter) {
-	p.objects = append(p.objects, c)
-	switch {
-	case own != nil:
-		p.objects = append(p.objects, own)
-	case c.Filter != "":
-		p.objects = append(p.objects, sharedControl)
+func newDevice(d *config.Device) *device {
+	out := &device{Device: d, caps: d.Capabilities()}
+	if d.TunnelAddress.IsValid() {
+		out.tunnel = []netip.Addr{d.TunnelAddress}
 	}
-	if c.RateIn != 0 {
-		p.objects = append(p.objects, &switchcfg.Policer{Rate: c.RateIn})
+	return out
+}
+
+func (d *device) intent() *plan.Intent {
+	size := len(d.groups)
+	for _, u := range d.units {
+		size += len(u.objects) + len(u.circuits)
+		for i := range u.attachments {
+			if u.attachments[i].filter != nil {
+				size++
+			}
+		}
 	}
-	if c.RateOut != 0 && c.RateOut != c.RateIn {
-		p.objects = append(p.objects, &switchcfg.Policer{Rate: c.RateOut})
+	in := &plan.Intent{State: make(switchcfg.State, size+8)}
+	for _, u := range d.units {
+		u.contribute(in)
+	}
+	for _, g := range d.groups {
+		g.contribute(in, d)
+	}
+	return in
+}
+
+// drop removes x from a list without an order.
+func drop[T comparable](list []T, x T) []T {
+	if i := slices.Index(list, x); i >= 0 {
+		last := len(list) - 1
+		list[i] = list[last]
+		clear(list[last:])
+		return list[:last]
+	}
+	return list
+}
+
+// contribute adds what a unit puts on its switch: its port, and the circuits whose service can be made.
+func (u *unit) contribute(in *plan.Intent) {
+	for _, o := range u.objects {
+		in.State[o.Key()] = o
+	}
+	var last switchcfg.Kbps
+	for i := range u.attachments {
+		a := &u.attachments[i]
+		if a.circuit == nil || a.group.refusal != nil {
+			continue
+		}
+		in.State[a.circuit.Key()] = a.circuit
+		if a.filter != nil {
+			in.State[a.filter.Key()] = a.filter
+		} else if a.circuit.Filter != "" {
+			in.State[sharedControl.Key()] = sharedControl
+		}
+		for _, r := range [...]switchcfg.Kbps{a.circuit.RateIn, a.circuit.RateOut} {
+			if r != 0 && r != last {
+				p := &switchcfg.Policer{Rate: r}
+				in.State[p.Key()], last = p, r
+			}
+		}
+	}
+	if !u.everywhere {
+		in.Frozen = append(in.Frozen, u.freezes...)
+	}
+	if len(u.names) > 0 {
+		if in.Names == nil {
+			in.Names = make(map[string]string)
+		}
+		maps.Copy(in.Names, u.names)
 	}
 }
 
 // sharedControl admits every source; as any filter it drops control protocols.
 var sharedControl = &switchcfg.Filter{Name: controlFilter, AnySource: true}
 
-// device gathers the contributions to one switch. Its state is replaced, not changed, once it was handed out.
-type device struct {
-	conf   *config.Device
-	parts  map[string]*contribution
-	state  switchcfg.State
-	users  map[switchcfg.Key]int // of filters and policers, which several contributions share
-	shared bool                  // the state was handed out
-}
-
-func newDevice(d *config.Device) *device {
-	return &device{conf: d, parts: make(map[string]*contribution), state: make(switchcfg.State), users: make(map[switchcfg.Key]int)}
-}
-
-func shareable(k switchcfg.Key) bool {
-	return k.Kind == switchcfg.KindPolicer || k.Kind == switchcfg.KindFilter
-}
-
-// set replaces the contribution of that name and reports whether the device's intent is another one now.
-func (d *device) set(name string, now *contribution) bool {
-	before := d.parts[name]
-	if before == nil && now == nil || before != nil && now != nil && before.equal(now) {
-		return false
-	}
-	if d.shared {
-		d.state, d.shared = maps.Clone(d.state), false
-	}
-	if before != nil {
-		for _, o := range before.objects {
-			k := o.Key()
-			if shareable(k) {
-				if d.users[k]--; d.users[k] > 0 {
-					continue
-				}
-				delete(d.users, k)
-			}
-			delete(d.state, k)
-		}
-		delete(d.parts, name)
-	}
-	if now != nil {
-		for _, o := range now.objects {
-			k := o.Key()
-			if shareable(k) {
-				d.users[k]++
-			}
-			d.state[k] = o
-		}
-		d.parts[name] = now
-	}
-	return true
-}
-
-func (p *contribution) equal(o *contribution) bool {
-	return slices.EqualFunc(p.objects, o.objects, switchcfg.Equal) && slices.Equal(p.freezes, o.freezes) && maps.Equal(p.names, o.names)
-}
-
-func (d *device) intent() *plan.Intent {
-	d.shared = true
-	in := &plan.Intent{State: d.state}
-	for _, p := range d.parts {
-		in.Frozen = append(in.Frozen, p.freezes...)
-		if len(p.names) > 0 {
-			if in.Names == nil {
-				in.Names = make(map[string]string)
-			}
-			maps.Copy(in.Names, p.names)
-		}
+// carried returns what a unit contributes alone.
+func (u *unit) carried() *plan.Intent {
+	in := &plan.Intent{State: make(switchcfg.State, 3*len(u.attachments))}
+	if u != nil {
+		u.contribute(in)
 	}
 	return in
+}
+
+func sameIntent(a, b *plan.Intent) bool {
+	return a.State.Equal(b.State) && slices.Equal(a.Frozen, b.Frozen) && maps.Equal(a.Names, b.Names)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
@@ -16,22 +17,51 @@ import (
 // group is one service over all switches.
 type group struct {
 	joint
-	ends        map[string]ends          // by device name
-	placed      []string                 // sites when it was last settled
-	attachments map[ixapi.ID]*attachment // of services made per order; a peering LAN has too many to care
-	services    map[string]*switchcfg.Service
-	nniCircuit  *switchcfg.Circuit // on the device of the NNI
+	name        string // on switches
+	description string
+	sites       []site        // in the order of device names
+	attachments []*attachment // by config id, of services made per order; a peering LAN has too many to care
+	nniCircuit  *switchcfg.Circuit
 	refusal     *refusal
-	remarks     []Rejection
+	touched     bool // it must be settled
 }
 
-// ends counts what a service has on one switch: circuits, and what is left as it is and may be there.
-type ends struct{ made, frozen int }
+// groupKey names a service: one of the inventory by its name, one made per order by the id of its network service,
+// a cloud service with its handover.
+type groupKey struct {
+	fixed    bool
+	id       string
+	handover uint16
+}
+
+// joint is what an attachment asks of the service that it joins.
+type joint struct {
+	key   groupKey
+	typ   switchcfg.ServiceType
+	vlan  switchcfg.VLANID // of the inventory; 0 to allocate when the service crosses the fabric
+	vni   uint32
+	mtu   uint16
+	nni   *config.NNI
+	cloud switchcfg.VLANID // the provider's VLAN on the NNI
+}
+
+// site is what a service has on one switch.
+type site struct {
+	device       *device
+	made, frozen int32              // circuits, and what is left as it is and may be there
+	settled      bool               // the group is among the device's
+	service      *switchcfg.Service // when it was last settled; nil if there is none
+}
 
 type refusal struct {
 	tag     Tag
 	message string
 	attrs   map[string]any
+	freezes []plan.Freeze
+}
+
+func (r *refusal) equal(o *refusal) bool {
+	return r == o || r != nil && o != nil && r.message == o.message && slices.Equal(r.freezes, o.freezes)
 }
 
 // nniKey is an encapsulation towards a cloud provider.
@@ -40,168 +70,220 @@ type nniKey struct {
 	vlan switchcfg.VLANID
 }
 
-// join enters the attachments of a unit into their groups and adds those to touched.
-func (c *Compiler) join(u *unit, touched map[*group]bool) {
-	if u.device == nil {
+// suffix tells the handovers of a cloud service apart.
+func (k groupKey) suffix() string {
+	if k.handover == 0 {
+		return ""
+	}
+	return handoverSuffix(int(k.handover))
+}
+
+// owner names the service in allocations.
+func (k groupKey) owner() string { return markService + ":" + k.id + k.suffix() }
+
+// group returns the service of that joint. It may be called concurrently.
+func (c *Compiler) group(j joint) *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[j.key]
+	switch {
+	case g == nil:
+		g = &group{joint: j, name: j.key.id, description: switchcfg.NewDescription(markLAN, j.key.id, "")}
+		if !j.key.fixed {
+			g.name = serviceName(j.key.id, j.key.suffix())
+			g.description = switchcfg.NewDescription(markService, j.key.id, "")
+		}
+		c.groups[j.key] = g
+	case len(g.attachments) == 0 && !j.key.fixed:
+		g.joint = j // it is another one than before
+	}
+	return g
+}
+
+// join enters an attachment into its group.
+func (c *Compiler) join(a *attachment) {
+	g, s := a.group, a.group.at(a.unit.device)
+	if a.frozen {
+		s.frozen++
+	} else {
+		s.made++
+	}
+	if !g.key.fixed {
+		if g.attachments == nil {
+			g.attachments = make([]*attachment, 0, switchcfg.LineEnds)
+		}
+		i, _ := slices.BinarySearchFunc(g.attachments, a, compareAttachments)
+		g.attachments = slices.Insert(g.attachments, i, a)
+	}
+	c.touch(g)
+	c.compete(a, func(of map[ixapi.ID]*group) { of[a.config.ID] = g })
+}
+
+// part takes an attachment out of its group.
+func (c *Compiler) part(a *attachment) {
+	g, s := a.group, a.group.at(a.unit.device)
+	if a.frozen {
+		s.frozen--
+	} else {
+		s.made--
+	}
+	g.attachments = slices.DeleteFunc(g.attachments, func(o *attachment) bool { return o == a })
+	c.touch(g)
+	c.compete(a, func(of map[ixapi.ID]*group) { delete(of, a.config.ID) })
+}
+
+func compareAttachments(a, b *attachment) int { return strings.Compare(a.config.ID, b.config.ID) }
+
+// touch notes that a group must be settled.
+func (c *Compiler) touch(g *group) {
+	if !g.touched {
+		g.touched = true
+		c.touched = append(c.touched, g)
+	}
+}
+
+// compete changes the configs that ask for a's VLAN on the NNI. The services of them collide, or no longer do.
+func (c *Compiler) compete(a *attachment, change func(map[ixapi.ID]*group)) {
+	if a.group.nni == nil {
 		return
 	}
-	for _, a := range u.attachments {
-		if a.join.name == "" {
-			continue
-		}
-		g := c.groups[a.join.name]
-		if g == nil {
-			g = &group{ends: make(map[string]ends), attachments: make(map[ixapi.ID]*attachment)}
-			c.groups[a.join.name] = g
-		}
-		if len(g.ends) == 0 {
-			g.joint = a.join
-		}
-		a.group = g
-		c.count(a, 1, touched)
+	k := nniKey{a.group.nni, a.cloud}
+	of := c.nnis[k]
+	if of == nil {
+		of = make(map[ixapi.ID]*group)
+		c.nnis[k] = of
+	}
+	change(of)
+	for _, id := range slices.Sorted(maps.Keys(of)) {
+		c.touch(of[id])
 	}
 }
 
-// part takes the attachments of a unit out of their groups and adds those to touched.
-func (c *Compiler) part(u *unit, touched map[*group]bool) {
-	for _, a := range u.attachments {
-		if a.group != nil {
-			c.count(a, -1, touched)
+// at returns the site on a device. It is valid until the next call.
+func (g *group) at(d *device) *site {
+	i, ok := slices.BinarySearchFunc(g.sites, d.rank, compareSite)
+	if !ok {
+		if g.sites == nil {
+			g.sites = make([]site, 0, switchcfg.LineEnds)
 		}
+		g.sites = slices.Insert(g.sites, i, site{device: d})
 	}
+	return &g.sites[i]
 }
 
-func (c *Compiler) count(a *attachment, by int, touched map[*group]bool) {
-	g := a.group
-	touched[g] = true
-	if !g.fixed {
-		if by > 0 {
-			g.attachments[a.config.ID] = a
-		} else {
-			delete(g.attachments, a.config.ID)
+func compareSite(s site, rank int) int { return s.device.rank - rank }
+
+// ends returns how many circuits the service has, and how many ends that are left as they are.
+func (g *group) ends() (made, frozen int) {
+	for i := range g.sites {
+		made, frozen = made+int(g.sites[i].made), frozen+int(g.sites[i].frozen)
+	}
+	return made, frozen
+}
+
+// unmoved reports whether a peering LAN is on the same switches as when it was last settled: then it is what it was.
+func (g *group) unmoved() bool {
+	return g.key.fixed && !slices.ContainsFunc(g.sites, func(s site) bool {
+		return s.settled != (s.made+s.frozen > 0) || (s.service != nil) != (s.made > 0)
+	})
+}
+
+// settle decides whether a service can be made, and takes the numbers for it.
+func (c *Compiler) settle(g *group) {
+	g.touched, g.refusal, g.nniCircuit = false, nil, nil
+	made, frozen := g.ends()
+	var provider *device
+	if g.nni != nil && made+frozen > 0 {
+		g.cloud = g.attachments[0].cloud
+		provider = c.devices[g.nni.Device]
+		g.at(provider)
+	}
+	g.sites = slices.DeleteFunc(g.sites, func(s site) bool {
+		stays := s.made+s.frozen > 0 || s.device == provider
+		if s.settled && !stays {
+			s.device.groups = drop(s.device.groups, g)
+		}
+		return !stays
+	})
+	for i := range g.sites {
+		if s := &g.sites[i]; !s.settled {
+			s.settled = true
+			s.device.groups = append(s.device.groups, g)
 		}
 	}
-	g.add(a.unit.device.Name, a.frozen, by)
-	if a.join.nni == nil {
+	if len(g.sites) == 0 {
+		delete(c.groups, g.key)
 		return
 	}
-	k := nniKey{a.join.nni, a.join.cloud}
-	if c.nnis[k] == nil {
-		c.nnis[k] = make(map[ixapi.ID]*group)
+	if g.check(c, made+frozen); g.refusal == nil && provider != nil && made > 0 {
+		g.nniCircuit = g.providerSide(c, provider)
 	}
-	if by > 0 {
-		c.nnis[k][a.config.ID] = g
-	} else {
-		delete(c.nnis[k], a.config.ID)
+	if g.refusal != nil {
+		for _, a := range g.attachments {
+			g.refusal.freezes = append(g.refusal.freezes, plan.Freeze{Record: switchcfg.NewTag(markConfig, a.config.ID, "").Record, Why: g.refusal.message, Cause: configCause(a.config)})
+		}
 	}
-	for _, other := range c.nnis[k] {
-		touched[other] = true // they collide, or no longer do
-	}
-}
-
-func (g *group) add(device string, frozen bool, by int) {
-	e := g.ends[device]
-	if frozen {
-		e.frozen += by
-	} else {
-		e.made += by
-	}
-	if g.ends[device] = e; e == (ends{}) {
-		delete(g.ends, device)
-	}
-}
-
-// settle decides whether a service can be made and what it is on each switch. It reports whether the answer for
-// its attachments is another one than before.
-func (c *Compiler) settle(g *group) bool {
-	before := g.refusal
-	g.refusal, g.remarks, g.services, g.nniCircuit = nil, nil, nil, nil
-	g.placed = g.sites()
-	if len(g.ends) == 0 {
-		return before != nil
-	}
-	g.check(c)
-	if g.refusal == nil {
-		g.build(c)
-	}
-	return (before == nil) != (g.refusal == nil) || before != nil && before.message != g.refusal.message
 }
 
 func (g *group) refuse(tag Tag, attrs map[string]any, format string, args ...any) {
 	if g.refusal == nil {
-		g.refusal = &refusal{tag, fmt.Sprintf("service %s ", g.owner) + fmt.Sprintf(format, args...), attrs}
+		g.refusal = &refusal{tag: tag, message: fmt.Sprintf("service %s ", g.key.owner()) + fmt.Sprintf(format, args...), attrs: attrs}
 	}
 }
 
-// sites returns the devices that the service has ends on, the NNI's among them, sorted.
-func (g *group) sites() []string {
-	if len(g.ends) == 0 {
-		return nil
-	}
-	names := slices.Collect(maps.Keys(g.ends))
-	if g.nni != nil && !slices.Contains(names, g.nni.Device) {
-		names = append(names, g.nni.Device)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (g *group) check(c *Compiler) {
+func (g *group) check(c *Compiler, ends int) {
 	if g.typ == switchcfg.ServiceLine {
-		g.checkLine(c)
+		g.checkLine(c, ends)
 	}
-	sites := g.sites()
-	if len(sites) < 2 {
+	if len(g.sites) < 2 || g.key.fixed {
 		return
 	}
-	switch c.inv.Fabric.Type {
+	switch fabric := c.inv.Fabric.Type; fabric {
 	case config.FabricVLAN, config.FabricVXLAN:
-		for _, name := range sites {
-			d, _ := c.inv.Device(name)
-			caps := d.Capabilities()
-			if c.inv.Fabric.Type == config.FabricVLAN && !caps.VLANTags || c.inv.Fabric.Type == config.FabricVXLAN && (!caps.VXLAN || !d.TunnelAddress.IsValid()) {
-				if !g.fixed {
-					g.refuse(TagFabricUnsupported, map[string]any{"device": name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(sites), name, c.inv.Fabric.Type)
-				}
+		for _, s := range g.sites {
+			if fabric == config.FabricVLAN && !s.device.caps.VLANTags || fabric == config.FabricVXLAN && (!s.device.caps.VXLAN || s.device.tunnel == nil) {
+				g.refuse(TagFabricUnsupported, map[string]any{"device": s.device.Name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(g.sites), s.device.Name, fabric)
 			}
 		}
-		if !g.fixed && g.refusal == nil {
+		if g.refusal == nil {
 			g.number(c)
 		}
 	default:
-		if !g.fixed {
-			g.refuse(TagNoFabric, map[string]any{"devices": sites}, "has ends on %s, and the inventory names no fabric between switches", sites)
+		var names []string
+		for _, s := range g.sites {
+			names = append(names, s.device.Name)
 		}
+		g.refuse(TagNoFabric, map[string]any{"devices": names}, "has ends on %s, and the inventory names no fabric between switches", names)
 	}
 }
 
-func (g *group) checkLine(c *Compiler) {
-	total := 0
-	for _, e := range g.ends {
-		total += e.made + e.frozen
-	}
-	ids := slices.Sorted(maps.Keys(g.attachments))
+func (g *group) checkLine(c *Compiler, ends int) {
 	if g.nni != nil {
-		total++
-		if k := (nniKey{g.nni, g.cloud}); len(c.nnis[k]) > 1 {
-			others := slices.Sorted(maps.Keys(c.nnis[k]))
+		ends++
+		if of := c.nnis[nniKey{g.nni, g.cloud}]; len(of) > 1 {
+			others := slices.Sorted(maps.Keys(of))
 			g.refuse(TagCollision, map[string]any{"cloud_vlan": g.cloud, "configs": others}, "needs VLAN %d on the NNI %s of %s, which several configs ask for: %v", g.cloud, g.nni.Interface, g.nni.Device, others)
 		}
-		d, _ := c.inv.Device(g.nni.Device)
-		if caps := d.Capabilities(); !caps.Form(switchcfg.Single) || !caps.TPID(g.nni.Ethertype) || !caps.Service(g.typ) {
+		if d := c.devices[g.nni.Device]; !d.caps.Form(switchcfg.Single) || !d.caps.TPID(g.nni.Ethertype) || !d.caps.Service(g.typ) {
 			g.refuse(TagServiceUnsupported, map[string]any{"device": d.Name}, "ends on the NNI %s, and %s cannot carry it", g.nni.Interface, d.Name)
 		}
 	}
-	if total > switchcfg.LineEnds {
-		g.refuse(TagLineEnds, map[string]any{"configs": ids}, "is a line between two ends and has %d: %v", total, ids)
-	}
-	if total == 1 {
+	if ends > switchcfg.LineEnds {
+		var ids []ixapi.ID
 		for _, a := range g.attachments {
-			if !a.frozen {
-				g.remarks = append(g.remarks, a.reject(TagLineOneSided, severityNotice, "network-service-config "+a.config.ID+" is one end of a line whose other end is not in service", nil))
-			}
+			ids = append(ids, a.config.ID)
 		}
+		g.refuse(TagLineEnds, map[string]any{"configs": ids}, "is a line between two ends and has %d: %v", ends, ids)
 	}
+}
+
+// remark says that a line has one end only.
+func (g *group) remark() (Rejection, bool) {
+	if g.typ != switchcfg.ServiceLine || g.nni != nil || len(g.attachments) != 1 || g.attachments[0].frozen {
+		return Rejection{}, false
+	}
+	a := g.attachments[0]
+	return a.reject(TagLineOneSided, severityNotice, "network-service-config "+a.config.ID+" is one end of a line whose other end is not in service", nil), true
 }
 
 // number takes the VLAN or VNI in which a service made per order crosses the fabric.
@@ -210,7 +292,7 @@ func (g *group) number(c *Compiler) {
 	if c.inv.Fabric.Type == config.FabricVXLAN {
 		scope, pool = "vni", c.inv.Pools.VNI
 	}
-	n, ok := c.alloc.Take(scope, g.owner, pool, 0, c.now)
+	n, ok := c.alloc.Take(scope, g.key.owner(), pool, 0, c.now)
 	switch {
 	case !ok:
 		g.refuse(TagFabricNumbers, map[string]any{"pool": scope}, "needs a %s to cross the fabric, and none in the pool is free", scope)
@@ -221,96 +303,113 @@ func (g *group) number(c *Compiler) {
 	}
 }
 
-// build makes the service for each switch that has a circuit of it.
-func (g *group) build(c *Compiler) {
-	sites := g.sites()
-	made := 0
-	for _, e := range g.ends {
-		made += e.made
+// build makes the service for each switch that has a circuit of it. A service that is what it was stays the same
+// object. It changes nothing but the group.
+func (g *group) build(fabric config.FabricType) {
+	crosses := len(g.sites) > 1 || g.key.fixed
+	peers := g.sites // in the order of their tunnel addresses
+	if len(peers) > 2 {
+		peers = slices.Clone(peers)
+		slices.SortStableFunc(peers, func(a, b site) int { return a.device.TunnelAddress.Compare(b.device.TunnelAddress) })
 	}
-	g.services = make(map[string]*switchcfg.Service, len(sites))
-	for _, name := range sites {
-		nniHere := g.nni != nil && g.nni.Device == name && made > 0
-		if g.ends[name].made == 0 && !nniHere {
+	for i := range g.sites {
+		at := &g.sites[i]
+		d := at.device
+		if g.refusal != nil || at.made == 0 && (g.nniCircuit == nil || g.nni.Device != d.Name) {
+			at.service = nil
 			continue
 		}
-		d, _ := c.inv.Device(name)
-		caps := d.Capabilities()
-		s := &switchcfg.Service{Name: g.name, Description: g.mark, Type: g.typ}
-		if caps.ServiceMTU {
+		s := &switchcfg.Service{Name: g.name, Description: g.description, Type: g.typ}
+		if d.caps.ServiceMTU {
 			s.MTU = g.mtu
 		}
-		crosses := len(sites) > 1 || g.fixed
 		switch {
-		case crosses && c.inv.Fabric.Type == config.FabricVLAN && caps.VLANTags:
+		case crosses && fabric == config.FabricVLAN && d.caps.VLANTags:
 			s.VLAN = g.vlan
-		case crosses && c.inv.Fabric.Type == config.FabricVXLAN && caps.VXLAN:
+		case crosses && fabric == config.FabricVXLAN && d.caps.VXLAN:
 			s.VNI = g.vni
-			for _, other := range sites {
-				if o, _ := c.inv.Device(other); other != name && o.TunnelAddress.IsValid() {
-					s.Peers = append(s.Peers, o.TunnelAddress)
-				}
-			}
-			slices.SortFunc(s.Peers, netip.Addr.Compare)
+			s.Peers = others(peers, d)
 		}
-		g.services[name] = s
-		if nniHere {
-			g.nniCircuit = g.providerSide(c, d)
+		if at.service == nil || !switchcfg.Equal(at.service, s) {
+			at.service = s
 		}
 	}
+}
+
+// others returns the tunnel addresses of all sites but that on d.
+func others(sites []site, d *device) []netip.Addr {
+	if len(sites) == 2 {
+		if sites[0].device == d {
+			return sites[1].device.tunnel
+		}
+		return sites[0].device.tunnel
+	}
+	var out []netip.Addr
+	for i := range sites {
+		if o := sites[i].device; o != d {
+			if out == nil {
+				out = make([]netip.Addr, 0, len(sites)-1)
+			}
+			out = append(out, o.tunnel...)
+		}
+	}
+	return out
 }
 
 // providerSide makes the circuit on the NNI of a cloud service.
-func (g *group) providerSide(c *Compiler, d *config.Device) *switchcfg.Circuit {
-	for _, id := range slices.Sorted(maps.Keys(g.attachments)) {
-		a := g.attachments[id]
-		if a.circuit == nil {
-			continue
-		}
-		m := switchcfg.MatchSingle(g.nni.Ethertype, g.cloud)
-		circuit := &switchcfg.Circuit{Parent: g.nni.Interface, Unit: uint32(g.cloud), Description: a.circuit.Description, Shutdown: a.circuit.Shutdown, Match: m, Service: g.name}
-		if caps := d.Capabilities(); caps.TPIDScope != drivers.PortScope {
-			circuit.Unit, _ = c.unitNumber(&unit{device: d, caps: caps, parent: g.nni.Interface}, a.config, m)
-		}
-		if d.Capabilities().Filters {
-			circuit.Filter = controlFilter
-		}
-		return circuit
-	}
-	return nil
-}
-
-// on returns what the service is on one switch. Where it cannot be made, what stands for it stays as it is.
-func (g *group) on(device string) *contribution {
-	out := new(contribution)
-	if g.refusal != nil {
-		for _, id := range slices.Sorted(maps.Keys(g.attachments)) {
-			n := g.attachments[id].config
-			out.freezes = append(out.freezes, plan.Freeze{Record: switchcfg.NewTag(markConfig, id, "").Record, Why: g.refusal.message, Cause: configCause(n)})
-		}
-		return out
-	}
-	s := g.services[device]
-	if s == nil {
+func (g *group) providerSide(c *Compiler, d *device) *switchcfg.Circuit {
+	i := slices.IndexFunc(g.attachments, func(a *attachment) bool { return a.circuit != nil })
+	if i < 0 {
 		return nil
 	}
-	out.objects = append(out.objects, s)
-	if g.nniCircuit != nil && g.nni.Device == device {
-		out.circuit(g.nniCircuit, nil)
+	a := g.attachments[i]
+	m := switchcfg.MatchSingle(g.nni.Ethertype, g.cloud)
+	circuit := &switchcfg.Circuit{Parent: g.nni.Interface, Unit: uint32(g.cloud), Description: a.circuit.Description, Shutdown: a.circuit.Shutdown, Match: m, Service: g.name}
+	if d.caps.TPIDScope != drivers.PortScope {
+		circuit.Unit, _ = c.unitNumber(&unit{device: d, parent: g.nni.Interface}, a.config, m)
 	}
-	return out
+	if d.caps.Filters {
+		circuit.Filter = controlFilter
+	}
+	return circuit
 }
 
-// carried returns what a unit puts on its switch: its port, and the circuits whose service can be made.
-func (u *unit) carried() *contribution {
-	out := &contribution{objects: slices.Clip(u.objects), names: u.names}
-	if !u.everywhere {
-		out.freezes = u.freezes
+// part is what a service is on one switch.
+type part struct {
+	service *switchcfg.Service
+	nni     *switchcfg.Circuit
+	refusal *refusal
+}
+
+func (p part) equal(o part) bool {
+	return p.service == o.service && p.refusal.equal(o.refusal) && (p.nni == o.nni || p.nni != nil && o.nni != nil && *p.nni == *o.nni)
+}
+
+// on returns what the service is on d since it was last settled.
+func (g *group) on(d *device) part {
+	i, ok := slices.BinarySearchFunc(g.sites, d.rank, compareSite)
+	switch {
+	case !ok || !g.sites[i].settled:
+		return part{}
+	case g.nni != nil && g.nni.Device == d.Name:
+		return part{g.sites[i].service, g.nniCircuit, g.refusal}
 	}
-	for _, a := range u.attachments {
-		if a.circuit != nil && a.group.refusal == nil {
-			out.circuit(a.circuit, a.filter)
+	return part{g.sites[i].service, nil, g.refusal}
+}
+
+// contribute adds what the service is on one switch. Where it cannot be made, what stands for it stays as it is.
+func (g *group) contribute(in *plan.Intent, d *device) {
+	p := g.on(d)
+	if p.refusal != nil {
+		in.Frozen = append(in.Frozen, p.refusal.freezes...)
+	}
+	if p.service != nil {
+		in.State[p.service.Key()] = p.service
+	}
+	if p.nni != nil {
+		in.State[p.nni.Key()] = p.nni
+		if p.nni.Filter != "" {
+			in.State[sharedControl.Key()] = sharedControl
 		}
 	}
-	return out
 }

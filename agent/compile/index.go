@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ixagent/ixagent/models/ixapi"
 )
@@ -12,40 +13,81 @@ import (
 type index struct {
 	connections map[ixapi.ID]*ixapi.Connection
 	configs     map[ixapi.ID][]*ixapi.NetworkServiceConfig // by connection id, sorted by id
-	configByID  map[ixapi.ID]*ixapi.NetworkServiceConfig
+	configByID  map[ixapi.ID]*ixapi.NetworkServiceConfig   // made when needed
 	ports       map[ixapi.ID]*ixapi.Port
 	services    map[ixapi.ID]*ixapi.NetworkService
 	offerings   map[ixapi.ID]*ixapi.ProductOffering
 	macs        map[ixapi.ID]*ixapi.MAC
 	rules       map[joining]*ixapi.MemberJoiningRule
-	users       map[ixapi.ID][]ixapi.ID                  // connections by port id
+	user        map[ixapi.ID]ixapi.ID                    // connection by port id
+	sharers     map[ixapi.ID][]ixapi.ID                  // connections by id of a port that several use, sorted
 	faults      map[ixapi.Collection]map[ixapi.ID]string // what makes a record faulty
 }
 
 // joining is an account that may or may not join a service.
 type joining struct{ service, account ixapi.ID }
 
-func newIndex(r *ixapi.Records, faults []ixapi.RecordFault) index {
-	x := index{
+func newIndex(r *ixapi.Records, faults []ixapi.RecordFault) *index {
+	x := &index{
 		connections: make(map[ixapi.ID]*ixapi.Connection, len(r.Connections)),
-		configs:     make(map[ixapi.ID][]*ixapi.NetworkServiceConfig, len(r.Connections)),
-		configByID:  make(map[ixapi.ID]*ixapi.NetworkServiceConfig, len(r.NetworkServiceConfigs)),
 		ports:       make(map[ixapi.ID]*ixapi.Port, len(r.Ports)),
 		services:    make(map[ixapi.ID]*ixapi.NetworkService, len(r.NetworkServices)),
 		offerings:   make(map[ixapi.ID]*ixapi.ProductOffering, len(r.ProductOfferings)),
 		macs:        make(map[ixapi.ID]*ixapi.MAC, len(r.MACs)),
 		rules:       make(map[joining]*ixapi.MemberJoiningRule, len(r.MemberJoiningRules)),
-		users:       make(map[ixapi.ID][]ixapi.ID, len(r.Ports)),
+		user:        make(map[ixapi.ID]ixapi.ID, len(r.Ports)),
+		sharers:     make(map[ixapi.ID][]ixapi.ID),
 		faults:      make(map[ixapi.Collection]map[ixapi.ID]string),
 	}
+	var wg sync.WaitGroup
+	wg.Go(func() { x.configs = byConnection(r.NetworkServiceConfigs) })
 	x.put(r, faults)
-	for _, list := range x.configs {
-		slices.SortFunc(list, func(a, b *ixapi.NetworkServiceConfig) int { return strings.Compare(a.ID, b.ID) })
-	}
+	wg.Wait()
 	return x
 }
 
-// put enters records that are not there yet.
+// byConnection returns the configs of each connection, sorted by id, in one piece of memory.
+func byConnection(all []ixapi.NetworkServiceConfig) map[ixapi.ID][]*ixapi.NetworkServiceConfig {
+	number := make(map[ixapi.ID]int32)
+	connection := make([]int32, len(all)) // its number, by config
+	var count []int
+	for i := range all {
+		if i > 0 && all[i].Connection == all[i-1].Connection {
+			connection[i] = connection[i-1]
+		} else if n, ok := number[all[i].Connection]; ok {
+			connection[i] = n
+		} else {
+			connection[i] = int32(len(count))
+			number[all[i].Connection] = connection[i]
+			count = append(count, 0)
+		}
+		count[connection[i]]++
+	}
+	lists, rest := make([][]*ixapi.NetworkServiceConfig, len(count)), make([]*ixapi.NetworkServiceConfig, len(all))
+	for n, length := range count {
+		lists[n], rest = rest[:0:length], rest[length:]
+	}
+	for i, n := range connection {
+		lists[n] = append(lists[n], &all[i])
+	}
+	out := make(map[ixapi.ID][]*ixapi.NetworkServiceConfig, len(count))
+	for id, n := range number {
+		if !slices.IsSortedFunc(lists[n], compareConfigs) {
+			slices.SortStableFunc(lists[n], compareConfigs)
+		}
+		out[id] = lists[n]
+	}
+	return out
+}
+
+func compareConfigs(a, b *ixapi.NetworkServiceConfig) int { return strings.Compare(a.ID, b.ID) }
+
+// findConfig returns the place of the config of that id in a list sorted by id.
+func findConfig(list []*ixapi.NetworkServiceConfig, id ixapi.ID) (int, bool) {
+	return slices.BinarySearchFunc(list, id, func(n *ixapi.NetworkServiceConfig, id ixapi.ID) int { return strings.Compare(n.ID, id) })
+}
+
+// put enters records that are not there yet, all but configs.
 func (x *index) put(r *ixapi.Records, faults []ixapi.RecordFault) {
 	for _, f := range faults {
 		if f.ID == "" || errors.Is(f.Err, ixapi.ErrUnknownValue) {
@@ -60,11 +102,6 @@ func (x *index) put(r *ixapi.Records, faults []ixapi.RecordFault) {
 	}
 	for i := range r.Connections {
 		x.putConnection(&r.Connections[i])
-	}
-	for i := range r.NetworkServiceConfigs {
-		n := &r.NetworkServiceConfigs[i]
-		x.configs[n.Connection] = append(x.configs[n.Connection], n)
-		x.configByID[n.ID] = n
 	}
 	for i := range r.Ports {
 		x.ports[r.Ports[i].ID] = &r.Ports[i]
@@ -90,40 +127,101 @@ func (x *index) putConnection(c *ixapi.Connection) {
 		return
 	}
 	for _, p := range c.Ports {
-		if !slices.Contains(x.users[p], c.ID) {
-			x.users[p] = append(x.users[p], c.ID)
-			slices.Sort(x.users[p])
+		all := x.sharers[p]
+		if first, used := x.user[p]; !used {
+			x.user[p] = c.ID
+			continue
+		} else if all == nil && first == c.ID {
+			continue
+		} else if all == nil {
+			all = []ixapi.ID{first}
+		}
+		if i, ok := slices.BinarySearch(all, c.ID); !ok {
+			x.sharers[p] = slices.Insert(slices.Clip(all), i, c.ID)
 		}
 	}
 }
 
 func (x *index) dropConnection(id ixapi.ID) {
-	if c := x.connections[id]; c != nil {
-		for _, p := range c.Ports {
-			x.users[p] = slices.DeleteFunc(x.users[p], func(u ixapi.ID) bool { return u == id })
+	c := x.connections[id]
+	if c == nil {
+		return
+	}
+	delete(x.connections, id)
+	for _, p := range c.Ports {
+		switch left := slices.DeleteFunc(slices.Clone(x.sharers[p]), func(u ixapi.ID) bool { return u == id }); len(left) {
+		case 0:
+			if x.user[p] == id {
+				delete(x.user, p)
+			}
+		case 1:
+			x.user[p] = left[0]
+			delete(x.sharers, p)
+		default:
+			x.user[p], x.sharers[p] = left[0], left
 		}
-		delete(x.connections, id)
 	}
 }
 
-func (x *index) dropConfig(id ixapi.ID) (connection ixapi.ID, ok bool) {
-	n := x.configByID[id]
-	if n == nil {
-		return "", false
+// users returns the connections that use a port.
+func (x *index) users(port ixapi.ID) []ixapi.ID {
+	if all := x.sharers[port]; all != nil {
+		return all
 	}
-	list := slices.DeleteFunc(slices.Clone(x.configs[n.Connection]), func(o *ixapi.NetworkServiceConfig) bool { return o.ID == id })
-	if x.configs[n.Connection] = list; len(list) == 0 {
-		delete(x.configs, n.Connection)
+	if id, ok := x.user[port]; ok {
+		return []ixapi.ID{id}
+	}
+	return nil
+}
+
+func (x *index) putConfig(n *ixapi.NetworkServiceConfig) {
+	list := x.configs[n.Connection]
+	i, _ := findConfig(list, n.ID)
+	x.configs[n.Connection] = slices.Insert(list, i, n)
+	if x.configByID != nil {
+		x.configByID[n.ID] = n
+	}
+}
+
+// dropConfig forgets the config of that id, which is likely to be on the connection given.
+func (x *index) dropConfig(id, likely ixapi.ID) (connection ixapi.ID, ok bool) {
+	if _, ok := findConfig(x.configs[likely], id); !ok {
+		n := x.config(id)
+		if n == nil {
+			return "", false
+		}
+		likely = n.Connection
+	}
+	list := slices.DeleteFunc(x.configs[likely], func(n *ixapi.NetworkServiceConfig) bool { return n.ID == id })
+	if x.configs[likely] = list; len(list) == 0 {
+		delete(x.configs, likely)
 	}
 	delete(x.configByID, id)
-	return n.Connection, true
+	return likely, true
+}
+
+// config returns the config of that id, or nil.
+func (x *index) config(id ixapi.ID) *ixapi.NetworkServiceConfig {
+	if x.configByID == nil {
+		n := 0
+		for _, list := range x.configs {
+			n += len(list)
+		}
+		x.configByID = make(map[ixapi.ID]*ixapi.NetworkServiceConfig, n)
+		for _, list := range x.configs {
+			for _, n := range list {
+				x.configByID[n.ID] = n
+			}
+		}
+	}
+	return x.configByID[id]
 }
 
 // apply changes the index and returns the ids of the connections that must be compiled anew.
 func (x *index) apply(d Delta) map[ixapi.ID]bool {
 	dirty := make(map[ixapi.ID]bool)
 	portUsers := func(id ixapi.ID) {
-		for _, c := range x.users[id] {
+		for _, c := range x.users(id) {
 			dirty[c] = true
 		}
 	}
@@ -136,9 +234,9 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 		}
 	}
 	uses := func(match func(*ixapi.NetworkServiceConfig) bool) {
-		for _, n := range x.configByID {
-			if match(n) {
-				dirty[n.Connection] = true
+		for connection, list := range x.configs {
+			if slices.ContainsFunc(list, match) {
+				dirty[connection] = true
 			}
 		}
 	}
@@ -152,7 +250,7 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 				connection(id)
 				x.dropConnection(id)
 			case ixapi.NetworkServiceConfigs:
-				if conn, ok := x.dropConfig(id); ok {
+				if conn, ok := x.dropConfig(id, ""); ok {
 					dirty[conn] = true
 				}
 			case ixapi.Ports:
@@ -188,12 +286,12 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 		x.dropConnection(id)
 	}
 	for i := range r.NetworkServiceConfigs {
-		id := r.NetworkServiceConfigs[i].ID
-		forget(ixapi.NetworkServiceConfigs, id)
-		if conn, ok := x.dropConfig(id); ok {
+		n := &r.NetworkServiceConfigs[i]
+		forget(ixapi.NetworkServiceConfigs, n.ID)
+		if conn, ok := x.dropConfig(n.ID, n.Connection); ok {
 			dirty[conn] = true
 		}
-		dirty[r.NetworkServiceConfigs[i].Connection] = true
+		dirty[n.Connection] = true
 	}
 	for i := range r.Ports {
 		forget(ixapi.Ports, r.Ports[i].ID)
@@ -222,8 +320,7 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 	}
 	x.put(r, d.Faults)
 	for i := range r.NetworkServiceConfigs {
-		list := x.configs[r.NetworkServiceConfigs[i].Connection]
-		slices.SortFunc(list, func(a, b *ixapi.NetworkServiceConfig) int { return strings.Compare(a.ID, b.ID) })
+		x.putConfig(&r.NetworkServiceConfigs[i])
 	}
 	for i := range r.Connections {
 		connection(r.Connections[i].ID)

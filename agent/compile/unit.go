@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,12 +26,12 @@ const (
 // unit is a connection with its configs, compiled.
 type unit struct {
 	id          ixapi.ID
-	device      *config.Device // nil if the connection is on none of the inventory's
-	everywhere  bool           // freezes hold on every device
-	caps        drivers.Capabilities
+	device      *device            // nil if the connection is on none of the inventory's
+	everywhere  bool               // freezes hold on every device
 	parent      string             // LAG or interface that carries the circuits; "" if it is not known
 	objects     []switchcfg.Object // the ports and the LAG
-	attachments []*attachment
+	attachments []attachment
+	circuits    []switchcfg.Circuit // of the attachments, in one piece of memory
 	freezes     []plan.Freeze
 	rejections  []Rejection
 	names       map[string]string // as in [plan.Intent]
@@ -41,12 +42,13 @@ type unit struct {
 type attachment struct {
 	unit    *unit
 	config  *ixapi.NetworkServiceConfig
-	fate    fate
-	frozen  bool               // it is there or not, and nobody touches it
+	service *ixapi.NetworkService
+	group   *group
 	circuit *switchcfg.Circuit // nil if frozen
 	filter  *switchcfg.Filter  // its own; nil if it shares the control filter
-	join    joint
-	group   *group
+	cloud   switchcfg.VLANID   // the provider's VLAN
+	fate    fate
+	frozen  bool // it is there or not, and nobody touches it
 }
 
 func (a *attachment) reject(tag Tag, severity int, message string, attrs map[string]any) Rejection {
@@ -107,7 +109,7 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 	case conn.Faulty:
 		u.refuse(conn, TagUnreadable, severityError, c.records.fault(ixapi.Connections, id), nil)
 	case f == dormant:
-		u.hold(plan.Freeze{Record: u.mark(markConnection, id, conn.ConsumingAccount).Record, Why: fmt.Sprintf("connection %s is in state %s", id, conn.State), Cause: u.cause(conn)})
+		u.hold(plan.Freeze{Record: u.record(markConnection, id), Why: fmt.Sprintf("connection %s is in state %s", id, conn.State), Cause: u.cause(conn)})
 		c.inactive(u, conn, configs)
 		return u
 	case f == frozen:
@@ -120,10 +122,9 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 		return u // it is on a device of somebody else
 	}
 	refused := len(u.rejections) > 0
+	u.attachments = make([]attachment, 0, len(configs))
 	for _, n := range configs {
-		if a := c.attach(u, conn, n, f, refused); a != nil {
-			u.attachments = append(u.attachments, a)
-		}
+		c.attach(u, conn, n, refused)
 	}
 	if !refused {
 		c.collide(u, conn)
@@ -145,16 +146,26 @@ func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string
 	return fmt.Sprintf("%s %s is in state %s: what stands for it on switches is left as it is", kind, id, s), attrs
 }
 
-// mark returns the tag of a record, and remembers the id where the tag had to shorten it.
-func (u *unit) mark(kind string, id, account ixapi.ID) switchcfg.Tag {
-	t := switchcfg.NewTag(kind, id, account)
-	if full := kind + ":" + id; t.Record != full {
+// mark returns the description of what stands for a record.
+func (u *unit) mark(kind string, id, account ixapi.ID) string {
+	u.note(kind, id)
+	return switchcfg.NewDescription(kind, id, account)
+}
+
+// record returns a record as it is in a tag.
+func (u *unit) record(kind string, id ixapi.ID) string {
+	u.note(kind, id)
+	return switchcfg.NewTag(kind, id, "").Record
+}
+
+// note remembers the id of a record where a tag has to shorten it.
+func (u *unit) note(kind string, id ixapi.ID) {
+	if !switchcfg.TagHolds(id) {
 		if u.names == nil {
 			u.names = make(map[string]string)
 		}
-		u.names[t.Record] = full
+		u.names[switchcfg.NewTag(kind, id, "").Record] = kind + ":" + id
 	}
-	return t
 }
 
 func (u *unit) cause(conn *ixapi.Connection) plan.Cause {
@@ -169,7 +180,7 @@ func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 	for _, id := range conn.Ports {
 		if port := c.records.ports[id]; port != nil {
 			if at, ok := c.inv.Attachment(port); ok && u.device == nil {
-				u.device, first = at.Device, at.Port
+				u.device, first = c.devices[at.Device.Name], at.Port
 			}
 		}
 	}
@@ -177,7 +188,7 @@ func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 		// A LAG keeps its number when its ports are no longer shown.
 		for _, d := range c.inv.Devices {
 			if n, ok := c.alloc.Lookup("lag/"+d.Name, markConnection+":"+conn.ID); ok {
-				u.device, u.parent = d, d.LAGName(n)
+				u.device, u.parent = c.devices[d.Name], d.LAGName(n)
 				break
 			}
 		}
@@ -185,7 +196,6 @@ func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 	if u.device == nil {
 		return
 	}
-	u.caps = u.device.Capabilities()
 	if n, ok := c.alloc.Lookup("lag/"+u.device.Name, markConnection+":"+conn.ID); ok {
 		u.parent = u.device.LAGName(n)
 	} else if first != nil && conn.Mode == ixapi.ModeStandalone {
@@ -200,7 +210,7 @@ func (u *unit) refuse(conn *ixapi.Connection, tag Tag, severity int, message str
 		r.Device = u.device.Name
 	}
 	u.rejections = append(u.rejections, r)
-	f := plan.Freeze{Record: u.mark(markConnection, conn.ID, "").Record, Why: message, Cause: u.cause(conn)}
+	f := plan.Freeze{Record: u.record(markConnection, conn.ID), Why: message, Cause: u.cause(conn)}
 	u.hold(f)
 	if u.parent != "" {
 		f.Record, f.Under = "", true
@@ -210,18 +220,21 @@ func (u *unit) refuse(conn *ixapi.Connection, tag Tag, severity int, message str
 		u.hold(f)
 	}
 	for _, p := range conn.Ports {
-		u.hold(plan.Freeze{Record: u.mark(markPort, p, "").Record, Why: message, Cause: u.cause(conn)})
+		u.hold(plan.Freeze{Record: u.record(markPort, p), Why: message, Cause: u.cause(conn)})
 	}
 }
 
 // inactive refuses the configs that want to be on a connection that is not in service.
 func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
+	u.attachments = make([]attachment, 0, len(configs))
 	for _, n := range configs {
 		f, tag := configFate(n.State, n.Type, c.policy)
-		a := &attachment{unit: u, config: n, fate: f, frozen: true}
+		u.attachments = append(u.attachments, attachment{unit: u, config: n, fate: f, frozen: true})
+		a := &u.attachments[len(u.attachments)-1]
 		switch {
 		case f == gone || f == dormant && !n.Faulty:
 			c.keepDormant(u, n, f)
+			u.detach()
 			continue
 		case f == frozen:
 			message, attrs := unfit("network-service-config", n.ID, n.State, tag)
@@ -233,8 +246,10 @@ func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.Ne
 				fmt.Sprintf("network-service-config %s is in state %s and its connection %s in state %s: a connection carries services only in production", n.ID, n.State, conn.ID, conn.State),
 				map[string]any{"connection": conn.ID, "connection_state": string(conn.State)})
 		}
-		if _, _, _, why := c.service(a); why == "" {
-			u.attachments = append(u.attachments, a)
+		if j, _, _, _, why := c.service(a); why == "" {
+			c.enlist(a, j)
+		} else {
+			u.detach()
 		}
 	}
 }
@@ -263,7 +278,7 @@ func (c *Compiler) orphan(u *unit, n *ixapi.NetworkServiceConfig) {
 // keepDormant freezes what may stand on a switch for a config that is not provisioned yet: normally nothing.
 func (c *Compiler) keepDormant(u *unit, n *ixapi.NetworkServiceConfig, f fate) {
 	if f == dormant {
-		u.hold(plan.Freeze{Record: u.mark(markConfig, n.ID, "").Record, Why: fmt.Sprintf("network-service-config %s is in state %s", n.ID, n.State), Cause: configCause(n)})
+		u.hold(plan.Freeze{Record: u.record(markConfig, n.ID), Why: fmt.Sprintf("network-service-config %s is in state %s", n.ID, n.State), Cause: configCause(n)})
 	}
 }
 
@@ -279,7 +294,7 @@ func (u *unit) refuseConfig(a *attachment, tag Tag, severity int, message string
 	}
 	u.rejections = append(u.rejections, a.reject(tag, severity, message, attrs))
 	a.frozen, a.circuit, a.filter = true, nil, nil
-	u.hold(plan.Freeze{Record: u.mark(markConfig, a.config.ID, "").Record, Why: message, Cause: configCause(a.config)})
+	u.hold(plan.Freeze{Record: u.record(markConfig, a.config.ID), Why: message, Cause: configCause(a.config)})
 	u.everywhere = u.everywhere || a.config.Type == ixapi.ServiceCloud
 }
 
@@ -315,7 +330,7 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 				return
 			}
 		}
-		if others := c.records.users[id]; len(others) > 1 {
+		if others := c.records.sharers[id]; len(others) > 1 {
 			refuse(TagPortShared, map[string]any{"port": id, "connections": others}, "shares port %s with another: connections %s", id, strings.Join(others, " and "))
 			return
 		}
@@ -330,15 +345,15 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 		return
 	}
 	for _, p := range places {
-		if p.Device != u.device {
+		if p.Device != u.device.Device {
 			refuse(TagPortsApart, map[string]any{"devices": []string{u.device.Name, p.Device.Name}}, "has ports on %s and on %s: a LAG ends on one switch", u.device.Name, p.Device.Name)
 			return
 		}
 	}
 	down := f == prestaged
-	description := u.mark(markConnection, conn.ID, conn.ConsumingAccount).String()
+	description := u.mark(markConnection, conn.ID, conn.ConsumingAccount)
 	var storm switchcfg.Kbps
-	if u.caps.StormControl {
+	if u.device.caps.StormControl {
 		storm = c.inv.StormControl
 	}
 	if conn.Mode == ixapi.ModeStandalone {
@@ -355,7 +370,7 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 	case ixapi.ModeLAGLACP:
 		lag.Mode, lag.Rate = switchcfg.ModeLACP, switchcfg.RateSlow
 		switch {
-		case !u.caps.LACP:
+		case !u.device.caps.LACP:
 			refuse(TagLACPUnsupported, nil, "needs LACP, which %s does not have", u.device.Name)
 			return
 		case conn.LACPTimeout == ixapi.LACPTimeoutFast:
@@ -373,7 +388,7 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 		refuse(TagModeUnknown, map[string]any{"mode": string(conn.Mode)}, "has mode %q, which the agent does not know", conn.Mode)
 		return
 	}
-	if m := u.caps.Limits.LAGMembers; m > 0 && len(places) > m {
+	if m := u.device.caps.Limits.LAGMembers; m > 0 && len(places) > m {
 		refuse(TagLAGTooLarge, map[string]any{"ports": len(places), "limit": m}, "has %d ports, and a LAG of %s at most %d", len(places), u.device.Name, m)
 		return
 	}
@@ -385,7 +400,7 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 	u.parent = u.device.LAGName(number)
 	lag.Name = u.parent
 	for i, p := range places {
-		port := u.mark(markPort, conn.Ports[i], conn.ConsumingAccount).String()
+		port := u.mark(markPort, conn.Ports[i], conn.ConsumingAccount)
 		u.objects = append(u.objects, &switchcfg.Interface{Name: p.Port.Interface, Description: port, Shutdown: down, MTU: u.device.MTU})
 		lag.Members = append(lag.Members, p.Port.Interface)
 	}
@@ -396,9 +411,9 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 // collide refuses the configs of a connection whose encapsulations exclude each other, naming both, and those
 // that would bridge the port to itself.
 func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
-	var made []*attachment
-	for _, a := range u.attachments {
-		if a.circuit != nil {
+	made := make([]*attachment, 0, len(u.attachments))
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.circuit != nil {
 			made = append(made, a)
 		}
 	}
@@ -418,16 +433,21 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 		}
 		return int(x.Inner) - int(y.Inner)
 	})
-	refused := make(map[*attachment]func())
+	var refused map[*attachment]func() // made when needed
+	refuse := func(a, other *attachment, tag Tag, message string) {
+		if refused == nil {
+			refused = make(map[*attachment]func())
+		}
+		if refused[a] == nil {
+			refused[a] = func() {
+				u.refuseConfig(a, tag, severityError, message, map[string]any{"other": other.config.ID, "connection": conn.ID})
+			}
+		}
+	}
 	both := func(tag Tag, format string, group []*attachment) {
 		for i, a := range group {
 			other := group[(i+1)%len(group)]
-			if refused[a] == nil {
-				message := fmt.Sprintf(format, a.config.ID, a.circuit.Match, other.config.ID, conn.ID)
-				refused[a] = func() {
-					u.refuseConfig(a, tag, severityError, message, map[string]any{"other": other.config.ID, "connection": conn.ID})
-				}
-			}
+			refuse(a, other, tag, fmt.Sprintf(format, a.config.ID, a.circuit.Match, other.config.ID, conn.ID))
 		}
 	}
 	for i := 0; i < len(made); {
@@ -455,29 +475,11 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 			}
 		}
 	}
-	if first := made[0]; first.circuit.Match.Form == switchcfg.Untagged && refused[first] == nil {
-		refused[first] = func() {
-			u.refuseConfig(first, TagPortNotAlone, severityError,
-				fmt.Sprintf("network-service-config %s takes the whole port, and %s is on connection %s too", first.config.ID, made[1].config.ID, conn.ID),
-				map[string]any{"other": made[1].config.ID, "connection": conn.ID})
-		}
+	if first := made[0]; first.circuit.Match.Form == switchcfg.Untagged {
+		refuse(first, made[1], TagPortNotAlone, fmt.Sprintf("network-service-config %s takes the whole port, and %s is on connection %s too", first.config.ID, made[1].config.ID, conn.ID))
 	}
-	joins := make(map[string][]*attachment)
-	for _, a := range made {
-		// A MAC filter of its own keeps a circuit from being one end of a loop, and leaves do not reach each other.
-		if a.filter == nil && a.circuit.Role != switchcfg.RoleLeaf {
-			joins[a.join.name] = append(joins[a.join.name], a)
-		}
-	}
-	for _, a := range made {
-		if g := joins[a.join.name]; len(g) > 0 && a.filter == nil && a.circuit.Role == switchcfg.RoleLeaf {
-			joins[a.join.name] = append(g, a)
-		}
-	}
-	for _, a := range made {
-		if g := joins[a.join.name]; len(g) > 1 && slices.Contains(g, a) {
-			both(TagSelfLoop, "network-service-config %s (%s) and %s would bridge connection %s to itself", g)
-		}
+	for _, loop := range loops(made) {
+		both(TagSelfLoop, "network-service-config %s (%s) and %s would bridge connection %s to itself", loop)
 	}
 	for _, a := range made {
 		if f := refused[a]; f != nil {
@@ -486,21 +488,53 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 	}
 }
 
+// loops returns the attachments of one connection that reach each other through a service, in groups.
+func loops(made []*attachment) [][]*attachment {
+	// A MAC filter of its own keeps a circuit from being one end of a loop, and leaves do not reach each other.
+	open := make([]*attachment, 0, len(made))
+	for _, a := range made {
+		if a.filter == nil {
+			open = append(open, a)
+		}
+	}
+	leaf := func(a *attachment) int {
+		if a.circuit.Role == switchcfg.RoleLeaf {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(open, func(a, b *attachment) int {
+		return cmp.Or(strings.Compare(a.circuit.Service, b.circuit.Service), leaf(a)-leaf(b))
+	})
+	var out [][]*attachment
+	for i := 0; i < len(open); {
+		j := i + 1
+		for j < len(open) && open[j].circuit.Service == open[i].circuit.Service {
+			j++
+		}
+		if j-i > 1 && leaf(open[i]) == 0 {
+			out = append(out, open[i:j])
+		}
+		i = j
+	}
+	return out
+}
+
 // ethertype settles the outer ethertype of a port that knows only one: that of its circuits, or where they
 // differ the first of the connection's that one of them has. Configs with another are refused. Where no circuit
 // is made, what refused ones have counts, so that a port does not lose its ethertype under what is left as it is.
 func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
-	if u.caps.TPIDScope != drivers.PortScope {
+	if u.device.caps.TPIDScope != drivers.PortScope {
 		return
 	}
 	var used []switchcfg.TPID
 	use := func(t switchcfg.TPID) {
-		if u.caps.TPID(t) && !slices.Contains(used, t) {
+		if u.device.caps.TPID(t) && !slices.Contains(used, t) {
 			used = append(used, t)
 		}
 	}
-	for _, a := range u.attachments {
-		if a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged {
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged {
 			use(a.circuit.Match.TPID)
 		}
 	}
@@ -516,7 +550,7 @@ func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkService
 	slices.Sort(used)
 	var chosen switchcfg.TPID
 	for _, e := range conn.OuterVLANEthertypes {
-		if raw, err := e.TPID(); err == nil && chosen == 0 && (slices.Contains(used, switchcfg.TPID(raw)) || len(used) == 0 && u.caps.TPID(switchcfg.TPID(raw))) {
+		if raw, err := e.TPID(); err == nil && chosen == 0 && (slices.Contains(used, switchcfg.TPID(raw)) || len(used) == 0 && u.device.caps.TPID(switchcfg.TPID(raw))) {
 			chosen = switchcfg.TPID(raw)
 		}
 	}
@@ -526,8 +560,8 @@ func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkService
 	case chosen == 0 && len(used) > 0:
 		chosen = used[0]
 	}
-	for _, a := range u.attachments {
-		if a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged && a.circuit.Match.TPID != chosen {
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged && a.circuit.Match.TPID != chosen {
 			u.refuseConfig(a, TagEthertypeMixed, severityError,
 				fmt.Sprintf("network-service-config %s needs ethertype %s, and a port of %s knows one: on connection %s it is %s", a.config.ID, a.circuit.Match.TPID, u.device.Name, conn.ID, chosen),
 				map[string]any{"ethertype": a.circuit.Match.TPID.String(), "port_ethertype": chosen.String()})

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"math/bits"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // State is what one switch carries, or should carry. The objects in it are immutable.
