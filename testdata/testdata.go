@@ -1,4 +1,5 @@
-// Package testdata carries the data sets of an exchange, each a folder of IX-API records.
+// Package testdata carries the data sets of an exchange, each a folder of IX-API records and the configuration of an
+// agent for it.
 package testdata
 
 import (
@@ -7,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed exchange/*/*.json
+//go:embed exchange/*/*.json *.yaml
 var files embed.FS
 
 // Exchange returns the data set of that name: "metro", a whole metro with its odd records, or "guide", the example
@@ -18,4 +19,14 @@ func Exchange(set string) (fs.FS, error) {
 		return nil, fmt.Errorf("data set %q: %w", set, fs.ErrNotExist)
 	}
 	return fs.Sub(files, folder)
+}
+
+// Config returns the configuration and inventory of an agent for the data set of that name. The exchange and the
+// switches in it have addresses for documentation (RFC 5737).
+func Config(set string) ([]byte, error) {
+	text, err := files.ReadFile(set + ".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("configuration of data set %q: %w", set, fs.ErrNotExist)
+	}
+	return text, nil
 }
