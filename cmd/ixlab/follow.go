@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
+	"google.golang.org/grpc/codes"
+
+	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// patience is how long the daemon may take for anything in a demonstration.
+const patience = 10 * time.Second
+
+// edit is a change of one field of one record, and the switch that it matters to.
+type edit struct {
+	collection ixapi.Collection
+	id         ixapi.ID
+	field      string
+	value      any
+	device     string
+	text       string
+}
+
+// follow runs the daemon, changes records at the exchange and watches the switches follow. Finished is called while
+// the daemon still runs.
+func (d *demo) follow(ctx context.Context, finished func(context.Context) error) error {
+	ln, err := net.Listen("tcp", loopback+":0")
+	if err != nil {
+		return err
+	}
+	o := d.options()
+	o.Listener = ln
+	running, stop := context.WithCancelCause(ctx)
+	var daemon sync.WaitGroup
+	var failure error
+	daemon.Go(func() {
+		if failure = agent.Run(running, o); failure != nil {
+			stop(fmt.Errorf("the daemon ended: %w", failure))
+		}
+	})
+	err = d.watch(running, "http://"+ln.Addr().String())
+	if err == nil {
+		err = finished(running)
+	}
+	stop(nil)
+	daemon.Wait()
+	if err == nil {
+		err = failure
+	}
+	return err
+}
+
+func (d *demo) watch(ctx context.Context, url string) error {
+	if err := d.until(ctx, "the daemon is not ready", func() bool { return ready(ctx, url) }); err != nil {
+		return err
+	}
+	d.page.heading("The daemon runs at %s and reads the exchange every %v", url, d.lab.config.Sources[0].Poll)
+	edits := d.edits()
+	if len(edits) == 0 {
+		return errors.New("the data set has nothing that could be changed")
+	}
+	for _, e := range edits {
+		if err := d.try(ctx, e); err != nil {
+			return err
+		}
+	}
+	last, err := agent.NewPass(ctx, d.options())
+	if err != nil {
+		return fmt.Errorf("the exchange was not read: %w", err)
+	}
+	defer last.Close()
+	if err := d.settled(ctx, last); err != nil {
+		return err
+	}
+	d.report.Settled = true
+	return nil
+}
+
+// try makes an edit at the exchange and waits until the switch has it confirmed.
+func (d *demo) try(ctx context.Context, e edit) error {
+	before, err := d.pass.Observe(ctx, e.device)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := d.change(e); err != nil {
+		return err
+	}
+	device := d.lab.switches[e.device]
+	if err := d.until(ctx, e.device+" did not follow: "+e.text, func() bool { return confirmed(device, start) }); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	after, err := d.pass.Observe(ctx, e.device)
+	if err != nil {
+		return err
+	}
+	d.report.Edits = append(d.report.Edits, editReport{e.text, e.device, took.Seconds()})
+	d.page.line("%s", e.text)
+	d.page.line("%s has it, confirmed, after %v:", e.device, round(took))
+	d.page.changes(plan.Diff(before, after))
+	return nil
+}
+
+// until waits for something, as long as ctx and patience last.
+func (d *demo) until(ctx context.Context, complaint string, done func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s within %v", complaint, patience))
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func ready(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/-/ready", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// confirmed reports whether a switch has confirmed a commit since an instant.
+func confirmed(s *switchd.Switch, since time.Time) bool {
+	return slices.ContainsFunc(s.Log(), func(r switchd.Record) bool {
+		return r.Time.After(since) && r.Code == codes.OK && slices.ContainsFunc(r.Request.GetExtension(), func(x *gnmi_ext.Extension) bool {
+			return x.GetCommit().GetConfirm() != nil
+		})
+	})
+}
+
+// edits returns a new MAC address for a member of a peering LAN and, where one is in test, its admission to the LAN.
+func (d *demo) edits() []edit {
+	records := d.pass.Snapshot().Records
+	var all []edit
+	find := func(state ixapi.State, make func(n *ixapi.NetworkServiceConfig, device string) edit) {
+		for i := range records.NetworkServiceConfigs {
+			n := &records.NetworkServiceConfigs[i]
+			if device := d.place(n); n.Type == ixapi.ServiceExchangeLAN && n.State == state && device != "" {
+				all = append(all, make(n, device))
+				return
+			}
+		}
+	}
+	find(ixapi.StateProduction, func(n *ixapi.NetworkServiceConfig, device string) edit {
+		const address = "02:1a:00:ff:ff:01"
+		return edit{ixapi.MACs, n.MACs[0], "address", address, device, fmt.Sprintf("%s gets another router: %s becomes %s", n.ID, n.MACs[0], address)}
+	})
+	find(ixapi.StateTesting, func(n *ixapi.NetworkServiceConfig, device string) edit {
+		return edit{ixapi.NetworkServiceConfigs, n.ID, "state", ixapi.StateProduction, device, fmt.Sprintf("%s has passed its tests: it goes from testing to production", n.ID)}
+	})
+	return all
+}
+
+// place returns the device that carries a circuit for a config, or nothing.
+func (d *demo) place(n *ixapi.NetworkServiceConfig) string {
+	record := switchcfg.NewTag("nsc", n.ID, "").Record
+	for _, device := range d.pass.Devices() {
+		for _, o := range d.pass.Intent(device).State {
+			if tag, ok := switchcfg.ParseTag(switchcfg.Description(o)); ok && tag.Record == record {
+				return device
+			}
+		}
+	}
+	return ""
+}
+
+// change makes an edit at the exchange.
+func (d *demo) change(e edit) error {
+	text, err := d.lab.exchange.Get(string(e.collection), e.id)
+	if err != nil {
+		return err
+	}
+	var record map[string]any
+	if err := json.Unmarshal(text, &record); err != nil {
+		return err
+	}
+	record[e.field] = e.value
+	if text, err = json.Marshal(record); err != nil {
+		return err
+	}
+	return d.lab.exchange.Put(string(e.collection), text)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/ixagent/ixagent/lab/switchd"
+)
+
+// suite runs the tests and then looks for goroutines that are left.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	code := s.M.Run()
+	// ygot imports glog, whose init starts a goroutine for ever.
+	if err := goleak.Find(goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	return code
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(suite{m}, map[string]func(){"ixlab": main})
+}
+
+func scripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/script/ixlab-*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	return files
+}
+
+// The scripts have a certificate for 127.0.0.1 and its authority at hand, and one command more: until REGEXP PROGRAM
+// runs a program until it writes such a line, interrupts it, and expects it to end well.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Files: scripts(t),
+		Setup: func(e *testscript.Env) error { return certificates(e.WorkDir) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"until": until},
+	})
+}
+
+func certificates(dir string) error {
+	ca, err := switchd.NewAuthority()
+	if err != nil {
+		return err
+	}
+	issued, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		return err
+	}
+	cert, key, err := switchd.EncodePEM(issued)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{"ca.pem": ca.PEM(), "sw1.pem": cert, "sw1-key.pem": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until regexp program [argument ...]")
+	}
+	line, err := regexp.Compile(args[0])
+	ts.Check(err)
+	program := args[1]
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if found, err := exec.LookPath(filepath.Join(dir, args[1])); err == nil {
+			program = found
+			break
+		}
+	}
+	cmd := exec.Command(program, args[2:]...)
+	cmd.Dir, cmd.Stderr = ts.MkAbs("."), ts.Stderr()
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	seen := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if !seen && line.MatchString(lines.Text()) {
+			seen = true
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	ts.Check(cmd.Wait())
+	if !seen {
+		ts.Fatalf("no line matches %s", line)
+	}
+}
+
+func TestEveryExampleIsRunByAScript(t *testing.T) {
+	var run []string
+	for _, file := range scripts(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run = append(run, strings.Split(string(text), "\n")...)
+	}
+	ran := func(example string) bool {
+		for _, line := range run {
+			if rest, ok := strings.CutSuffix(line, " "+example); ok && (rest == "exec" || strings.HasPrefix(rest, "until ")) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, c := range root().Commands() {
+		if c.Example == "" {
+			t.Errorf("%s has no example", c.Name())
+		}
+		for line := range strings.Lines(c.Example) {
+			if line = strings.TrimSpace(line); !ran(line) {
+				t.Errorf("no script runs %q", line)
+			}
+		}
+	}
+}
