@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -165,6 +166,7 @@ func Run(ctx context.Context, o Options) error {
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 		g.Go(func() error { w.Run(ctx); return nil })
 	}
+	o.Registerer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics.Build(o.Version, revision())
 	p.metrics.Source(p.source.Name(), p.source.Status)
 	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1)}

@@ -88,7 +88,7 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&deletes, "allow-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
 	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
 	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&asJSON, "json", false, "print what was done as JSON")

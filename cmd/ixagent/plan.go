@@ -114,7 +114,7 @@ which records are not provisioned and why. Nothing is changed.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&deletes, "allow-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
 	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
 	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
 	f.StringVarP(&out, "out", "o", "", "also write the plans to a file for ixagent apply")
