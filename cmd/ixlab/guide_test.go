@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,12 +15,13 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 
 	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/lab/switchd/switchdtest"
 )
 
 // The example connection of the guide is one LAG of three ports with slow LACP, as a client that nobody here wrote
 // sees it.
 func TestGuideIsOneSlowLAGOfThreePorts(t *testing.T) {
-	cli := gnmiCLI(t)
+	cli := switchdtest.GNMIClient(t)
 	dir := t.TempDir()
 	l, err := newLab(t.Context(), "guide", dir, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -109,32 +108,4 @@ func TestGuideIsOneSlowLAGOfThreePorts(t *testing.T) {
 	if lacp.Interval != "SLOW" || lacp.Mode != "ACTIVE" {
 		t.Errorf("LACP is %+v", lacp)
 	}
-}
-
-// gnmiCLI builds the client of the gNMI project. Its dependencies are those of a copy of go.mod.
-func gnmiCLI(t *testing.T) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, mod := t.TempDir(), strings.TrimSuffix(strings.TrimSpace(string(out)), ".mod")
-	for _, ext := range []string{".mod", ".sum"} {
-		text, err := os.ReadFile(mod + ext)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "go"+ext), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bin := filepath.Join(dir, "gnmi_cli")
-	build := exec.Command("go", "build", "-mod=mod", "-modfile="+filepath.Join(dir, "go.mod"), "-o", bin, "github.com/openconfig/gnmi/cmd/gnmi_cli")
-	if msg, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("IXAGENT_REQUIRE") == "all" {
-			t.Fatalf("required and missing: gnmi_cli: %v\n%s", err, msg)
-		}
-		t.Skipf("SKIPPED, gnmi_cli cannot be built: %v\n%s", err, msg)
-	}
-	return bin
 }

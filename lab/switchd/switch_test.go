@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/lab/switchd/switchdtest"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 	"github.com/ixagent/ixagent/models/oc/octest"
 )
@@ -697,14 +698,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 // The client is built from the gNMI project's own source.
 func TestIndependentClient(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "gnmi_cli")
-	build := exec.Command("go", "build", "-mod=mod", "-modfile="+modfile(t), "-o", bin, "github.com/openconfig/gnmi/cmd/gnmi_cli")
-	if msg, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("IXAGENT_REQUIRE") == "all" {
-			t.Fatalf("required and missing: gnmi_cli: %v\n%s", err, msg)
-		}
-		t.Skipf("SKIPPED, gnmi_cli cannot be built: %v\n%s", err, msg)
-	}
+	bin := switchdtest.GNMIClient(t)
 	clients, err := switchd.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
@@ -745,28 +739,6 @@ func TestIndependentClient(t *testing.T) {
 	if got := cli("-get", "-proto", `path: {elem: {name: "interfaces"} elem: {name: "interface" key: {key: "name" value: "eth1"}}} encoding: JSON_IETF`); !strings.Contains(got, "mtu") {
 		t.Errorf("get: %s", got)
 	}
-}
-
-// modfile is a copy of go.mod, so that the client's own dependencies stay out
-// of the module's.
-func modfile(t *testing.T) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod := strings.TrimSpace(string(out))
-	dir := t.TempDir()
-	for _, ext := range []string{".mod", ".sum"} {
-		text, err := os.ReadFile(strings.TrimSuffix(mod, ".mod") + ext)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "go"+ext), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return filepath.Join(dir, "go.mod")
 }
 
 // exchange is the JSON of a switch with that many circuits on 48 ports and 24
