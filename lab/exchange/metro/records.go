@@ -216,9 +216,6 @@ type service struct {
 	Capacity         *int   `json:"capacity,omitempty"`
 	MACACLProtection *bool  `json:"mac_acl_protection,omitempty"`
 	*cloudService
-
-	number  int
-	configs int
 }
 
 type multipoint struct {

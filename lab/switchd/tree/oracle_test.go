@@ -21,7 +21,9 @@ import (
 var values = []any{
 	"eth1", "ae1", "ae9", "lan", "f", "p", "", "ae1.10", "SLOW", "LACP", "LEAF", "100", "-1", "02:00:00:00:00:02",
 	json.Number("0"), json.Number("1"), json.Number("9"), json.Number("10"), json.Number("4095"), json.Number("70000"),
-	true, false, nil, []any{}, map[string]any{},
+	true, false, nil,
+	[]any{},
+	map[string]any{},
 	"iana-if-type:ethernetCsmacd", "iana-if-type:ieee8023adLag", "openconfig-vlan-types:TPID_0X9100",
 	"openconfig-network-instance-types:L2P2P", "openconfig-network-instance-types:L3VRF", "openconfig-network-instance-types:LOCAL",
 	"ACL_IPV4", "openconfig-acl:ACL_MIXED", "ACL_L2",
