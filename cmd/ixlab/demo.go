@@ -34,6 +34,7 @@ unless confirmed, and plans again: then nothing may be left to do. Its daemon fo
 is left behind; with --keep all of it goes on running until it is interrupted.`,
 		Example: `  ixlab demo
   ixlab demo --set guide
+  ixlab demo --set guide --keep
   ixlab demo --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -97,6 +98,9 @@ func (d *demo) run(ctx context.Context, finished func(context.Context) error) (e
 	for _, step := range []func(context.Context) error{d.plan, d.apply, d.verify} {
 		if err := step(ctx); err != nil {
 			return err
+		}
+		if d.page.err != nil {
+			return d.page.err
 		}
 	}
 	return d.follow(ctx, func(ctx context.Context) error {

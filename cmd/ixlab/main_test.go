@@ -41,13 +41,14 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
-// The scripts have a certificate for 127.0.0.1 and its authority at hand, and one command more: until REGEXP PROGRAM
-// runs a program until it writes such a line, interrupts it, and expects it to end well.
+// The scripts have a certificate for 127.0.0.1 and its authority at hand, and two commands more: "until REGEXP PROGRAM"
+// runs a program until it writes such a line, interrupts it, and expects it to end well; "empty FOLDER" makes sure that
+// nothing is left in a folder.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
 		Setup: func(e *testscript.Env) error { return certificates(e.WorkDir) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"until": until},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"until": until, "empty": empty},
 	})
 }
 
@@ -86,7 +87,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	cmd := exec.Command(program, args[2:]...)
-	cmd.Dir, cmd.Stderr = ts.MkAbs("."), ts.Stderr()
+	cmd.Dir, cmd.Env, cmd.Stderr = ts.MkAbs("."), append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR")), ts.Stderr()
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
@@ -100,6 +101,17 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Wait())
 	if !seen {
 		ts.Fatalf("no line matches %s", line)
+	}
+}
+
+func empty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty folder")
+	}
+	left, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("%s holds %v", args[0], left)
 	}
 }
 

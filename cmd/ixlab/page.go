@@ -22,6 +22,7 @@ type page struct {
 	bold  bool
 	width int
 	begun bool
+	err   error // of the first write that failed
 }
 
 func newPage(w io.Writer) *page {
@@ -44,21 +45,27 @@ func (p *page) heading(format string, args ...any) {
 		text = "\n" + text
 	}
 	p.begun = true
-	fmt.Fprintln(p.w, text)
+	p.write(text)
 }
 
 // line writes one line, cut to the width of the page.
 func (p *page) line(format string, args ...any) {
-	fmt.Fprintln(p.w, cut("  "+fmt.Sprintf(format, args...), p.width))
+	p.write(cut("  "+fmt.Sprintf(format, args...), p.width))
+}
+
+func (p *page) write(text string) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintln(p.w, text)
+	}
 }
 
 // changes writes what a plan does, two lines a change.
 func (p *page) changes(changes []plan.Change) {
 	for _, c := range changes {
-		head, lines, _ := strings.Cut(strings.TrimSpace(string(plan.Plan{Changes: []plan.Change{c}}.AppendText(nil))), "\n")
-		head, lines, _ = strings.Cut(lines, "\n")
+		_, text, _ := strings.Cut(string(plan.Plan{Changes: []plan.Change{c}}.AppendText(nil)), "\n") // after its summary
+		head, lines, _ := strings.Cut(text, "\n")
 		p.line("  %s", strings.TrimSpace(head))
-		p.line("      %s", attributes(strings.Split(lines, "\n")))
+		p.line("      %s", attributes(strings.Split(strings.TrimSpace(lines), "\n")))
 	}
 }
 
