@@ -82,20 +82,23 @@ func (p *parts) renew() error {
 	return nil
 }
 
-// compile compiles a snapshot and stores the numbers it was given before anybody acts on them. It returns the
-// devices whose intent is another one now. Another process may have given the same numbers meanwhile: then it
-// begins anew from what that one stored.
+// compile compiles a snapshot, or without one what the clock has changed, and stores the numbers that were given
+// before anybody acts on them. It returns the devices whose intent is another one now. If another process gave the
+// same numbers meanwhile, it begins anew from what that one stored.
 func (p *parts) compile(s *source.Snapshot) ([]string, error) {
 	const tries = 5
 	start := time.Now()
 	for try := 1; ; try++ {
 		var changed []string
-		if p.last == nil {
+		switch {
+		case s == p.last:
+			changed = p.compiler.Advance(time.Now())
+		case p.last == nil:
 			p.compiler.Set(s.Records, s.Faults, time.Now())
 			for _, d := range p.Config.Inventory.Devices {
 				changed = append(changed, d.Name)
 			}
-		} else {
+		default:
 			changed = p.compiler.Update(source.Delta(p.last, s), time.Now())
 		}
 		err := p.journal.StoreAllocations(p.alloc.Dirty())
@@ -105,12 +108,10 @@ func (p *parts) compile(s *source.Snapshot) ([]string, error) {
 			p.metrics.Rejections(p.compiler.Rejections())
 			return changed, nil
 		}
+		// What was given is not stored: it is forgotten, and the next attempt compiles everything.
 		var conflict *journal.ConflictError
-		if !errors.As(err, &conflict) || try == tries {
-			return nil, errors.Join(err, p.renew())
-		}
-		if err := p.renew(); err != nil {
-			return nil, err
+		if renewed := p.renew(); renewed != nil || !errors.As(err, &conflict) || try == tries {
+			return nil, errors.Join(err, renewed)
 		}
 	}
 }

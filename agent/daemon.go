@@ -40,35 +40,39 @@ func (d *daemon) failed(err error) {
 	d.Log.Error("exchange was not read, and what it said last stays", "source", d.source.Name(), "err", err)
 }
 
-// compile compiles what is delivered, and again when an address window begins or ends.
+// compile compiles what is delivered, again when an address window begins or ends, and again after a failure.
 func (d *daemon) compile(ctx context.Context) {
-	clock := time.NewTimer(time.Hour)
+	const retry = 10 * time.Second
+	var latest *source.Snapshot
+	clock := time.NewTimer(0)
 	defer clock.Stop()
 	for {
-		var changed []string
-		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-d.snapshots:
-			changed, err = d.parts.compile(s)
+		case latest = <-d.snapshots:
 		case <-clock.C:
-			changed = d.compiler.Advance(time.Now())
 		}
+		if latest == nil {
+			continue
+		}
+		changed, err := d.parts.compile(latest)
 		d.mu.Lock()
-		d.err, d.rejections = err, d.compiler.Rejections()
+		if d.err = err; err == nil {
+			d.rejections = d.compiler.Rejections()
+		}
 		d.mu.Unlock()
 		if err != nil {
-			d.Log.Error("snapshot could not be compiled", "source", d.source.Name(), "err", err)
+			d.Log.Error("snapshot could not be compiled, and every switch keeps its intent", "source", d.source.Name(), "err", err)
+			clock.Reset(retry)
+			continue
 		}
 		for _, name := range changed {
 			d.workers[name].SetIntent(d.compiler.Intent(name))
 		}
-		wait := time.Hour
 		if next := d.compiler.Next(); !next.IsZero() {
-			wait = min(max(time.Until(next), time.Second), wait)
+			clock.Reset(max(time.Until(next), time.Second))
 		}
-		clock.Reset(wait)
 	}
 }
 

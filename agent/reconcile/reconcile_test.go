@@ -145,7 +145,7 @@ func TestTransaction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tx := Transaction{Driver: driver, Window: time.Minute, Journal: j}
+			tx := Transaction{Driver: driver, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
 			out, err := tx.Apply(t.Context(), p)
 			if (err != nil) != (c.fault != "") || c.fault != "" && drivers.FaultOf(err) != c.fault {
 				t.Errorf("error %v, want fault %q", err, c.fault)
@@ -173,6 +173,22 @@ func TestTransaction(t *testing.T) {
 	}
 }
 
+// A plan that was tampered with, or made for another inventory, touches nothing that is not the agent's.
+func TestForeignChangeIsDenied(t *testing.T) {
+	uplink := &switchcfg.Interface{Name: "Ethernet9", Description: "uplink"}
+	sw := memory.New(memory.Capabilities(), nil)
+	sw.Put(uplink)
+	before := sw.State()
+	p := plan.Plan{Device: "sw1", Basis: before.Digest(), Atomic: true, Changes: []plan.Change{{Verb: plan.Delete, Key: uplink.Key(), Before: uplink}}}
+	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
+	if _, err := tx.Apply(t.Context(), p); drivers.FaultOf(err) != drivers.Denied {
+		t.Errorf("%v", err)
+	}
+	if !sw.State().Equal(before) {
+		t.Error("the uplink is gone")
+	}
+}
+
 // A transaction that has begun is brought to its end when the agent is told to stop.
 func TestStoppingFinishesTheTransactionInHand(t *testing.T) {
 	sw := memory.New(memory.Capabilities(), nil)
@@ -180,7 +196,7 @@ func TestStoppingFinishesTheTransactionInHand(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := sw.Open("sw1")
 	confirmer, _ := drivers.As[drivers.Confirmer](d)
-	tx := Transaction{Driver: &spoiledConfirmer{spoiled{d, cancel}, confirmer}, Window: time.Minute}
+	tx := Transaction{Driver: &spoiledConfirmer{spoiled{d, cancel}, confirmer}, Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
 	if out, err := tx.Apply(ctx, p); err != nil || names(out) != "check apply verify confirm" {
 		t.Fatalf("%v, phases %q", err, names(out))
 	}
@@ -379,7 +395,7 @@ func TestJournalThatCannotBeWrittenIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	sw := memory.New(memory.Capabilities(), nil)
-	tx := Transaction{Driver: sw.Open("sw1"), Window: time.Minute, Journal: j}
+	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
 	if _, err := tx.Apply(t.Context(), build(t, sw, intent(10))); err == nil || !strings.Contains(err.Error(), "journal") {
 		t.Errorf("%v", err)
 	}

@@ -19,6 +19,7 @@ import (
 // Transaction applies plans through one session.
 type Transaction struct {
 	Driver  drivers.Driver
+	Scope   *plan.Scope      // what may be changed
 	Window  time.Duration    // in which the switch takes changes back unless they are confirmed
 	Journal *journal.Journal // nil: the plan is not recorded
 	Metrics *metrics.Metrics // nil: nothing is counted
@@ -50,7 +51,8 @@ var ErrUnverified = errors.New("the switch is not in the state the plan leads to
 
 // Apply makes p real, or leaves the switch as it was. Its error says which, unless the session was lost at the one
 // moment when that cannot be known: then its fault is [drivers.Unknown]. A plan made for another state than the
-// switch is in fails with [drivers.Stale] before anything is sent.
+// switch is in fails with [drivers.Stale] before anything is sent, one that touches what is not the agent's with
+// [drivers.Denied].
 func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	start := time.Now()
 	out := Outcome{Device: p.Device, Changes: len(p.Changes)}
@@ -112,6 +114,11 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 		}
 		if before.Digest() != p.Basis {
 			return t.fail(p, drivers.Stale, plan.ErrStale)
+		}
+		for _, c := range p.Changes {
+			if err := t.Scope.Permit(c); err != nil {
+				return t.fail(p, drivers.Denied, err)
+			}
 		}
 		return plan.Prove(before, p)
 	})

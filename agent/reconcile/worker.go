@@ -228,7 +228,7 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 		s.tell(w, p, "plan waits: drift is not healed")
 		return nil, nil
 	}
-	t := Transaction{Driver: s.driver, Window: w.Window, Journal: w.Journal, Metrics: w.Metrics}
+	t := Transaction{Driver: s.driver, Scope: w.Device.Scope(), Window: w.Window, Journal: w.Journal, Metrics: w.Metrics}
 	out, err := t.Apply(ctx, p)
 	if err != nil {
 		return &out, err

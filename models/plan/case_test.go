@@ -255,6 +255,35 @@ func TestStalePlanIsRefused(t *testing.T) {
 	}
 }
 
+func TestChangeOfWhatIsNotOursIsNotPermitted(t *testing.T) {
+	scope := testScope(switchcfgtest.Default())
+	mine, theirs := port("Ethernet1"), foreign(port("Ethernet1"))
+	for _, c := range []struct {
+		what   string
+		change Change
+		want   bool
+	}{
+		{"create", Change{Verb: Create, Key: mine.Key(), After: mine}, true},
+		{"update", Change{Verb: Update, Key: mine.Key(), Before: mine, After: mine}, true},
+		{"delete", Change{Verb: Delete, Key: mine.Key(), Before: mine}, true},
+		{"create outside", Change{Verb: Create, Key: port("Ethernet99").Key(), After: port("Ethernet99")}, false},
+		{"update foreign", Change{Verb: Update, Key: mine.Key(), Before: theirs, After: mine}, false},
+		{"delete foreign", Change{Verb: Delete, Key: mine.Key(), Before: theirs}, false},
+		{"update opaque", Change{Verb: Update, Key: mine.Key(), Before: &switchcfg.Opaque{At: mine.Key()}, After: mine}, false},
+	} {
+		if err := scope.Permit(c.change); (err == nil) != c.want {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+	scope.Adopt = true
+	if err := scope.Permit(Change{Verb: Update, Key: mine.Key(), Before: theirs, After: mine}); err != nil {
+		t.Errorf("adoption: %v", err)
+	}
+	if err := scope.Permit(Change{Verb: Delete, Key: mine.Key(), Before: theirs}); err == nil {
+		t.Error("adoption permits a removal")
+	}
+}
+
 func TestProveRefusesAnUnsafeOrder(t *testing.T) {
 	for name, c := range cases() {
 		in := Input{Observed: c.observed, Intent: Intent{State: c.wanted}, Scope: testScope(switchcfgtest.Default())}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -90,6 +91,18 @@ func (s *Scope) mayChange(o switchcfg.Object) bool {
 		return false
 	}
 	return s.Owns(o) || s.Adopt && s.Covers(o.Key())
+}
+
+// Permit returns why the agent may not make c, or nil. [Build] makes no other changes; a plan that was kept in a file
+// or came from elsewhere may have some.
+func (s *Scope) Permit(c Change) error {
+	switch {
+	case !s.Covers(c.Key):
+		return fmt.Errorf("%s %s: the inventory does not give it to the agent", c.Verb, c.Key)
+	case c.After == nil && !s.Owns(c.Before), c.Before != nil && !s.mayChange(c.Before):
+		return fmt.Errorf("%s %s: %s", c.Verb, c.Key, stranger(c.Before))
+	}
+	return nil
 }
 
 // Owned returns the part of a switch's state that the agent owns.
