@@ -40,7 +40,8 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 		u.refuseConfig(a, tag, severityError, message, attrs)
 	}
 	// The service is found even for what stays as it is, so that its other ends know of this one.
-	j, tag, severity, attrs, why := c.service(a)
+	s := c.records.services[n.NetworkService]
+	j, tag, severity, attrs, why := c.service(a, s)
 	if f != frozen && refused && f != dormant {
 		refuse(TagConnectionRefused, severityWarning, map[string]any{"connection": conn.ID}, "is on connection %s, which is left as it is", conn.ID)
 	} else if f != frozen && !refused && why != "" {
@@ -50,7 +51,7 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 		u.detach()
 		return
 	}
-	if f != frozen && !refused && !c.circuit(u, a, conn, n, j, refuse) {
+	if f != frozen && !refused && !c.circuit(u, a, conn, s, j.typ, refuse) {
 		u.detach() // valid, and not wanted yet
 		return
 	}
@@ -71,13 +72,14 @@ func (c *Compiler) enlist(a *attachment, j joint) {
 }
 
 // circuit makes the circuit of an attachment, or refuses it. It reports false if none is wanted yet.
-func (c *Compiler) circuit(u *unit, a *attachment, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, j joint, refuse refuseFunc) bool {
+func (c *Compiler) circuit(u *unit, a *attachment, conn *ixapi.Connection, s *ixapi.NetworkService, typ switchcfg.ServiceType, refuse refuseFunc) bool {
+	n := a.config
 	circuit := switchcfg.Circuit{Parent: u.parent, Shutdown: a.fate == prestaged}
 	if tag, attrs, why := c.match(u, conn, n, &circuit); why != "" {
 		refuse(tag, severityError, attrs, "%s", why)
 		return true
 	}
-	if j.typ == switchcfg.ServiceTree {
+	if typ == switchcfg.ServiceTree {
 		switch n.Role {
 		case ixapi.RoleRoot:
 			circuit.Role = switchcfg.RoleRoot
@@ -88,11 +90,11 @@ func (c *Compiler) circuit(u *unit, a *attachment, conn *ixapi.Connection, n *ix
 			return true
 		}
 	}
-	if tag, attrs, why := c.rate(u, a, conn, &circuit); why != "" {
+	if tag, attrs, why := c.rate(u, conn, n, s, &circuit); why != "" {
 		refuse(tag, severityError, attrs, "%s", why)
 		return true
 	}
-	if !c.filter(u, a, &circuit, refuse) {
+	if !c.filter(u, a, s, &circuit, refuse) {
 		return true
 	}
 	if a.fate == dormant {
@@ -110,10 +112,9 @@ func (c *Compiler) circuit(u *unit, a *attachment, conn *ixapi.Connection, n *ix
 // refuseFunc refuses an attachment in words that follow the name of its config.
 type refuseFunc = func(tag Tag, severity int, attrs map[string]any, format string, args ...any)
 
-// service finds the service that a joins, or says why it cannot.
-func (c *Compiler) service(a *attachment) (j joint, tag Tag, severity int, attrs map[string]any, why string) {
+// service finds what joining s asks for, or says why a cannot join it; s is nil if it is not listed.
+func (c *Compiler) service(a *attachment, s *ixapi.NetworkService) (j joint, tag Tag, severity int, attrs map[string]any, why string) {
 	n := a.config
-	s := c.records.services[n.NetworkService]
 	switch {
 	case s == nil:
 		return j, TagServiceUnknown, severityError, map[string]any{"network_service": n.NetworkService}, fmt.Sprintf("joins network service %q, which the exchange does not list", n.NetworkService)
@@ -133,7 +134,6 @@ func (c *Compiler) service(a *attachment) (j joint, tag Tag, severity int, attrs
 	if rule := c.records.rules[joining{s.ID, n.ConsumingAccount}]; rule != nil && rule.Type == ixapi.RuleDeny {
 		return j, TagJoiningDenied, severityError, map[string]any{"member_joining_rule": rule.ID}, fmt.Sprintf("joins network service %s, from which rule %s keeps account %s out", s.ID, rule.ID, n.ConsumingAccount)
 	}
-	a.service = s
 	switch s.Type {
 	case ixapi.ServiceExchangeLAN:
 		lan, ok := c.inv.ExchangeLAN(s.ID)
@@ -279,14 +279,13 @@ func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcf
 
 // rate settles what a member may send and receive: the config's capacity, within that of the service and the
 // offering; a joining rule's maximum goes before the config's own (IX-API member-joining-rules).
-func (c *Compiler) rate(u *unit, a *attachment, conn *ixapi.Connection, circuit *switchcfg.Circuit) (tag Tag, attrs map[string]any, why string) {
+func (c *Compiler) rate(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, s *ixapi.NetworkService, circuit *switchcfg.Circuit) (tag Tag, attrs map[string]any, why string) {
 	capacity := 0
 	least := func(v *int) {
 		if v != nil && *v > 0 && (capacity == 0 || *v < capacity) {
 			capacity = *v
 		}
 	}
-	n, s := a.config, a.service
 	rule := c.records.rules[joining{n.NetworkService, n.ConsumingAccount}]
 	if rule != nil && rule.CapacityMax != nil {
 		least(rule.CapacityMax)
@@ -319,8 +318,8 @@ const controlFilter = switchcfg.Prefix + "control"
 
 // filter settles which frames of a circuit enter: on a LAN that is protected by addresses, those from the
 // config's MACs whose window is open; elsewhere all but control protocols.
-func (c *Compiler) filter(u *unit, a *attachment, circuit *switchcfg.Circuit, refuse refuseFunc) bool {
-	n, s := a.config, a.service
+func (c *Compiler) filter(u *unit, a *attachment, s *ixapi.NetworkService, circuit *switchcfg.Circuit, refuse refuseFunc) bool {
+	n := a.config
 	protected := s.Type == ixapi.ServiceExchangeLAN || s.Type == ixapi.ServiceMP2MP && s.MACACLProtection != nil && *s.MACACLProtection
 	if !protected {
 		if u.device.caps.Filters {
@@ -336,7 +335,7 @@ func (c *Compiler) filter(u *unit, a *attachment, circuit *switchcfg.Circuit, re
 		refuse(TagMACsMissing, severityError, nil, "joins a LAN that admits registered MAC addresses only, and has none")
 		return false
 	}
-	f := &switchcfg.Filter{Name: filterName(circuit), Sources: make([]switchcfg.MAC, 0, len(n.MACs))}
+	f := &switchcfg.Filter{Name: u.filterName(circuit), Sources: make([]switchcfg.MAC, 0, len(n.MACs))}
 	for _, id := range n.MACs {
 		m := c.records.macs[id]
 		if m == nil {
@@ -367,9 +366,10 @@ func (c *Compiler) filter(u *unit, a *attachment, circuit *switchcfg.Circuit, re
 }
 
 // filterName returns the name of the filter that is a circuit's own.
-func filterName(c *switchcfg.Circuit) string {
-	b := append(append(make([]byte, 0, 64), switchcfg.Prefix...), c.Parent...)
-	return string(strconv.AppendUint(append(b, '.'), uint64(c.Unit), 10))
+func (u *unit) filterName(c *switchcfg.Circuit) string {
+	var b [64]byte
+	name := append(append(append(b[:0], switchcfg.Prefix...), c.Parent...), '.')
+	return u.keep(strconv.AppendUint(name, uint64(c.Unit), 10))
 }
 
 // wake notes the next instant at which m becomes or ceases to be valid.

@@ -26,7 +26,7 @@ type Compiler struct {
 	loose   map[ixapi.ID]*unit // those whose freezes hold on every device
 	devices map[string]*device // by inventory name
 	nnis    map[nniKey]map[ixapi.ID]*group
-	touched []*group // those that must be settled
+	touched []touch // services that must be settled
 
 	mu     sync.Mutex // guards groups while units are compiled
 	groups map[groupKey]*group
@@ -45,10 +45,10 @@ func (c *Compiler) reset(records *ixapi.Records, faults []ixapi.RecordFault) {
 	c.groups, c.nnis = make(map[groupKey]*group, len(records.NetworkServices)), make(map[nniKey]map[ixapi.ID]*group)
 	c.devices = make(map[string]*device, len(c.inv.Devices))
 	for _, d := range c.inv.Devices {
-		c.devices[d.Name] = newDevice(d)
+		c.devices[d.Name] = newDevice(d, c.inv.Fabric.Type)
 	}
-	for rank, name := range slices.Sorted(maps.Keys(c.devices)) {
-		c.devices[name].rank = rank
+	for rank, d := range slices.SortedFunc(maps.Values(c.devices), compareDevices) {
+		d.rank = rank
 	}
 }
 
@@ -78,12 +78,10 @@ func (c *Compiler) Set(records *ixapi.Records, faults []ixapi.RecordFault, now t
 	for _, u := range units {
 		c.enter(u)
 	}
-	settled := c.touched
-	c.touched = nil
-	for _, g := range settled {
-		c.settle(g)
+	for _, t := range c.touched {
+		c.settle(t.group)
 	}
-	parallel(len(settled), func(i int) { settled[i].build(c.inv.Fabric.Type) })
+	c.touched = nil
 }
 
 // parallel calls f for 0 to n-1 on all processors.
@@ -167,11 +165,10 @@ func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
 			c.enter(c.compile(id))
 		}
 	}
-	for len(c.touched) > 0 {
-		g := c.touched[0]
-		c.touched = c.touched[1:]
-		c.resettle(g, changed)
+	for _, t := range c.touched {
+		c.resettle(t, changed)
 	}
+	c.touched = nil
 	for i, id := range ids {
 		was, u := old[i], c.units[id]
 		if was != nil && u != nil && was.device == u.device && sameIntent(carried[i], u.carried()) {
@@ -192,15 +189,16 @@ func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
 }
 
 // resettle settles a group and adds the devices on which it is another one now to changed.
-func (c *Compiler) resettle(g *group, changed map[*device]bool) {
+func (c *Compiler) resettle(t touch, changed map[*device]bool) {
+	g, was := t.group, t.was
 	if g.unmoved() {
 		g.touched = false
 		return
 	}
-	was := *g
-	was.sites = slices.Clone(g.sites)
+	if was == nil {
+		was = g.before()
+	}
 	c.settle(g)
-	g.build(c.inv.Fabric.Type)
 	for _, sites := range [][]site{was.sites, g.sites} {
 		for i := range sites {
 			if d := sites[i].device; !was.on(d).equal(g.on(d)) {

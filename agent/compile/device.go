@@ -1,9 +1,11 @@
 package compile
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
@@ -15,18 +17,23 @@ import (
 type device struct {
 	*config.Device
 	caps   drivers.Capabilities
-	rank   int          // in the order of names
+	fabric config.FabricType
+	rank   int          // in the order of tunnel addresses
 	tunnel []netip.Addr // its tunnel address, if it has one: the peers of a service that it alone is the other end of
 	units  []*unit      // on it
 	groups []*group     // that have a site on it
 }
 
-func newDevice(d *config.Device) *device {
-	out := &device{Device: d, caps: d.Capabilities()}
+func newDevice(d *config.Device, fabric config.FabricType) *device {
+	out := &device{Device: d, caps: d.Capabilities(), fabric: fabric}
 	if d.TunnelAddress.IsValid() {
 		out.tunnel = []netip.Addr{d.TunnelAddress}
 	}
 	return out
+}
+
+func compareDevices(a, b *device) int {
+	return cmp.Or(a.TunnelAddress.Compare(b.TunnelAddress), strings.Compare(a.Name, b.Name))
 }
 
 func (d *device) intent() *plan.Intent {

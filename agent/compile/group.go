@@ -17,9 +17,8 @@ import (
 // group is one service over all switches.
 type group struct {
 	joint
-	name        string // on switches
-	description string
-	sites       []site        // in the order of device names
+	name        string        // on switches
+	sites       []site        // in the order of the devices' tunnel addresses
 	attachments []*attachment // by config id, of services made per order; a peering LAN has too many to care
 	nniCircuit  *switchcfg.Circuit
 	refusal     *refusal
@@ -29,28 +28,28 @@ type group struct {
 // groupKey names a service: one of the inventory by its name, one made per order by the id of its network service,
 // a cloud service with its handover.
 type groupKey struct {
-	fixed    bool
 	id       string
 	handover uint16
+	fixed    bool
 }
 
 // joint is what an attachment asks of the service that it joins.
 type joint struct {
 	key   groupKey
 	typ   switchcfg.ServiceType
-	vlan  switchcfg.VLANID // of the inventory; 0 to allocate when the service crosses the fabric
-	vni   uint32
+	vni   uint32           // of the inventory; 0 to allocate when the service crosses the fabric
+	vlan  switchcfg.VLANID // likewise
 	mtu   uint16
-	nni   *config.NNI
 	cloud switchcfg.VLANID // the provider's VLAN on the NNI
+	nni   *config.NNI
 }
 
 // site is what a service has on one switch.
 type site struct {
 	device       *device
-	made, frozen int32              // circuits, and what is left as it is and may be there
-	settled      bool               // the group is among the device's
-	service      *switchcfg.Service // when it was last settled; nil if there is none
+	made, frozen int32 // circuits, and what is left as it is and may be there
+	settled      bool  // the group is among the device's
+	carries      bool  // the switch had the service when it was last settled
 }
 
 type refusal struct {
@@ -88,10 +87,9 @@ func (c *Compiler) group(j joint) *group {
 	g := c.groups[j.key]
 	switch {
 	case g == nil:
-		g = &group{joint: j, name: j.key.id, description: switchcfg.NewDescription(markLAN, j.key.id, "")}
+		g = &group{joint: j, name: j.key.id}
 		if !j.key.fixed {
 			g.name = serviceName(j.key.id, j.key.suffix())
-			g.description = switchcfg.NewDescription(markService, j.key.id, "")
 		}
 		c.groups[j.key] = g
 	case len(g.attachments) == 0 && !j.key.fixed:
@@ -134,12 +132,30 @@ func (c *Compiler) part(a *attachment) {
 
 func compareAttachments(a, b *attachment) int { return strings.Compare(a.config.ID, b.config.ID) }
 
+// touch is a group that must be settled.
+type touch struct {
+	group *group
+	was   *group // when it was last settled; nil if only its ends have changed since
+}
+
 // touch notes that a group must be settled.
 func (c *Compiler) touch(g *group) {
-	if !g.touched {
-		g.touched = true
-		c.touched = append(c.touched, g)
+	if g.touched {
+		return
 	}
+	g.touched = true
+	t := touch{group: g}
+	if !g.key.fixed && slices.ContainsFunc(g.sites, func(s site) bool { return s.settled }) {
+		t.was = g.before()
+	}
+	c.touched = append(c.touched, t)
+}
+
+// before returns the group as it was when it was last settled, provided that its joint is the same.
+func (g *group) before() *group {
+	was := *g
+	was.sites = slices.DeleteFunc(slices.Clone(g.sites), func(s site) bool { return !s.settled })
+	return &was
 }
 
 // compete changes the configs that ask for a's VLAN on the NNI. The services of them collide, or no longer do.
@@ -173,6 +189,11 @@ func (g *group) at(d *device) *site {
 
 func compareSite(s site, rank int) int { return s.device.rank - rank }
 
+// byName returns the sites in the order of device names.
+func (g *group) byName() []site {
+	return slices.SortedFunc(slices.Values(g.sites), func(a, b site) int { return strings.Compare(a.device.Name, b.device.Name) })
+}
+
 // ends returns how many circuits the service has, and how many ends that are left as they are.
 func (g *group) ends() (made, frozen int) {
 	for i := range g.sites {
@@ -184,7 +205,7 @@ func (g *group) ends() (made, frozen int) {
 // unmoved reports whether a peering LAN is on the same switches as when it was last settled: then it is what it was.
 func (g *group) unmoved() bool {
 	return g.key.fixed && !slices.ContainsFunc(g.sites, func(s site) bool {
-		return s.settled != (s.made+s.frozen > 0) || (s.service != nil) != (s.made > 0)
+		return s.settled != (s.made+s.frozen > 0) || s.carries != (s.made > 0)
 	})
 }
 
@@ -206,10 +227,12 @@ func (c *Compiler) settle(g *group) {
 		return !stays
 	})
 	for i := range g.sites {
-		if s := &g.sites[i]; !s.settled {
+		s := &g.sites[i]
+		if !s.settled {
 			s.settled = true
 			s.device.groups = append(s.device.groups, g)
 		}
+		s.carries = s.made > 0 || s.device == provider && made > 0
 	}
 	if len(g.sites) == 0 {
 		delete(c.groups, g.key)
@@ -240,7 +263,7 @@ func (g *group) check(c *Compiler, ends int) {
 	}
 	switch fabric := c.inv.Fabric.Type; fabric {
 	case config.FabricVLAN, config.FabricVXLAN:
-		for _, s := range g.sites {
+		for _, s := range g.byName() {
 			if fabric == config.FabricVLAN && !s.device.caps.VLANTags || fabric == config.FabricVXLAN && (!s.device.caps.VXLAN || s.device.tunnel == nil) {
 				g.refuse(TagFabricUnsupported, map[string]any{"device": s.device.Name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(g.sites), s.device.Name, fabric)
 			}
@@ -250,7 +273,7 @@ func (g *group) check(c *Compiler, ends int) {
 		}
 	default:
 		var names []string
-		for _, s := range g.sites {
+		for _, s := range g.byName() {
 			names = append(names, s.device.Name)
 		}
 		g.refuse(TagNoFabric, map[string]any{"devices": names}, "has ends on %s, and the inventory names no fabric between switches", names)
@@ -303,54 +326,39 @@ func (g *group) number(c *Compiler) {
 	}
 }
 
-// build makes the service for each switch that has a circuit of it. A service that is what it was stays the same
-// object. It changes nothing but the group.
-func (g *group) build(fabric config.FabricType) {
+// service makes the service for the switch of a site.
+func (g *group) service(at *site) *switchcfg.Service {
+	d, kind := at.device, markService
+	if g.key.fixed {
+		kind = markLAN
+	}
+	var b [switchcfg.MaxDescription]byte
+	s := &switchcfg.Service{Name: g.name, Description: string(switchcfg.AppendDescription(b[:0], kind, g.key.id, "")), Type: g.typ}
+	if d.caps.ServiceMTU {
+		s.MTU = g.mtu
+	}
 	crosses := len(g.sites) > 1 || g.key.fixed
-	peers := g.sites // in the order of their tunnel addresses
-	if len(peers) > 2 {
-		peers = slices.Clone(peers)
-		slices.SortStableFunc(peers, func(a, b site) int { return a.device.TunnelAddress.Compare(b.device.TunnelAddress) })
+	switch {
+	case crosses && d.fabric == config.FabricVLAN && d.caps.VLANTags:
+		s.VLAN = g.vlan
+	case crosses && d.fabric == config.FabricVXLAN && d.caps.VXLAN:
+		s.VNI, s.Peers = g.vni, g.peers(d)
 	}
-	for i := range g.sites {
-		at := &g.sites[i]
-		d := at.device
-		if g.refusal != nil || at.made == 0 && (g.nniCircuit == nil || g.nni.Device != d.Name) {
-			at.service = nil
-			continue
-		}
-		s := &switchcfg.Service{Name: g.name, Description: g.description, Type: g.typ}
-		if d.caps.ServiceMTU {
-			s.MTU = g.mtu
-		}
-		switch {
-		case crosses && fabric == config.FabricVLAN && d.caps.VLANTags:
-			s.VLAN = g.vlan
-		case crosses && fabric == config.FabricVXLAN && d.caps.VXLAN:
-			s.VNI = g.vni
-			s.Peers = others(peers, d)
-		}
-		if at.service == nil || !switchcfg.Equal(at.service, s) {
-			at.service = s
-		}
-	}
+	return s
 }
 
-// others returns the tunnel addresses of all sites but that on d.
-func others(sites []site, d *device) []netip.Addr {
-	if len(sites) == 2 {
-		if sites[0].device == d {
-			return sites[1].device.tunnel
+// peers returns the tunnel addresses of all sites but that on d, ascending.
+func (g *group) peers(d *device) []netip.Addr {
+	if len(g.sites) == 2 {
+		if g.sites[0].device == d {
+			return g.sites[1].device.tunnel
 		}
-		return sites[0].device.tunnel
+		return g.sites[0].device.tunnel
 	}
 	var out []netip.Addr
-	for i := range sites {
-		if o := sites[i].device; o != d {
-			if out == nil {
-				out = make([]netip.Addr, 0, len(sites)-1)
-			}
-			out = append(out, o.tunnel...)
+	for i := range g.sites {
+		if o := g.sites[i].device; o != d {
+			out = append(slices.Grow(out, len(g.sites)-i), o.tunnel...)
 		}
 	}
 	return out
@@ -382,19 +390,24 @@ type part struct {
 }
 
 func (p part) equal(o part) bool {
-	return p.service == o.service && p.refusal.equal(o.refusal) && (p.nni == o.nni || p.nni != nil && o.nni != nil && *p.nni == *o.nni)
+	return p.refusal.equal(o.refusal) && (p.service == nil) == (o.service == nil) && (p.nni == nil) == (o.nni == nil) &&
+		(p.service == nil || switchcfg.Equal(p.service, o.service)) && (p.nni == nil || *p.nni == *o.nni)
 }
 
 // on returns what the service is on d since it was last settled.
 func (g *group) on(d *device) part {
 	i, ok := slices.BinarySearchFunc(g.sites, d.rank, compareSite)
-	switch {
-	case !ok || !g.sites[i].settled:
+	if !ok || !g.sites[i].settled {
 		return part{}
-	case g.nni != nil && g.nni.Device == d.Name:
-		return part{g.sites[i].service, g.nniCircuit, g.refusal}
 	}
-	return part{g.sites[i].service, nil, g.refusal}
+	p := part{refusal: g.refusal}
+	if p.refusal == nil && g.sites[i].carries {
+		p.service = g.service(&g.sites[i])
+	}
+	if g.nni != nil && g.nni.Device == d.Name {
+		p.nni = g.nniCircuit
+	}
+	return p
 }
 
 // contribute adds what the service is on one switch. Where it cannot be made, what stands for it stays as it is.

@@ -35,6 +35,7 @@ type unit struct {
 	freezes     []plan.Freeze
 	rejections  []Rejection
 	names       map[string]string // as in [plan.Intent]
+	text        strings.Builder   // the memory of descriptions and names
 	next        time.Time         // when a MAC window begins or ends
 }
 
@@ -42,7 +43,6 @@ type unit struct {
 type attachment struct {
 	unit    *unit
 	config  *ixapi.NetworkServiceConfig
-	service *ixapi.NetworkService
 	group   *group
 	circuit *switchcfg.Circuit // nil if frozen
 	filter  *switchcfg.Filter  // its own; nil if it shares the control filter
@@ -116,6 +116,7 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 		message, attrs := unfit("connection", id, conn.State, tag)
 		u.refuse(conn, tag, severityError, message, attrs)
 	default:
+		u.reserve(conn, configs)
 		c.ports(u, conn, f)
 	}
 	if u.parent == "" && u.device == nil && len(u.rejections) == 0 {
@@ -149,7 +150,31 @@ func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string
 // mark returns the description of what stands for a record.
 func (u *unit) mark(kind string, id, account ixapi.ID) string {
 	u.note(kind, id)
-	return switchcfg.NewDescription(kind, id, account)
+	var b [switchcfg.MaxDescription]byte
+	return u.keep(switchcfg.AppendDescription(b[:0], kind, id, account))
+}
+
+// reserve makes room for what a connection in good order keeps.
+func (u *unit) reserve(conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
+	const around = len("ixagent port: acct:")
+	size := around + len(conn.ID) + len(conn.ConsumingAccount)
+	for _, p := range conn.Ports {
+		size += around + len(p) + len(conn.ConsumingAccount)
+	}
+	for _, n := range configs {
+		size += around + len(n.ID) + len(n.ConsumingAccount)
+		if len(n.MACs) > 0 {
+			size += len(switchcfg.Prefix+"."+"4294967295") + len(u.parent)
+		}
+	}
+	u.text.Grow(size)
+}
+
+// keep returns b as a string that lies with others of the unit in one piece of memory.
+func (u *unit) keep(b []byte) string {
+	start := u.text.Len()
+	u.text.Write(b)
+	return u.text.String()[start:]
 }
 
 // record returns a record as it is in a tag.
@@ -246,7 +271,7 @@ func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.Ne
 				fmt.Sprintf("network-service-config %s is in state %s and its connection %s in state %s: a connection carries services only in production", n.ID, n.State, conn.ID, conn.State),
 				map[string]any{"connection": conn.ID, "connection_state": string(conn.State)})
 		}
-		if j, _, _, _, why := c.service(a); why == "" {
+		if j, _, _, _, why := c.service(a, c.records.services[n.NetworkService]); why == "" {
 			c.enlist(a, j)
 		} else {
 			u.detach()

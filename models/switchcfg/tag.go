@@ -28,12 +28,13 @@ func NewTag(kind, id, account string) Tag {
 	return Tag{Record: kind + ":" + Slug(id, maxID), Account: Slug(account, maxID)}
 }
 
-// NewDescription returns the text of [NewTag]'s tag.
-func NewDescription(kind, id, account string) string {
-	if account == "" {
-		return mark + kind + ":" + Slug(id, maxID)
+// AppendDescription appends the text of [NewTag]'s tag to b.
+func AppendDescription(b []byte, kind, id, account string) []byte {
+	b = append(append(append(append(b, mark...), kind...), ':'), Slug(id, maxID)...)
+	if account != "" {
+		b = append(append(b, " acct:"...), Slug(account, maxID)...)
 	}
-	return mark + kind + ":" + Slug(id, maxID) + " acct:" + Slug(account, maxID)
+	return b
 }
 
 // TagHolds reports whether a tag holds an id whole.
