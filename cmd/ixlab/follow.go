@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -96,7 +95,7 @@ func (d *demo) try(ctx context.Context, e edit) error {
 		return err
 	}
 	start := time.Now()
-	if err := d.change(e); err != nil {
+	if err := d.lab.patch(string(e.collection), e.id, map[string]any{e.field: e.value}); err != nil {
 		return err
 	}
 	device := d.lab.switches[e.device]
@@ -187,21 +186,4 @@ func (d *demo) place(n *ixapi.NetworkServiceConfig) string {
 		}
 	}
 	return ""
-}
-
-// change makes an edit at the exchange.
-func (d *demo) change(e edit) error {
-	text, err := d.lab.exchange.Get(string(e.collection), e.id)
-	if err != nil {
-		return err
-	}
-	var record map[string]any
-	if err := json.Unmarshal(text, &record); err != nil {
-		return err
-	}
-	record[e.field] = e.value
-	if text, err = json.Marshal(record); err != nil {
-		return err
-	}
-	return d.lab.exchange.Put(string(e.collection), text)
 }

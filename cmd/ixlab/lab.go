@@ -31,11 +31,15 @@ type lab struct {
 	drivers  drivers.Registry
 	exchange *exchange.Server
 	switches map[string]*switchd.Switch
+	faults   map[string]*switchd.Faults
 }
 
 // newLab starts the lab of a data set and writes what an agent needs for it to dir. Close must be called.
 func newLab(ctx context.Context, set, dir string, log *slog.Logger) (*lab, error) {
-	l := &lab{path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry(), switches: make(map[string]*switchd.Switch)}
+	l := &lab{
+		path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry(),
+		switches: make(map[string]*switchd.Switch), faults: make(map[string]*switchd.Faults),
+	}
 	if err := l.start(ctx, set, dir, log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -95,7 +99,9 @@ func (l *lab) startSwitch(ctx context.Context, c *config.Config, d *config.Devic
 	if err != nil {
 		return nil, err
 	}
-	o := switchd.Options{Name: d.Name, Listen: loopback + ":0", Ports: portNames(switchPorts), TLS: server.Clone(), Logger: log}
+	o := switchd.Options{
+		Name: d.Name, Listen: loopback + ":0", Ports: portNames(switchPorts), TLS: server.Clone(), Faults: new(switchd.Faults), Logger: log,
+	}
 	if session.Username != "" {
 		o.Users = map[string]string{session.Username: session.Password.Reveal()}
 	}
@@ -106,7 +112,7 @@ func (l *lab) startSwitch(ctx context.Context, c *config.Config, d *config.Devic
 	if err != nil {
 		return nil, err
 	}
-	l.switches[d.Name] = s
+	l.switches[d.Name], l.faults[d.Name] = s, o.Faults
 	s.Start()
 	session.Address = s.Addr().String()
 	return s, furnish(ctx, l.drivers[d.Driver], session, handmade(&c.Inventory, d.Name))

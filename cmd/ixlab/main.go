@@ -47,7 +47,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	c.PersistentFlags().BoolP("verbose", "v", false, "log to stderr what is done, not only what fails")
-	c.AddCommand(newDemo(), newExchange(), newSwitch(), newVersion())
+	c.AddCommand(newDemo(), newSandbox(), newExchange(), newSwitch(), newVersion())
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -37,6 +38,8 @@ const (
 	Endless
 	// Huge answers with a list of Bytes bytes.
 	Huge
+	// Page answers with an HTML page, as a portal in front of an exchange does.
+	Page
 	// ExpiredTokens lets every token be expired; Collection does not matter.
 	ExpiredTokens
 )
@@ -105,7 +108,7 @@ func (s *Server) disturb(w http.ResponseWriter, r *http.Request, collection stri
 	if f := s.faults.take(collection, Slow); f != nil && !sleep(r.Context(), f.Delay) {
 		return true
 	}
-	f := s.faults.take(collection, Failing, Reset, Huge)
+	f := s.faults.take(collection, Failing, Reset, Huge, Page)
 	switch {
 	case f == nil:
 		return false
@@ -122,6 +125,9 @@ func (s *Server) disturb(w http.ResponseWriter, r *http.Request, collection stri
 		reset(w)
 	case f.Kind == Huge:
 		huge(w, r, f.Bytes)
+	case f.Kind == Page:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Please log in</title>\n")
 	}
 	return true
 }

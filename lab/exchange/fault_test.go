@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,17 @@ func TestFailuresLastAsLongAsTheyShould(t *testing.T) {
 	s.ClearFaults()
 	if w := get(s, "/macs"); w.Code != http.StatusOK {
 		t.Errorf("it fails after all: %d", w.Code)
+	}
+}
+
+func TestPageStandsInPlaceOfAnAnswer(t *testing.T) {
+	s := anonymous(t)
+	s.Inject(Fault{Kind: Page, Times: 1})
+	if w := get(s, "/ports"); w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := get(s, "/ports"); !json.Valid(w.Body.Bytes()) {
+		t.Errorf("%s", w.Body)
 	}
 }
 

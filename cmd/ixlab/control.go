@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/switchd"
+)
+
+// maxOrder bounds the body of a request to the control socket, in bytes.
+const maxOrder = 1 << 20
+
+// control lets whoever runs a sandbox change its records and break its parts.
+type control struct{ lab *lab }
+
+func (c control) handler() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, do func(r *http.Request, body []byte) ([]byte, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			var answer []byte
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOrder))
+			if err == nil {
+				answer, err = do(r, body)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			_, _ = w.Write(answer)
+		})
+	}
+	handle("GET /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
+		return c.lab.exchange.Get(r.PathValue("collection"), r.PathValue("id"))
+	})
+	handle("PATCH /records/{collection}/{id...}", func(r *http.Request, body []byte) ([]byte, error) {
+		var fields map[string]any
+		if err := json.Unmarshal(body, &fields); err != nil {
+			return nil, err
+		}
+		return nil, c.lab.patch(r.PathValue("collection"), r.PathValue("id"), fields)
+	})
+	handle("DELETE /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
+		return nil, c.lab.exchange.Delete(r.PathValue("collection"), r.PathValue("id"))
+	})
+	handle("PUT /records/{collection}", func(r *http.Request, body []byte) ([]byte, error) {
+		return nil, c.lab.exchange.Put(r.PathValue("collection"), body)
+	})
+	handle("POST /faults", func(_ *http.Request, body []byte) ([]byte, error) { return nil, c.inject(body) })
+	handle("DELETE /faults", func(*http.Request, []byte) ([]byte, error) {
+		c.lab.exchange.ClearFaults()
+		for _, f := range c.lab.faults {
+			clearFaults(f)
+		}
+		return nil, nil
+	})
+	return mux
+}
+
+// patch replaces fields of a record at the exchange.
+func (l *lab) patch(collection, id string, fields map[string]any) error {
+	text, err := l.exchange.Get(collection, id)
+	if err != nil {
+		return err
+	}
+	var record map[string]any
+	if err := json.Unmarshal(text, &record); err != nil {
+		return err
+	}
+	maps.Copy(record, fields)
+	if text, err = json.Marshal(record); err != nil {
+		return err
+	}
+	return l.exchange.Put(collection, text)
+}
+
+// fault is what is to go wrong.
+type fault struct {
+	On         string `json:"on"` // "exchange", or the name of a switch
+	Kind       string `json:"kind"`
+	Collection string `json:"collection"` // of the exchange, all of them when it is empty
+	Times      int    `json:"times"`      // until it is taken away when it is 0
+	Delay      string `json:"delay"`      // a duration: of slow answers, of Retry-After, of Sets that stall
+	Status     int    `json:"status"`     // of HTTP
+	Percent    int    `json:"percent"`    // that a list shrinks by
+	Bytes      int64  `json:"bytes"`      // of a huge answer
+}
+
+func exchangeFaults() map[string]exchange.FaultKind {
+	return map[string]exchange.FaultKind{
+		"failing": exchange.Failing, "slow": exchange.Slow, "reset": exchange.Reset, "truncated": exchange.Truncated,
+		"interrupted": exchange.Interrupted, "empty": exchange.Empty, "shrunk": exchange.Shrunk, "shifting": exchange.Shifting,
+		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens,
+	}
+}
+
+func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times int, delay time.Duration) {
+	return map[string]func(*switchd.Switch, *switchd.Faults, int, time.Duration){
+		"refuse-sets": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) {
+			f.RefuseSets(times, codes.InvalidArgument)
+		},
+		"stall-sets":         func(_ *switchd.Switch, f *switchd.Faults, _ int, delay time.Duration) { f.StallSets(delay) },
+		"drop-before-commit": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.DropBeforeCommit(times) },
+		"drop-after-commit":  func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.DropAfterCommit(times) },
+		"truncate-gets":      func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.TruncateGets(times) },
+		"undo-sets":          func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.UndoSets(times) },
+		"ignore-commit":      func(_ *switchd.Switch, f *switchd.Faults, _ int, _ time.Duration) { f.IgnoreCommitExtension(true) },
+		"reboot":             func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Reboot() },
+		"down":               func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Close() },
+	}
+}
+
+func clearFaults(f *switchd.Faults) {
+	f.RefuseSets(0, codes.OK)
+	f.Release()
+	f.DropBeforeCommit(0)
+	f.DropAfterCommit(0)
+	f.TruncateGets(0)
+	f.UndoSets(0)
+	f.IgnoreCommitExtension(false)
+}
+
+func kindsOf[F any](faults map[string]F) string {
+	return "  " + strings.Join(slices.Sorted(maps.Keys(faults)), ", ") + "\n"
+}
+
+func (c control) inject(body []byte) error {
+	var f fault
+	d := json.NewDecoder(strings.NewReader(string(body)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return err
+	}
+	var delay time.Duration
+	if f.Delay != "" {
+		var err error
+		if delay, err = time.ParseDuration(f.Delay); err != nil {
+			return err
+		}
+	}
+	if f.Times < 0 || delay < 0 {
+		return errors.New("times or delay is negative")
+	}
+	if f.On == "exchange" {
+		kind, ok := exchangeFaults()[f.Kind]
+		if !ok {
+			return fmt.Errorf("an exchange has no fault %q", f.Kind)
+		}
+		c.lab.exchange.Inject(exchange.Fault{
+			Kind: kind, Collection: f.Collection, Times: f.Times, Status: f.Status, RetryAfter: delay, Delay: delay, Percent: f.Percent, Bytes: f.Bytes,
+		})
+		return nil
+	}
+	s, ok := c.lab.switches[f.On]
+	if !ok {
+		return fmt.Errorf("there is no switch %q", f.On)
+	}
+	set, ok := switchFaults()[f.Kind]
+	if !ok {
+		return fmt.Errorf("a switch has no fault %q", f.Kind)
+	}
+	if f.Times == 0 {
+		f.Times = math.MaxInt
+	}
+	set(s, c.lab.faults[f.On], f.Times, delay)
+	return nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newSandbox() *cobra.Command {
+	var set, dir string
+	c := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run an exchange with all its switches, to try ixagent on",
+		Long: `Run an exchange with all its switches on the loopback interface, until it is interrupted. The folder of --dir, which
+is made and must have been empty, receives the configuration of an agent for them, with its secrets and certificates.
+
+The records can be changed and everything made to misbehave over the socket "control" in that folder, which is its
+owner's alone. All bodies are JSON.
+
+  GET, PATCH, DELETE /records/COLLECTION/ID   one record; PATCH replaces the fields that are given
+  PUT                /records/COLLECTION      a new record, or the whole of one that is there
+  POST               /faults                  {"on": "exchange", or a switch, "kind": KIND, "times": 3, "delay": "1s"}
+  DELETE             /faults                  everything behaves again
+
+Without times a fault lasts until it is taken away. Kinds of the exchange, for one "collection" or for all:
+` + kindsOf(exchangeFaults()) + `
+Kinds of a switch:
+` + kindsOf(switchFaults()),
+		Example: `  ixlab sandbox --set metro --dir sandbox`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if err := emptyFolder(dir); err != nil {
+				return err
+			}
+			l, err := newLab(c.Context(), set, dir, logger(c))
+			if err != nil {
+				return fmt.Errorf("the lab did not start: %w", err)
+			}
+			defer func() { err = errors.Join(err, l.Close()) }()
+			server := &http.Server{Handler: control{l}.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+			socket := filepath.Join(dir, "control")
+			ln, err := listenPrivately(socket)
+			if err != nil {
+				return err
+			}
+			served := make(chan error, 1)
+			go func() { served <- server.Serve(ln) }()
+			defer func() {
+				err = errors.Join(err, server.Close())
+				if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+					err = errors.Join(err, ended)
+				}
+			}()
+			if err := introduce(c.OutOrStdout(), l, socket); err != nil {
+				return err
+			}
+			<-c.Context().Done()
+			return nil
+		},
+	}
+	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&dir, "dir", "sandbox", "`folder` for what an agent needs")
+	return c
+}
+
+// emptyFolder makes a folder for its owner alone, or makes sure that there is nothing in it yet.
+func emptyFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	there, err := os.ReadDir(dir)
+	if err == nil && len(there) > 0 {
+		err = fmt.Errorf("%s is not empty, and what is in it would be overwritten", dir)
+	}
+	return err
+}
+
+// listenPrivately listens on a Unix socket that only its owner can connect to.
+func listenPrivately(path string) (net.Listener, error) {
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return ln, nil
+}
+
+// introduce says what is there and what can be done with it.
+func introduce(w io.Writer, l *lab, socket string) error {
+	text := fmt.Appendf(nil, "exchange  %s\n", l.exchange.URL())
+	for _, d := range l.config.Inventory.Devices {
+		text = fmt.Appendf(text, "switch    %s %s\n", d.Name, d.Address)
+	}
+	text = fmt.Appendf(text, `
+In another shell:
+
+  export IXAGENT_CONFIG=%s
+  ixagent plan
+  ixagent apply
+  ixagent run
+  curl --unix-socket %s http://lab/faults -d '{"on": "exchange", "kind": "truncated", "collection": "ports", "times": 1}'
+
+It runs until it is interrupted.
+`, l.path, socket)
+	_, err := w.Write(text)
+	return err
+}
