@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +100,7 @@ func BenchmarkExchange(b *testing.B) {
 		resetPeak(b)
 		b.ReportAllocs()
 		var c *Compiler
+		free := sync.Pool{New: func() any { return &reading{state: make(switchcfg.State)} }}
 		start := processor()
 		for b.Loop() {
 			c = nil
@@ -107,7 +109,9 @@ func BenchmarkExchange(b *testing.B) {
 			changes := make([]int, len(devices))
 			parallel(len(devices), func(i int) {
 				desired := c.Intent(devices[i].Name).State
-				changes[i] = len(plan.Diff(without(desired, 100), desired))
+				observed := free.Get().(*reading)
+				changes[i] = len(plan.Diff(observed.of(desired, 100), desired))
+				free.Put(observed)
 			})
 			total := 0
 			for _, n := range changes {
@@ -130,7 +134,7 @@ func BenchmarkExchange(b *testing.B) {
 	b.Run("one-record-to-plan/1000x1000", func(b *testing.B) {
 		c := compileAll()
 		d := conf.Inventory.Devices[switches/2]
-		state := without(c.Intent(d.Name).State, 0)
+		state := (&reading{state: make(switchcfg.State)}).of(c.Intent(d.Name).State, 0)
 		in := plan.Input{Device: d.Name, Observed: state, Basis: state.Sum(), Scope: d.Scope(), Traits: plan.Traits{Atomic: true}}
 		changed := records.NetworkServiceConfigs[switches/2*connections*configs+1]
 		runtime.GC()
@@ -153,29 +157,35 @@ func BenchmarkExchange(b *testing.B) {
 	})
 }
 
-// without returns a copy of s, as it would be read from a switch, that lacks every nth circuit.
-func without(s switchcfg.State, nth int) switchcfg.State {
-	out := make(switchcfg.State, len(s))
-	circuits := 0
+// reading is a state as it would be read from a switch. Its memory is used again.
+type reading struct {
+	state    switchcfg.State
+	circuits []switchcfg.Circuit
+	services []switchcfg.Service
+	filters  []switchcfg.Filter
+}
+
+// of returns a copy of s that lacks every nth circuit. It is valid until the next call.
+func (r *reading) of(s switchcfg.State, nth int) switchcfg.State {
+	clear(r.state)
+	r.circuits, r.services, r.filters = r.circuits[:0], r.services[:0], r.filters[:0]
 	for k, o := range s {
 		switch o := o.(type) {
 		case *switchcfg.Circuit:
-			if circuits++; nth > 0 && circuits%nth == 0 {
-				continue
+			if r.circuits = append(r.circuits, *o); nth == 0 || len(r.circuits)%nth != 0 {
+				r.state[k] = &r.circuits[len(r.circuits)-1]
 			}
-			x := *o
-			out[k] = &x
 		case *switchcfg.Service:
-			x := *o
-			out[k] = &x
+			r.services = append(r.services, *o)
+			r.state[k] = &r.services[len(r.services)-1]
 		case *switchcfg.Filter:
-			x := *o
-			out[k] = &x
+			r.filters = append(r.filters, *o)
+			r.state[k] = &r.filters[len(r.filters)-1]
 		default:
-			out[k] = o
+			r.state[k] = o
 		}
 	}
-	return out
+	return r.state
 }
 
 // heap returns the MiB that live on the heap.

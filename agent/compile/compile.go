@@ -75,6 +75,7 @@ func (c *Compiler) Set(records *ixapi.Records, faults []ixapi.RecordFault, now t
 	}
 	units := make([]*unit, len(ids))
 	parallel(len(ids), func(i int) { units[i] = c.compile(ids[i]) })
+	c.touched = make([]touch, 0, len(c.groups))
 	for _, u := range units {
 		c.enter(u)
 	}

@@ -263,10 +263,14 @@ func (g *group) check(c *Compiler, ends int) {
 	}
 	switch fabric := c.inv.Fabric.Type; fabric {
 	case config.FabricVLAN, config.FabricVXLAN:
-		for _, s := range g.byName() {
-			if fabric == config.FabricVLAN && !s.device.caps.VLANTags || fabric == config.FabricVXLAN && (!s.device.caps.VXLAN || s.device.tunnel == nil) {
-				g.refuse(TagFabricUnsupported, map[string]any{"device": s.device.Name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(g.sites), s.device.Name, fabric)
-			}
+		unfit := func(s site) bool {
+			caps := &s.device.caps
+			return fabric == config.FabricVLAN && !caps.VLANTags || fabric == config.FabricVXLAN && (!caps.VXLAN || s.device.tunnel == nil)
+		}
+		if slices.ContainsFunc(g.sites, unfit) {
+			all := g.byName()
+			name := all[slices.IndexFunc(all, unfit)].device.Name
+			g.refuse(TagFabricUnsupported, map[string]any{"device": name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(all), name, fabric)
 		}
 		if g.refusal == nil {
 			g.number(c)
