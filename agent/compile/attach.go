@@ -369,7 +369,7 @@ func (c *Compiler) filter(u *unit, a *attachment, s *ixapi.NetworkService, circu
 func (u *unit) filterName(c *switchcfg.Circuit) string {
 	var b [64]byte
 	name := append(append(append(b[:0], switchcfg.Prefix...), c.Parent...), '.')
-	return u.keep(strconv.AppendUint(name, uint64(c.Unit), 10))
+	return keep(&u.text, strconv.AppendUint(name, uint64(c.Unit), 10))
 }
 
 // wake notes the next instant at which m becomes or ceases to be valid.

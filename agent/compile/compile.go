@@ -199,10 +199,12 @@ func (c *Compiler) resettle(t touch, changed map[*device]bool) {
 	if was == nil {
 		was = g.before()
 	}
-	c.settle(g)
+	if c.settle(g); g.alike(was) {
+		return
+	}
 	for _, sites := range [][]site{was.sites, g.sites} {
 		for i := range sites {
-			if d := sites[i].device; !was.on(d).equal(g.on(d)) {
+			if d := sites[i].device; !sameIntent(was.on(d), g.on(d)) {
 				changed[d] = true
 			}
 		}

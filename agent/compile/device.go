@@ -36,8 +36,31 @@ func compareDevices(a, b *device) int {
 	return cmp.Or(a.TunnelAddress.Compare(b.TunnelAddress), strings.Compare(a.Name, b.Name))
 }
 
+// draft is an intent in the making, with the memory for its services and their texts.
+type draft struct {
+	plan.Intent
+	services []switchcfg.Service
+	text     strings.Builder
+}
+
+func newDraft(objects, services int) *draft {
+	d := &draft{Intent: plan.Intent{State: make(switchcfg.State, objects)}, services: make([]switchcfg.Service, 0, services)}
+	d.text.Grow(services * switchcfg.MaxDescription / 2)
+	return d
+}
+
+func (d *draft) put(o switchcfg.Object) { d.State[o.Key()] = o }
+
+// keep returns b as a string that lies with others in one piece of memory.
+func keep(text *strings.Builder, b []byte) string {
+	start := text.Len()
+	text.Write(b)
+	return text.String()[start:]
+}
+
 func (d *device) intent() *plan.Intent {
-	size := len(d.groups)
+	const shared = 8 // policers and the control filter, a few
+	size := shared + len(d.groups)
 	for _, u := range d.units {
 		size += len(u.objects) + len(u.circuits)
 		for i := range u.attachments {
@@ -46,14 +69,14 @@ func (d *device) intent() *plan.Intent {
 			}
 		}
 	}
-	in := &plan.Intent{State: make(switchcfg.State, size+8)}
+	in := newDraft(size, len(d.groups))
 	for _, u := range d.units {
 		u.contribute(in)
 	}
 	for _, g := range d.groups {
 		g.contribute(in, d)
 	}
-	return in
+	return &in.Intent
 }
 
 // drop removes x from a list without an order.
@@ -68,9 +91,9 @@ func drop[T comparable](list []T, x T) []T {
 }
 
 // contribute adds what a unit puts on its switch: its port, and the circuits whose service can be made.
-func (u *unit) contribute(in *plan.Intent) {
+func (u *unit) contribute(in *draft) {
 	for _, o := range u.objects {
-		in.State[o.Key()] = o
+		in.put(o)
 	}
 	var last switchcfg.Kbps
 	for i := range u.attachments {
@@ -78,16 +101,16 @@ func (u *unit) contribute(in *plan.Intent) {
 		if a.circuit == nil || a.group.refusal != nil {
 			continue
 		}
-		in.State[a.circuit.Key()] = a.circuit
+		in.put(a.circuit)
 		if a.filter != nil {
-			in.State[a.filter.Key()] = a.filter
+			in.put(a.filter)
 		} else if a.circuit.Filter != "" {
-			in.State[sharedControl.Key()] = sharedControl
+			in.put(sharedControl)
 		}
 		for _, r := range [...]switchcfg.Kbps{a.circuit.RateIn, a.circuit.RateOut} {
 			if r != 0 && r != last {
-				p := &switchcfg.Policer{Rate: r}
-				in.State[p.Key()], last = p, r
+				in.put(&switchcfg.Policer{Rate: r})
+				last = r
 			}
 		}
 	}
@@ -105,13 +128,11 @@ func (u *unit) contribute(in *plan.Intent) {
 // sharedControl admits every source; as any filter it drops control protocols.
 var sharedControl = &switchcfg.Filter{Name: controlFilter, AnySource: true}
 
-// carried returns what a unit contributes alone.
+// carried returns what a unit contributes.
 func (u *unit) carried() *plan.Intent {
-	in := &plan.Intent{State: make(switchcfg.State, 3*len(u.attachments))}
-	if u != nil {
-		u.contribute(in)
-	}
-	return in
+	in := newDraft(len(u.objects)+3*len(u.attachments), 0)
+	u.contribute(in)
+	return &in.Intent
 }
 
 func sameIntent(a, b *plan.Intent) bool {

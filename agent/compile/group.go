@@ -158,6 +158,13 @@ func (g *group) before() *group {
 	return &was
 }
 
+// alike reports whether two settled groups are the same on every switch.
+func (g *group) alike(o *group) bool {
+	return g.joint == o.joint && g.refusal.equal(o.refusal) &&
+		(g.nniCircuit == o.nniCircuit || g.nniCircuit != nil && o.nniCircuit != nil && *g.nniCircuit == *o.nniCircuit) &&
+		slices.EqualFunc(g.sites, o.sites, func(a, b site) bool { return a.device == b.device && a.carries == b.carries })
+}
+
 // compete changes the configs that ask for a's VLAN on the NNI. The services of them collide, or no longer do.
 func (c *Compiler) compete(a *attachment, change func(map[ixapi.ID]*group)) {
 	if a.group.nni == nil {
@@ -330,14 +337,16 @@ func (g *group) number(c *Compiler) {
 	}
 }
 
-// service makes the service for the switch of a site.
-func (g *group) service(at *site) *switchcfg.Service {
-	d, kind := at.device, markService
+// service makes the service for a switch.
+func (g *group) service(in *draft, d *device) *switchcfg.Service {
+	kind := markService
 	if g.key.fixed {
 		kind = markLAN
 	}
 	var b [switchcfg.MaxDescription]byte
-	s := &switchcfg.Service{Name: g.name, Description: string(switchcfg.AppendDescription(b[:0], kind, g.key.id, "")), Type: g.typ}
+	description := keep(&in.text, switchcfg.AppendDescription(b[:0], kind, g.key.id, ""))
+	in.services = append(in.services, switchcfg.Service{Name: g.name, Description: description, Type: g.typ})
+	s := &in.services[len(in.services)-1]
 	if d.caps.ServiceMTU {
 		s.MTU = g.mtu
 	}
@@ -386,47 +395,28 @@ func (g *group) providerSide(c *Compiler, d *device) *switchcfg.Circuit {
 	return circuit
 }
 
-// part is what a service is on one switch.
-type part struct {
-	service *switchcfg.Service
-	nni     *switchcfg.Circuit
-	refusal *refusal
-}
-
-func (p part) equal(o part) bool {
-	return p.refusal.equal(o.refusal) && (p.service == nil) == (o.service == nil) && (p.nni == nil) == (o.nni == nil) &&
-		(p.service == nil || switchcfg.Equal(p.service, o.service)) && (p.nni == nil || *p.nni == *o.nni)
-}
-
-// on returns what the service is on d since it was last settled.
-func (g *group) on(d *device) part {
+// contribute adds what the service is on one switch since it was last settled. Where it cannot be made, what stands
+// for it stays as it is.
+func (g *group) contribute(in *draft, d *device) {
 	i, ok := slices.BinarySearchFunc(g.sites, d.rank, compareSite)
-	if !ok || !g.sites[i].settled {
-		return part{}
-	}
-	p := part{refusal: g.refusal}
-	if p.refusal == nil && g.sites[i].carries {
-		p.service = g.service(&g.sites[i])
-	}
-	if g.nni != nil && g.nni.Device == d.Name {
-		p.nni = g.nniCircuit
-	}
-	return p
-}
-
-// contribute adds what the service is on one switch. Where it cannot be made, what stands for it stays as it is.
-func (g *group) contribute(in *plan.Intent, d *device) {
-	p := g.on(d)
-	if p.refusal != nil {
-		in.Frozen = append(in.Frozen, p.refusal.freezes...)
-	}
-	if p.service != nil {
-		in.State[p.service.Key()] = p.service
-	}
-	if p.nni != nil {
-		in.State[p.nni.Key()] = p.nni
-		if p.nni.Filter != "" {
-			in.State[sharedControl.Key()] = sharedControl
+	switch {
+	case !ok || !g.sites[i].settled:
+	case g.refusal != nil:
+		in.Frozen = append(in.Frozen, g.refusal.freezes...)
+	case g.sites[i].carries:
+		in.put(g.service(in, d))
+		if g.nniCircuit != nil && g.nni.Device == d.Name {
+			in.put(g.nniCircuit)
+			if g.nniCircuit.Filter != "" {
+				in.put(sharedControl)
+			}
 		}
 	}
+}
+
+// on returns what the service is on one switch.
+func (g *group) on(d *device) *plan.Intent {
+	in := newDraft(1, 1)
+	g.contribute(in, d)
+	return &in.Intent
 }

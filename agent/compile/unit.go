@@ -151,7 +151,7 @@ func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string
 func (u *unit) mark(kind string, id, account ixapi.ID) string {
 	u.note(kind, id)
 	var b [switchcfg.MaxDescription]byte
-	return u.keep(switchcfg.AppendDescription(b[:0], kind, id, account))
+	return keep(&u.text, switchcfg.AppendDescription(b[:0], kind, id, account))
 }
 
 // reserve makes room for what a connection in good order keeps.
@@ -168,13 +168,6 @@ func (u *unit) reserve(conn *ixapi.Connection, configs []*ixapi.NetworkServiceCo
 		}
 	}
 	u.text.Grow(size)
-}
-
-// keep returns b as a string that lies with others of the unit in one piece of memory.
-func (u *unit) keep(b []byte) string {
-	start := u.text.Len()
-	u.text.Write(b)
-	return u.text.String()[start:]
 }
 
 // record returns a record as it is in a tag.
