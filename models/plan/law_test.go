@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,6 +56,20 @@ func TestApplyingADifferenceGivesTheOther(t *testing.T) {
 			t.Fatalf("got %s\nwant %s", got.AppendText(nil), in.Intent.State.AppendText(nil))
 		}
 	})
+}
+
+func TestLargeStatesAreComparedWhole(t *testing.T) {
+	observed, desired := large(5_000, 0), large(6_000, 100)
+	for _, d := range []struct{ from, to switchcfg.State }{{observed, desired}, {desired, observed}} {
+		changes := Diff(d.from, d.to)
+		got, err := Apply(d.from, changes)
+		if err != nil || !got.Equal(d.to) {
+			t.Fatalf("%d changes do not lead from one to the other: %v", len(changes), err)
+		}
+		if !slices.IsSortedFunc(changes, func(a, b Change) int { return a.Key.Compare(b.Key) }) {
+			t.Error("the changes are not in order")
+		}
+	}
 }
 
 // A plan between two legal states that are ours withholds nothing, is proved, keeps every state on the way
