@@ -191,6 +191,7 @@ func (r *reading) of(s switchcfg.State, nth int) switchcfg.State {
 // heap returns the MiB that live on the heap.
 func heap() float64 {
 	runtime.GC()
+	runtime.GC() // what pools and finalizers held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) / (1 << 20)
