@@ -42,20 +42,21 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 	// The service is found even for what stays as it is, so that its other ends know of this one.
 	s := c.records.services[n.NetworkService]
 	j, tag, severity, attrs, why := c.service(a, s)
-	if f != frozen && refused && f != dormant {
+	switch {
+	case f == frozen:
+	case refused && f != dormant:
 		refuse(TagConnectionRefused, severityWarning, map[string]any{"connection": conn.ID}, "is on connection %s, which is left as it is", conn.ID)
-	} else if f != frozen && !refused && why != "" {
+	case !refused && why != "":
 		refuse(tag, severity, attrs, "%s", why)
 	}
-	if why != "" || refused && f == dormant {
+	switch {
+	case why != "", refused && f == dormant:
 		u.detach()
-		return
-	}
-	if f != frozen && !refused && !c.circuit(u, a, conn, s, j.typ, refuse) {
+	case f != frozen && !refused && !c.circuit(u, a, conn, s, j.typ, refuse):
 		u.detach() // valid, and not wanted yet
-		return
+	default:
+		c.enlist(a, j)
 	}
-	c.enlist(a, j)
 }
 
 // detach takes back the last attachment.

@@ -88,8 +88,10 @@ func exchange() records {
 func (r records) add(c ixapi.Collection, record map[string]any) { r[c] = append(r[c], record) }
 
 func (r records) connection(id, mode string, ports ...string) map[string]any {
-	c := map[string]any{"id": id, "state": "production", "mode": mode, "ports": ports, "consuming_account": "acct-" + id,
-		"vlan_types": []string{"port", "dot1q", "qinq"}, "outer_vlan_ethertypes": []string{"0x8100", "0x88a8", "0x9100"}}
+	c := map[string]any{
+		"id": id, "state": "production", "mode": mode, "ports": ports, "consuming_account": "acct-" + id,
+		"vlan_types": []string{"port", "dot1q", "qinq"}, "outer_vlan_ethertypes": []string{"0x8100", "0x88a8", "0x9100"},
+	}
 	if mode == "lag_lacp" {
 		c["lacp_timeout"] = "slow"
 	}

@@ -52,8 +52,10 @@ type attachment struct {
 }
 
 func (a *attachment) reject(tag Tag, severity int, message string, attrs map[string]any) Rejection {
-	r := Rejection{Collection: ixapi.NetworkServiceConfigs, ID: a.config.ID, Account: a.config.ConsumingAccount,
-		Severity: severity, Tag: tag, Message: message, Attrs: attrs}
+	r := Rejection{
+		Collection: ixapi.NetworkServiceConfigs, ID: a.config.ID, Account: a.config.ConsumingAccount,
+		Severity: severity, Tag: tag, Message: message, Attrs: attrs,
+	}
 	if a.unit.device != nil {
 		r.Device = a.unit.device.Name
 	}
