@@ -55,7 +55,7 @@ func (s *Session) SetConfirmed(ctx context.Context, id string, window time.Durat
 		supported, pending, err := s.pending(ctx)
 		switch {
 		case drivers.FaultOf(err) == drivers.Unknown:
-			return s.fail("apply", drivers.Transient, err) // the probe changes nothing
+			return s.fail("apply", drivers.Transient, cause(err)) // the probe changes nothing
 		case err != nil:
 			return err
 		case pending:
@@ -74,12 +74,20 @@ func (s *Session) SetConfirmed(ctx context.Context, id string, window time.Durat
 		return err
 	}
 	if _, pending, err := s.pending(ctx); err != nil {
-		return s.fail("apply", drivers.Unknown, fmt.Errorf("whether the commit is pending is not known: %w", err))
+		return s.fail("apply", drivers.Unknown, fmt.Errorf("whether the commit is pending is not known: %w", cause(err)))
 	} else if !pending {
 		s.commits.yes = false
 		return s.fail("apply", drivers.Unknown, errors.New("the device took the changes, and no commit is pending"))
 	}
 	return nil
+}
+
+// cause returns err without the names of device and operation, which its new wrapping has.
+func cause(err error) error {
+	if e := (*drivers.Error)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // Confirm makes the pending commit permanent.
