@@ -34,6 +34,7 @@ type Options struct {
 	Log        *slog.Logger
 	Registerer *prometheus.Registry // metrics are registered with it and served from it; nil for one of its own
 	Version    string
+	Accept     []string     // losses of records that [NewPass] accepts, by the digests that their refusal told
 	Listener   net.Listener // serves HTTP instead of one at Config.Listen; closed by Run
 }
 

@@ -26,12 +26,16 @@ type Pass struct {
 }
 
 // NewPass reads the exchange once and compiles it. Numbers that are given in doing so are kept in the journal, so
-// that a plan that is shown is the plan that is applied. Options.Registerer and Options.Listener are not used.
+// that a plan that is shown is the plan that is applied. A loss of records that is accepted is accepted for the
+// daemon, too. Options.Registerer and Options.Listener are not used.
 func NewPass(ctx context.Context, o Options) (*Pass, error) {
 	o.Registerer = nil
 	p, err := assemble(o)
 	if err != nil {
 		return nil, err
+	}
+	for _, digest := range o.Accept {
+		p.source.Accept(digest)
 	}
 	s, _, err := p.source.Read(ctx)
 	if err == nil {

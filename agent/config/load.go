@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/ixagent/ixagent/drivers"
@@ -16,7 +18,11 @@ const maxFile = 32 << 20
 func Load(path string, known drivers.Registry) (*Config, error) {
 	text, err := readFile(path)
 	if err != nil {
-		return nil, Faults{{Position: Position{File: path}, Message: err.Error()}}
+		fault := Fault{Position: Position{File: path}, Message: err.Error()}
+		if errors.Is(err, fs.ErrNotExist) {
+			fault.Hint = "name the configuration with --config; ixagent check config --example prints one"
+		}
+		return nil, Faults{fault}
 	}
 	return Parse(path, text, readFile, known)
 }

@@ -113,7 +113,7 @@ inventory: sites/all.yaml
 
 func TestFileThatIsNotThereIsAFault(t *testing.T) {
 	_, err := Load("gone.yaml", testDrivers())
-	if got := report(err); got != "gone.yaml: no such file or directory\n" {
+	if got := report(err); got != "gone.yaml: no such file or directory\n\thint: name the configuration with --config; ixagent check config --example prints one\n" {
 		t.Error(got)
 	}
 }

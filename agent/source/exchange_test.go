@@ -236,5 +236,5 @@ func ExampleShrinkError() {
 	fmt.Println(err.Hint())
 	// Output:
 	// snapshot is not accepted: connections: 30 of 48 are gone, at most 4 may be (such as "conn:1"); digest of the loss 1f0c5e7a90b3d244
-	// if this is what happened at the exchange, accept the loss by its digest, 1f0c5e7a90b3d244
+	// if this is what happened at the exchange, accept it: ixagent plan --accept-loss 1f0c5e7a90b3d244
 }

@@ -90,7 +90,7 @@ func (e *ShrinkError) Error() string {
 
 // Hint says what an operator can do.
 func (e *ShrinkError) Hint() string {
-	return "if this is what happened at the exchange, accept the loss by its digest, " + e.Digest
+	return "if this is what happened at the exchange, accept it: ixagent plan --accept-loss " + e.Digest
 }
 
 // String returns one clause, "connections: 30 of 40 are gone, at most 4 may be".
