@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,8 +103,6 @@ func report(w io.Writer, err error) {
 		var hinted interface{ Hint() string }
 		if errors.As(err, &hinted) {
 			fmt.Fprintf(w, "ixagent: hint: %s\n", hinted.Hint())
-		} else if errors.Is(err, os.ErrNotExist) && strings.Contains(err.Error(), ".yaml") {
-			fmt.Fprintf(w, "ixagent: hint: name the configuration with --config; ixagent check config --example prints one\n")
 		}
 		return
 	}

@@ -25,7 +25,7 @@ type applied struct {
 }
 
 func (a *app) applyCmd() *cobra.Command {
-	var devices []string
+	var devices, losses []string
 	var deletes int
 	var yes, asJSON bool
 	cmd := &cobra.Command{
@@ -43,6 +43,7 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 			if err != nil {
 				return err
 			}
+			o.Accept = losses
 			p, err := agent.NewPass(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -53,7 +54,7 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 			}
 			var d *document
 			if len(args) == 1 {
-				d, err = load(args[0])
+				d, err = load(p, args[0], devices)
 			} else {
 				d, err = plans(cmd.Context(), p, devices)
 			}
@@ -65,6 +66,9 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 			}
 			if d.changes() == 0 {
 				_, err := a.err.Write(d.appendSummary(nil))
+				if err == nil && asJSON {
+					err = printJSON(a.out, []applied{})
+				}
 				if err == nil && len(d.Errors)+d.withheld() > 0 {
 					err = exitPartial
 				}
@@ -81,30 +85,41 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 					return err
 				}
 			}
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
 			if failed > 0 || len(d.Errors) > 0 || d.withheld() > 0 {
 				return exitPartial
 			}
-			return cmd.Context().Err()
+			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.StringSliceVar(&losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
 	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
 	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&asJSON, "json", false, "print what was done as JSON")
 	return cmd
 }
 
-func load(path string) (*document, error) {
+// load reads the plans for the named switches, or for all, from a file.
+func load(p *agent.Pass, path string, devices []string) (*document, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	d := new(document)
-	if err := json.Unmarshal(b, d); err != nil {
+	if err = json.Unmarshal(b, d); err == nil && d.Snapshot == "" {
+		err = errors.New("it does not say what it was made from")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s is no plan: %w", path, err)
 	}
-	return d, nil
+	for i := range d.Errors {
+		d.Errors[i].err = errors.New(d.Errors[i].Error)
+	}
+	return d, d.limit(p, devices)
 }
 
 // ask shows the plans and waits for a yes.
@@ -126,6 +141,7 @@ func (a *app) ask(d *document) error {
 
 // apply makes one plan after the other real and tells of each. A switch that fails holds up no other.
 func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []applied, failed int) {
+	results = []applied{}
 	for _, pl := range d.Plans {
 		if len(pl.Changes) == 0 || ctx.Err() != nil {
 			continue
@@ -134,7 +150,7 @@ func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []
 		r := applied{Outcome: out}
 		switch {
 		case err == nil:
-			how := "applied and verified"
+			how := "applied and verified, but the switch would not have taken it back by itself,"
 			if out.Confirmed {
 				how = "applied, verified and confirmed"
 			}

@@ -9,12 +9,12 @@ import (
 )
 
 func (a *app) checkCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "check", Short: "Check what the agent is given", Example: "  ixagent check config /etc/ixagent/ixagent.yaml"}
+	cmd := &cobra.Command{Use: "check", Short: "Check what the agent is given", Example: "  ixagent check config ixagent.yaml"}
 	var example, schema, files bool
 	sub := &cobra.Command{
 		Use:   "config [FILE]",
 		Short: "Check a configuration and its inventory, and report every fault with its place",
-		Example: `  ixagent check config /etc/ixagent/ixagent.yaml
+		Example: `  ixagent check config ixagent.yaml
   ixagent check config --files
   ixagent check config --example > ixagent.yaml
   ixagent check config --schema > ixagent.schema.json`,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
 )
 
@@ -49,7 +50,7 @@ func (d *document) withheld() (n int) {
 }
 
 func (a *app) planCmd() *cobra.Command {
-	var devices []string
+	var devices, losses []string
 	var deletes int
 	var member, out string
 	var native, asJSON, exit bool
@@ -60,7 +61,7 @@ func (a *app) planCmd() *cobra.Command {
 which records are not provisioned and why. Nothing is changed.`,
 		Example: `  ixagent plan
   ixagent plan --device fra1-sw1 --native
-  ixagent plan --member acct-17
+  ixagent plan --member account:1001
   ixagent plan --out change.json --exit-code`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,6 +72,7 @@ which records are not provisioned and why. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
+			o.Accept = losses
 			p, err := agent.NewPass(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -82,6 +84,9 @@ which records are not provisioned and why. Nothing is changed.`,
 			d, err := plans(cmd.Context(), p, devices)
 			if err != nil {
 				return err
+			}
+			if member != "" && !d.knows(p, member) {
+				return fmt.Errorf("the exchange has no account %q", member)
 			}
 			if out != "" {
 				if err := save(out, d); err != nil {
@@ -115,6 +120,7 @@ which records are not provisioned and why. Nothing is changed.`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.StringSliceVar(&losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
 	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
 	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
 	f.StringVarP(&out, "out", "o", "", "also write the plans to a file for ixagent apply")
@@ -157,10 +163,24 @@ func plans(ctx context.Context, p *agent.Pass, devices []string) (*document, err
 	}
 	slices.SortFunc(d.Plans, func(a, b plan.Plan) int { return order(a.Device, b.Device) })
 	slices.SortFunc(d.Errors, func(a, b deviceError) int { return order(a.Device, b.Device) })
-	if len(devices) > 0 {
-		d.Rejections = slices.DeleteFunc(d.Rejections, func(r compile.Rejection) bool { return r.Device != "" && !slices.Contains(devices, r.Device) })
+	return d, cmp.Or(d.limit(p, devices), ctx.Err())
+}
+
+// limit leaves what concerns the named switches, or everything if there are none.
+func (d *document) limit(p *agent.Pass, devices []string) error {
+	if len(devices) == 0 {
+		return nil
 	}
-	return d, ctx.Err()
+	for _, name := range devices {
+		if err := p.Has(name); err != nil {
+			return err
+		}
+	}
+	others := func(device string) bool { return !slices.Contains(devices, device) }
+	d.Plans = slices.DeleteFunc(d.Plans, func(p plan.Plan) bool { return others(p.Device) })
+	d.Errors = slices.DeleteFunc(d.Errors, func(e deviceError) bool { return others(e.Device) })
+	d.Rejections = slices.DeleteFunc(d.Rejections, func(r compile.Rejection) bool { return r.Device != "" && others(r.Device) })
+	return nil
 }
 
 // of returns what concerns one account, or everything for "".
@@ -184,6 +204,13 @@ func (d *document) of(member string) *document {
 		}
 	}
 	return out
+}
+
+// knows reports whether the exchange lists an account, or something in the document is its.
+func (d *document) knows(p *agent.Pass, account string) bool {
+	listed := p.Snapshot().Records.Accounts
+	return slices.ContainsFunc(listed, func(a ixapi.Account) bool { return a.ID == account }) ||
+		d.of(account).changes()+d.of(account).withheld()+len(d.of(account).Rejections) > 0
 }
 
 // text returns the document as a person reads it.

@@ -20,7 +20,7 @@ mode allows, and serves /metrics, /-/healthy, /-/ready and /api/v1/status.
 
 SIGTERM and SIGINT end it after the transactions in hand. SIGHUP reads the configuration again: if it is good the
 agent goes on with it, otherwise it says what is wrong and goes on as it was.`,
-		Example: "  ixagent run --config /etc/ixagent/ixagent.yaml",
+		Example: "  ixagent run --config ixagent.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := a.options()

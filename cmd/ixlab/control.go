@@ -107,7 +107,7 @@ func exchangeFaults() map[string]exchange.FaultKind {
 func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times int, delay time.Duration) {
 	return map[string]func(*switchd.Switch, *switchd.Faults, int, time.Duration){
 		"refuse-sets": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) {
-			f.RefuseSets(times, codes.InvalidArgument)
+			f.RefuseSets(times, codes.Aborted)
 		},
 		"stall-sets":         func(_ *switchd.Switch, f *switchd.Faults, _ int, delay time.Duration) { f.StallSets(delay) },
 		"drop-before-commit": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.DropBeforeCommit(times) },
