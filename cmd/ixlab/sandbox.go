@@ -96,6 +96,10 @@ func listenPrivately(path string) (net.Listener, error) {
 
 // introduce says what is there and what can be done with it.
 func introduce(w io.Writer, l *lab, socket string) error {
+	path, err := filepath.Abs(l.path)
+	if err != nil {
+		return err
+	}
 	text := fmt.Appendf(nil, "exchange  %s\n", l.exchange.URL())
 	for _, d := range l.config.Inventory.Devices {
 		text = fmt.Appendf(text, "switch    %s %s\n", d.Name, d.Address)
@@ -110,7 +114,7 @@ In another shell:
   curl --unix-socket %s http://lab/faults -d '{"on": "exchange", "kind": "truncated", "collection": "ports", "times": 1}'
 
 It runs until it is interrupted.
-`, l.path, socket)
-	_, err := w.Write(text)
+`, path, socket)
+	_, err = w.Write(text)
 	return err
 }
