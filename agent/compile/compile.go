@@ -150,6 +150,7 @@ func sooner(a, b time.Time) time.Time {
 func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
 	changed := make(map[*device]bool)
 	ids := slices.Sorted(maps.Keys(dirty))
+	everywhere := c.heldEverywhere(ids)
 	old, carried := make([]*unit, len(ids)), make([]*plan.Intent, len(ids))
 	for i, id := range ids {
 		if u := c.units[id]; u != nil {
@@ -181,12 +182,27 @@ func (c *Compiler) recompile(dirty map[ixapi.ID]bool) []string {
 			}
 		}
 	}
+	if !slices.Equal(everywhere, c.heldEverywhere(ids)) {
+		for _, d := range c.devices {
+			changed[d] = true
+		}
+	}
 	names := make([]string, 0, len(changed))
 	for d := range changed {
 		names = append(names, d.Name)
 	}
 	slices.Sort(names)
 	return names
+}
+
+// heldEverywhere returns the freezes of these connections that hold on every device.
+func (c *Compiler) heldEverywhere(ids []ixapi.ID) (out []plan.Freeze) {
+	for _, id := range ids {
+		if u := c.loose[id]; u != nil {
+			out = append(out, u.freezes...)
+		}
+	}
+	return out
 }
 
 // resettle settles a group and adds the devices on which it is another one now to changed.

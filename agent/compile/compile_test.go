@@ -407,7 +407,12 @@ func stories() []story {
 			n := r.config("QWNjb3VudDo0Mg==", "p2p_vc", "line", "conn/with spaces/and many more bytes than fit", dot1q(5))
 			n["consuming_account"] = "an account\nwith a line break"
 		}},
+		{"ports-redacted", "a connection that no longer shows its ports still has its end on the switch: its neighbours keep their tunnel to it", func(r records, _ *config.Config) {
+			delete(r.get(conns, "c3"), "ports")
+			r.get(ixapi.Ports, "b1")["connection"] = "c3"
+		}},
 		{"unreadable", "a record of wrong types is left as it is, the others go on", func(r records, _ *config.Config) {
+			r.get(ixapi.Ports, "b1")["connection"] = "c3"
 			r.get(configs, "n1")["capacity"] = "lots"
 			r.get(conns, "c3")["ports"] = "b1"
 		}},
@@ -526,6 +531,9 @@ func TestEveryIntentIsLegal(t *testing.T) {
 				if err := caps.Carry(o); err != nil {
 					t.Errorf("%s: %s: %s: %v", s.name, name, o.Key(), err)
 				}
+				if svc, ok := o.(*switchcfg.Service); ok && (svc.VNI != 0) != (len(svc.Peers) > 0) {
+					t.Errorf("%s: %s: %s has VNI %d and %d peers", s.name, name, o.Key(), svc.VNI, len(svc.Peers))
+				}
 			}
 		}
 	}
@@ -590,6 +598,30 @@ func TestIncrementEqualsAnew(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A freeze that holds on every switch reaches every switch at once: what it protects may be on any of them.
+func TestFreezeOfUnknownPlaceReachesEverySwitch(t *testing.T) {
+	from, to := exchange(), exchange()
+	for _, r := range []records{from, to} {
+		r.lan("lost", "nowhere", dot1q(9), "m1")["state"] = "decommissioned"
+	}
+	to.get(ixapi.NetworkServiceConfigs, "lost")["state"] = "error"
+	conf := testInventory(t)
+	c := New(&conf.Inventory, conf.Policy, NewAllocations(nil, time.Hour))
+	list, faults := from.decode(t)
+	c.Set(list, faults, now)
+	if got := c.Update(deltaOf(t, from, to), now); len(got) != len(conf.Inventory.Devices) {
+		t.Errorf("told %v", got)
+	}
+	for _, d := range conf.Inventory.Devices {
+		if in := c.Intent(d.Name); !slices.ContainsFunc(in.Frozen, func(f plan.Freeze) bool { return f.Record == "nsc:lost" }) {
+			t.Errorf("%s does not know of it", d.Name)
+		}
+	}
+	if got := c.Update(deltaOf(t, to, to), now); len(got) != 0 {
+		t.Errorf("told %v of nothing", got)
 	}
 }
 

@@ -355,7 +355,10 @@ func (g *group) service(in *draft, d *device) *switchcfg.Service {
 	case crosses && d.fabric == config.FabricVLAN && d.caps.VLANTags:
 		s.VLAN = g.vlan
 	case crosses && d.fabric == config.FabricVXLAN && d.caps.VXLAN:
-		s.VNI, s.Peers = g.vni, g.peers(d)
+		// A tunnel with nobody at its other end is none.
+		if s.Peers = g.peers(d); len(s.Peers) > 0 {
+			s.VNI = g.vni
+		}
 	}
 	return s
 }

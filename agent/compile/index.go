@@ -224,6 +224,9 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 		for _, c := range x.users(id) {
 			dirty[c] = true
 		}
+		if p := x.ports[id]; p != nil && p.Connection != "" {
+			dirty[p.Connection] = true // see portOf
+		}
 	}
 	connection := func(id ixapi.ID) {
 		dirty[id] = true
@@ -296,6 +299,9 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 	for i := range r.Ports {
 		forget(ixapi.Ports, r.Ports[i].ID)
 		portUsers(r.Ports[i].ID)
+		if c := r.Ports[i].Connection; c != "" {
+			dirty[c] = true
+		}
 	}
 	for i := range r.NetworkServices {
 		id := r.NetworkServices[i].ID
@@ -326,6 +332,17 @@ func (x *index) apply(d Delta) map[ixapi.ID]bool {
 		connection(r.Connections[i].ID)
 	}
 	return dirty
+}
+
+// portOf returns the port, of those the least by id, that says it is in a connection. It looks at all ports.
+func (x *index) portOf(connection ixapi.ID) *ixapi.Port {
+	var found *ixapi.Port
+	for _, p := range x.ports {
+		if p.Connection == connection && (found == nil || p.ID < found.ID) {
+			found = p
+		}
+	}
+	return found
 }
 
 // offers reports whether the offering of that id bears on n, by itself or through the service.

@@ -197,11 +197,20 @@ func (u *unit) hold(f ...plan.Freeze) { u.freezes = append(u.freezes, f...) }
 // locate finds the device and the parent as far as the record tells, without judging it.
 func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 	var first *config.Port
+	at := func(port *ixapi.Port) {
+		if at, ok := c.inv.Attachment(port); ok && u.device == nil {
+			u.device, first = c.devices[at.Device.Name], at.Port
+		}
+	}
 	for _, id := range conn.Ports {
 		if port := c.records.ports[id]; port != nil {
-			if at, ok := c.inv.Attachment(port); ok && u.device == nil {
-				u.device, first = c.devices[at.Device.Name], at.Port
-			}
+			at(port)
+		}
+	}
+	if u.device == nil && len(conn.Ports) == 0 {
+		// The ports may still say which connection they are in when the connection does not show its ports.
+		if port := c.records.portOf(conn.ID); port != nil {
+			at(port)
 		}
 	}
 	if u.device == nil {
