@@ -10,6 +10,6 @@
 // The Selection logic (6.4.14) binds the Aggregator to one partner, a system with a key. Links to another
 // partner stay out, and so do individual links, links looped back to the same Aggregator, and links whose
 // partner has not been heard. Among several partners the one with more links in synchronisation wins, then the
-// one with more links, then the one behind the port of better priority; a partner that frames are collected
-// from is kept.
+// one with more links, then the one behind the port of better priority. A partner that frames are collected
+// from is kept; one that does not get into synchronisation gives way, and all are tried in turn.
 package lacp

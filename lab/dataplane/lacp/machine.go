@@ -93,50 +93,53 @@ type Machine struct {
 	clock time.Duration // the sum of the steps forward of the time told; all timers are instants of it
 
 	bound   bool
-	lag     lag           // the partner the Aggregator is bound to, if bound
-	boundAt time.Duration // since when, or until when frames were collected from it
-	rebind  time.Duration // when a better partner takes its place, 0 for never
+	lag     lag                   // the partner the Aggregator is bound to, if bound
+	boundAt time.Duration         // since when, or until when frames were collected from it
+	rebind  time.Duration         // when patience with it ends, 0 for never
+	given   map[lag]time.Duration // the partners given up and when, of those that are still heard
 }
 
 // New returns a machine whose ports are down.
 func New(c Config) (*Machine, error) {
-	m := &Machine{}
+	m := &Machine{given: map[lag]time.Duration{}}
 	if err := m.Configure(c); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Configure replaces the configuration. A port whose own part is unchanged goes on as if nothing had happened,
-// unless the system, the key or whether the mode is [Static] changes; then all begin anew. A new port is down,
-// one that begins anew stays up or down. After an error, which joins all faults, nothing has changed.
+// Configure replaces the configuration. A new port is down. A port whose own part, system and key are unchanged
+// goes on as if nothing had happened. Any other is detached, which its partner is told, and negotiates anew with
+// what it knows of the partner (6.4.14.1); if the mode becomes or was [Static], it forgets the partner. After an
+// error, which joins all faults, nothing has changed.
 func (m *Machine) Configure(c Config) error {
 	if err := c.validate(); err != nil {
 		return fmt.Errorf("aggregator: %w", err)
 	}
 	c.Ports = slices.Clone(c.Ports)
 	slices.SortFunc(c.Ports, func(a, b PortConfig) int { return cmp.Compare(a.Number, b.Number) })
-	anew := m.conf.System != c.System || m.conf.Key != c.Key || (m.conf.Mode == Static) != (c.Mode == Static)
+	forget := (m.conf.Mode == Static) != (c.Mode == Static)
 
 	ports := make([]*port, len(c.Ports))
 	for i, pc := range c.Ports {
-		if pc.Key == 0 {
-			pc.Key = c.Key
-		}
 		p := m.port(pc.Number)
-		if p == nil || anew || p.PortConfig != pc {
-			p = newPort(c.System, pc, p)
+		if p == nil {
+			p = &port{ntt: true}
 		}
 		ports[i] = p
 	}
 	m.conf, m.ports = c, ports
-	for _, p := range m.ports {
-		was := p.actor.State
-		p.actor.State.set(Activity, c.Mode == Active)
-		p.actor.State.set(Timeout, c.Fast)
-		p.ntt = p.ntt || p.actor.State != was
-		if p.receive == rxInitialize {
+	for i, p := range m.ports {
+		was := p.actor
+		p.configure(&m.conf, c.Ports[i])
+		p.ntt = p.ntt || p.actor != was
+		changed := !p.actor.same(was, Aggregation)
+		switch {
+		case forget, p.receive == rxInitialize, changed && c.Mode == Static:
 			m.begin(p)
+		case changed:
+			p.selected = Unselected
+			p.partner.State.set(Synchronization, false)
 		}
 	}
 	m.settle()

@@ -116,6 +116,15 @@ func (n *network) set(w *wire, side int, up bool) {
 	n.tick(e.node)
 }
 
+// configure makes the machine of a node follow its configuration.
+func (n *network) configure(a *node) {
+	n.t.Helper()
+	if err := a.Configure(a.conf); err != nil {
+		n.t.Fatalf("%v", err)
+	}
+	n.tick(a)
+}
+
 func (n *network) local(a *node) time.Time { return time.Unix(1e9, 0).Add(n.now + a.clock) }
 
 // step sets the clock of a node; the timer it waits for runs on.

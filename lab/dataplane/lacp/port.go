@@ -1,6 +1,9 @@
 package lacp
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // ReceiveState is the state of a port's Receive machine (6.4.12).
 type ReceiveState uint8
@@ -158,18 +161,14 @@ type port struct {
 	free [burst]time.Duration // when each of the LACPDUs sent last no longer counts against the limit
 }
 
-// newPort returns a port in the place of old, which may be nil.
-func newPort(s System, c PortConfig, old *port) *port {
-	p := &port{
-		PortConfig: c,
-		actor:      Info{System: s, Key: c.Key, PortPriority: c.Priority, Port: c.Number},
-		ntt:        true,
-	}
-	p.actor.State.set(Aggregation, !c.Individual)
-	if old != nil {
-		p.up, p.free, p.counters = old.up, old.free, old.counters
-	}
-	return p
+// configure sets what the port says of itself.
+func (p *port) configure(c *Config, pc PortConfig) {
+	p.PortConfig = pc
+	p.actor.System, p.actor.Key = c.System, cmp.Or(pc.Key, c.Key)
+	p.actor.PortPriority, p.actor.Port = pc.Priority, pc.Number
+	p.actor.State.set(Activity, c.Mode == Active)
+	p.actor.State.set(Timeout, c.Fast)
+	p.actor.State.set(Aggregation, !pc.Individual)
 }
 
 func (p *port) state() PortState {

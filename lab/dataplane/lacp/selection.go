@@ -2,12 +2,13 @@ package lacp
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
 
-// How long the Aggregator stays attached to a partner that does not get into synchronisation while another one
-// is better. The two ends of a link wait for different times, so that one follows the other.
+// How long the Aggregator stays attached to a partner that does not get into synchronisation while there are
+// others. The two ends of a link wait for different times, so that one follows the other.
 const (
 	patienceBetter = 8 * time.Second // for the end with the better system identifier
 	patienceWorse  = 4 * time.Second
@@ -24,7 +25,7 @@ func (p *port) lag() lag { return lag{p.partner.System, p.partner.Key} }
 // aggregatable reports whether the link of p may join the Aggregator if it is bound to p's partner (6.4.14.1).
 func (m *Machine) aggregatable(p *port) bool {
 	looped := p.partner.System == m.conf.System && p.partner.Key == m.conf.Key
-	return p.Key == m.conf.Key && !looped &&
+	return p.actor.Key == m.conf.Key && !looped &&
 		p.actor.State.Has(Aggregation) && p.partner.State.Has(Aggregation) &&
 		(m.conf.Mode == Static || !p.actor.State.Has(Defaulted))
 }
@@ -87,10 +88,13 @@ func (m *Machine) compare(a, b *port) int {
 type candidate struct {
 	lag           lag
 	synced, links int
+	given         time.Duration // when it was given up for lack of synchronisation, 0 for not
 }
 
+// better reports whether to try c rather than d: more links in synchronisation, given up longer ago or not at
+// all, more links.
 func (c candidate) better(d candidate) bool {
-	return cmp.Or(cmp.Compare(c.synced, d.synced), cmp.Compare(c.links, d.links)) > 0
+	return cmp.Or(cmp.Compare(c.synced, d.synced), cmp.Compare(d.given, c.given), cmp.Compare(c.links, d.links)) > 0
 }
 
 // candidates returns the partners that are heard, the one behind the port of best priority first.
@@ -102,7 +106,7 @@ func (m *Machine) candidates() []candidate {
 		i := slices.IndexFunc(cs, func(c candidate) bool { return c.lag == p.lag() })
 		if i < 0 {
 			i = len(cs)
-			cs = append(cs, candidate{lag: p.lag()})
+			cs = append(cs, candidate{lag: p.lag(), given: m.given[p.lag()]})
 		}
 		cs[i].links++
 		if p.partner.State.Has(Synchronization) {
@@ -125,31 +129,48 @@ func (m *Machine) bind() {
 	}
 	if furthest >= MuxCollecting {
 		m.boundAt = m.clock
+		clear(m.given)
 		return
 	}
-	var present, best candidate
-	for _, c := range m.candidates() {
-		if m.bound && c.lag == m.lag {
-			present = c
-		}
-		if c.better(best) {
-			best = c
-		}
-	}
+	cs := m.candidates()
+	maps.DeleteFunc(m.given, func(l lag, _ time.Duration) bool {
+		return !slices.ContainsFunc(cs, func(c candidate) bool { return c.lag == l })
+	})
+	at := slices.IndexFunc(cs, func(c candidate) bool { return m.bound && c.lag == m.lag })
 	switch {
-	case best.links == 0:
-		m.bound = m.bound && member
-		if !m.bound {
-			m.lag = lag{}
+	case len(cs) == 0:
+		if !member {
+			m.bound, m.lag = false, lag{}
 		}
-	case !m.bound || present.links == 0:
-		m.bound, m.lag, m.boundAt = true, best.lag, m.clock
-	case !best.better(present):
-	case furthest == MuxAttached && m.clock < m.boundAt+m.patience():
+		return
+	case at < 0: // unbound, or the partner is not heard any more
+		m.bound, m.lag, m.boundAt = true, best(cs).lag, m.clock
+		return
+	case len(cs) == 1:
+		return
+	case m.clock < m.boundAt+m.patience():
 		m.rebind = m.boundAt + m.patience()
-	default:
-		m.lag, m.boundAt = best.lag, m.clock
+		if furthest == MuxAttached {
+			return
+		}
+	case cs[at].synced == 0:
+		cs[at].given = m.clock
+		m.given[m.lag] = m.clock
 	}
+	if c := best(cs); c.better(cs[at]) {
+		m.lag, m.boundAt, m.rebind = c.lag, m.clock, m.clock+m.patience()
+	}
+}
+
+// best returns the best of at least one candidate, the first of equals.
+func best(cs []candidate) candidate {
+	b := cs[0]
+	for _, c := range cs[1:] {
+		if c.better(b) {
+			b = c
+		}
+	}
+	return b
 }
 
 func (m *Machine) patience() time.Duration {
