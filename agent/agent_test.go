@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -368,7 +367,7 @@ func TestNumbersSurviveARestart(t *testing.T) {
 // One switch that cannot be reached holds up no other.
 func TestOneSwitchDownHoldsUpNoOther(t *testing.T) {
 	e := newExchange(t)
-	o := e.options("ports: [{id: \"23\"", fmt.Sprintf("ports: [{id: \"x\", interface: Ethernet1}]}\n    - {name: sw2, id: other, driver: memory, address: 192.0.2.2, credentials: none, mode: enforce, tunnel_address: 198.51.100.2, lags: {prefix: lag, range: 10-19}, ports: [{id: \"23\""))
+	o := e.options("ports: [{id: \"23\"", "ports: [{id: \"x\", interface: Ethernet1}]}\n    - {name: sw2, id: other, driver: memory, address: 192.0.2.2, credentials: none, mode: enforce, tunnel_address: 198.51.100.2, lags: {prefix: lag, range: 10-19}, ports: [{id: \"23\"")
 	// The guide's device is sw2 here, and sw1, which has no customers, is down.
 	o.Config.Inventory.Devices[0].ID, o.Config.Inventory.Devices[1].ID = o.Config.Inventory.Devices[1].ID, o.Config.Inventory.Devices[0].ID
 	spec := o.Drivers["memory"]
