@@ -155,6 +155,174 @@ func TestNoMoreThanThreePDUsInASecond(t *testing.T) {
 	}
 }
 
+// agreed are the flags of a partner that frames may be sent to.
+const agreed = lacp.Activity | lacp.Aggregation | lacp.Synchronization | lacp.Collecting
+
+func TestPartnerIsInSynchronisationOnlyOverThisPort(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		mode   lacp.Mode
+		change func(*lacp.LACPDU)
+		want   bool
+	}{
+		{"agreed", lacp.Passive, func(*lacp.LACPDU) {}, true},
+		{"not in sync", lacp.Active, func(p *lacp.LACPDU) { p.Actor.State &^= lacp.Synchronization }, false},
+		{"of another system", lacp.Active, func(p *lacp.LACPDU) { p.Partner.System = system(9) }, false},
+		{"of another key", lacp.Active, func(p *lacp.LACPDU) { p.Partner.Key++ }, false},
+		{"of another port", lacp.Active, func(p *lacp.LACPDU) { p.Partner.Port++ }, false},
+		{"of another priority", lacp.Active, func(p *lacp.LACPDU) { p.Partner.PortPriority++ }, false},
+		{"of an individual port", lacp.Active, func(p *lacp.LACPDU) { p.Partner.State &^= lacp.Aggregation }, false},
+		{"other flags do not matter", lacp.Active, func(p *lacp.LACPDU) { p.Partner.State |= lacp.Expired | lacp.Timeout }, true},
+		{"itself individual", lacp.Active, func(p *lacp.LACPDU) {
+			p.Actor.State &^= lacp.Aggregation
+			p.Partner = lacp.Info{State: lacp.Activity}
+		}, true},
+		{"nobody would go on sending", lacp.Passive, func(p *lacp.LACPDU) { p.Actor.State &^= lacp.Activity }, false},
+		{"this end would go on sending", lacp.Active, func(p *lacp.LACPDU) { p.Actor.State &^= lacp.Activity }, true},
+		{"it does not know that this end would", lacp.Active, func(p *lacp.LACPDU) {
+			p.Actor.State &^= lacp.Activity
+			p.Partner.State &^= lacp.Activity
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, _, _ := alone(t, lacp.Config{Mode: tt.mode})
+			s, _ := m.Port(1)
+			p := lacp.LACPDU{Actor: goldenPDU().Actor, Partner: s.Actor}
+			p.Actor.System, p.Actor.State = system(2), agreed
+			tt.change(&p)
+			m.Receive(time.Unix(1e9, 0), 1, p.Append(nil))
+			if s, _ := m.Port(1); s.Partner.State.Has(lacp.Synchronization) != tt.want {
+				t.Errorf("the partner is %v", s.Partner.State)
+			}
+		})
+	}
+}
+
+func TestOtherPortOfTheSamePartnerIsAttachedAnew(t *testing.T) {
+	m, tick, hear := alone(t, lacp.Config{Mode: lacp.Active})
+	hear(agreed)
+	tick(2 * time.Second)
+	hear(agreed)
+	s, _ := m.Port(1)
+	if !s.Distributing() {
+		t.Fatalf("got %+v", s)
+	}
+	p := lacp.LACPDU{Actor: s.Partner, Partner: s.Actor}
+	p.Actor.Port++
+	m.Receive(time.Unix(1e9, 0), 1, p.Append(nil))
+	if s, _ := m.Port(1); s.Mux != lacp.MuxWaiting || s.Actor.State.Has(lacp.Synchronization) {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestPartnerThatIsWrongOfThisPortIsToldAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*lacp.LACPDU)
+		want   int
+	}{
+		{"right", func(*lacp.LACPDU) {}, 0},
+		{"system", func(p *lacp.LACPDU) { p.Partner.System.Priority++ }, 1},
+		{"key", func(p *lacp.LACPDU) { p.Partner.Key++ }, 1},
+		{"activity", func(p *lacp.LACPDU) { p.Partner.State ^= lacp.Activity }, 1},
+		{"timeout", func(p *lacp.LACPDU) { p.Partner.State ^= lacp.Timeout }, 1},
+		{"sync", func(p *lacp.LACPDU) { p.Partner.State ^= lacp.Synchronization }, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, tick, hear := alone(t, lacp.Config{Mode: lacp.Active})
+			for range 2 {
+				hear(agreed)
+				tick(2 * time.Second)
+			}
+			s, _ := m.Port(1)
+			p := lacp.LACPDU{Actor: s.Partner, Partner: s.Actor}
+			tt.change(&p)
+			m.Receive(time.Unix(1e9+4, 0), 1, p.Append(nil))
+			if got := len(tick(0)); got != tt.want {
+				t.Errorf("%d PDUs", got)
+			}
+		})
+	}
+}
+
+func TestChangedTimeoutIsToldAtOnce(t *testing.T) {
+	m, tick, hear := alone(t, lacp.Config{Mode: lacp.Active})
+	hear(lacp.Activity)
+	tick(2 * time.Second)
+	tick(2 * time.Second)
+	c := lacp.Config{System: system(1), Key: 10, Mode: lacp.Active, Fast: true, Ports: []lacp.PortConfig{{Number: 1}}}
+	for i, want := range []int{1, 0} {
+		if err := m.Configure(c); err != nil {
+			t.Fatal(err)
+		}
+		got := tick(0)
+		if len(got) != want || want > 0 && !got[0].Actor.State.Has(lacp.Timeout) {
+			t.Errorf("configured %d times: %+v", i+1, got)
+		}
+	}
+}
+
+// puppets returns a machine whose ports lead to one system each, and a function that lets it hear them all and
+// a second go by; the ports in synced hear that their partner is in synchronisation.
+func puppets(t *testing.T, ports int) (*lacp.Machine, func(synced ...uint16) lacp.System) {
+	t.Helper()
+	c := lacp.Config{System: system(1), Key: 10, Mode: lacp.Active}
+	for i := range uint16(ports) {
+		c.Ports = append(c.Ports, lacp.PortConfig{Number: i + 1})
+	}
+	m, err := lacp.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1e9, 0)
+	for _, p := range c.Ports {
+		m.LinkUp(now, p.Number)
+	}
+	return m, func(synced ...uint16) lacp.System {
+		for _, p := range c.Ports {
+			s, _ := m.Port(p.Number)
+			pdu := lacp.LACPDU{Actor: lacp.Info{System: system(int(p.Number) + 1), Key: 1, Port: 1, State: lacp.Activity | lacp.Aggregation}, Partner: s.Actor}
+			if slices.Contains(synced, p.Number) {
+				pdu.Actor.State = agreed
+			}
+			m.Receive(now, p.Number, pdu.Append(nil))
+		}
+		m.Tick(now)
+		now = now.Add(time.Second)
+		return m.Aggregator().PartnerSystem
+	}
+}
+
+func TestSilentlyRefusingPartnersAreTriedInTurn(t *testing.T) {
+	_, second := puppets(t, 3)
+	tried := map[lacp.System]int{}
+	for range 48 {
+		tried[second()]++
+	}
+	want := map[lacp.System]int{system(2): 16, system(3): 16, system(4): 16}
+	if d := cmp.Diff(want, tried); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestAttachedPartnerHasTimeToAgree(t *testing.T) {
+	m, second := puppets(t, 2)
+	for range 3 {
+		second()
+	}
+	if s, _ := m.Port(1); s.Mux != lacp.MuxAttached {
+		t.Fatalf("got %+v", s)
+	}
+	for i := range 5 {
+		if got := second(2); got != system(2) {
+			t.Fatalf("gave way after %d seconds", i+3)
+		}
+	}
+	if got := second(2); got != system(3) {
+		t.Error("did not give way after 8 seconds")
+	}
+}
+
 func TestPassiveEndIsSilent(t *testing.T) {
 	n, a, b := pair(t, lacp.Config{Mode: lacp.Passive}, lacp.Config{Mode: lacp.Passive}, 2)
 	n.run(time.Hour)

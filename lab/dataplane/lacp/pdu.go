@@ -18,13 +18,13 @@ const PDUSize = 110
 const (
 	subtypeLACP   = 1
 	subtypeMarker = 2
-	subtypeLast   = 10 // the highest subtype that is not illegal, 57A.5
+	subtypeLast   = 10 // the highest subtype that is not illegal, table 57A-3
 
 	version = 1
 )
 
 // Address returns the group address that LACPDUs and Marker PDUs are sent to, Slow_Protocols_Multicast
-// (IEEE 802.1AX-2020 6.2.11.2).
+// (IEEE 802.3 57A.3).
 func Address() [6]byte { return [6]byte{0x01, 0x80, 0xc2, 0x00, 0x00, 0x02} }
 
 // AppendFrame appends to b the Ethernet frame that carries pdu from the station src.
@@ -110,7 +110,7 @@ type LACPDU struct {
 	MaxDelay uint16 // CollectorMaxDelay in tens of microseconds
 }
 
-// Offsets of the fields of a LACPDU, as figure 6-7 lays them out.
+// Offsets of the TLVs of a LACPDU and their lengths, as the figure in 6.4.2.3 lays them out.
 const (
 	tlvActor     = 2
 	tlvPartner   = 22
@@ -182,7 +182,7 @@ const (
 )
 
 // respond returns the Marker Response PDU to a Marker PDU: the same requester and transaction under another
-// TLV type (6.5.4.2). It reports false for a PDU that asks for no response.
+// TLV type (6.5.4). It reports false for a PDU that asks for no response.
 func respond(b []byte) ([]byte, bool, error) {
 	switch {
 	case len(b) < PDUSize:

@@ -51,10 +51,7 @@ func (m *Machine) expire(p *port) {
 	}
 	p.receive = RxDefaulted
 	p.currentWhile = 0
-	if !m.partnerDefault().same(p.partner, Aggregation) { // update_Default_Selected
-		p.selected = Unselected
-	}
-	m.recordDefault(p)
+	m.recordDefault(p) // and so the Selection logic does what update_Default_Selected would
 	p.actor.State.set(Expired, false)
 }
 
