@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,10 +85,33 @@ func (a *app) options() (agent.Options, error) {
 	return agent.Options{Config: c, Drivers: a.drivers, Log: log, Version: a.version}, nil
 }
 
-// quiet are options for a command that prints its answer: only warnings are logged beside it.
-func (a *app) quiet() (agent.Options, error) {
+// choice is what a person says of the plans to make.
+type choice struct {
+	devices []string // all if there are none
+	losses  []string // digests
+	deletes int      // below 0: the configured limits
+}
+
+func (c *choice) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVarP(&c.devices, "device", "d", nil, "only this switch (may be repeated)")
+	f.IntVar(&c.deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
+	f.StringSliceVar(&c.losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
+}
+
+// pass looks at the exchange for a command that prints its answer: only warnings are logged beside it.
+func (a *app) pass(ctx context.Context, c choice) (*agent.Pass, error) {
 	a.logLevel = max(a.logLevel, slog.LevelWarn)
-	return a.options()
+	o, err := a.options()
+	if err != nil {
+		return nil, err
+	}
+	o.Accept = c.losses
+	p, err := agent.NewPass(ctx, o)
+	if err == nil && c.deletes >= 0 {
+		p.AllowDeletes(c.deletes)
+	}
+	return p, err
 }
 
 // report writes an error with its hints, each fault of a configuration on a line of its own.

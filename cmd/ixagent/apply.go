@@ -25,8 +25,7 @@ type applied struct {
 }
 
 func (a *app) applyCmd() *cobra.Command {
-	var devices, losses []string
-	var deletes int
+	var c choice
 	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "apply [FILE]",
@@ -39,24 +38,16 @@ switch takes its change back by itself unless it is verified and confirmed in ti
   ixagent apply --device fra1-sw1 --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := a.quiet()
-			if err != nil {
-				return err
-			}
-			o.Accept = losses
-			p, err := agent.NewPass(cmd.Context(), o)
+			p, err := a.pass(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
 			defer p.Close()
-			if deletes >= 0 {
-				p.AllowDeletes(deletes)
-			}
 			var d *document
 			if len(args) == 1 {
-				d, err = load(p, args[0], devices)
+				d, err = load(p, args[0], c.devices)
 			} else {
-				d, err = plans(cmd.Context(), p, devices)
+				d, err = plans(cmd.Context(), p, c.devices)
 			}
 			if err != nil {
 				return err
@@ -95,9 +86,7 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
-	f.StringSliceVar(&losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
-	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
+	c.flags(cmd)
 	f.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&asJSON, "json", false, "print what was done as JSON")
 	return cmd

@@ -50,8 +50,7 @@ func (d *document) withheld() (n int) {
 }
 
 func (a *app) planCmd() *cobra.Command {
-	var devices, losses []string
-	var deletes int
+	var c choice
 	var member, out string
 	var native, asJSON, exit bool
 	cmd := &cobra.Command{
@@ -68,20 +67,12 @@ which records are not provisioned and why. Nothing is changed.`,
 			if member != "" && (out != "" || native) {
 				return errors.New("--member chooses what is shown, and does not go with --out or --native")
 			}
-			o, err := a.quiet()
-			if err != nil {
-				return err
-			}
-			o.Accept = losses
-			p, err := agent.NewPass(cmd.Context(), o)
+			p, err := a.pass(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
 			defer p.Close()
-			if deletes >= 0 {
-				p.AllowDeletes(deletes)
-			}
-			d, err := plans(cmd.Context(), p, devices)
+			d, err := plans(cmd.Context(), p, c.devices)
 			if err != nil {
 				return err
 			}
@@ -119,9 +110,7 @@ which records are not provisioned and why. Nothing is changed.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&deletes, "max-deletes", -1, "let up to so many objects be deleted on each switch, instead of the configured limits")
-	f.StringSliceVar(&losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
-	f.StringSliceVarP(&devices, "device", "d", nil, "only this switch (may be repeated)")
+	c.flags(cmd)
 	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
 	f.StringVarP(&out, "out", "o", "", "also write the plans to a file for ixagent apply")
 	f.BoolVar(&native, "native", false, "show exactly what would be sent to the switches")

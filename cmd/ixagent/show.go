@@ -44,11 +44,7 @@ func (a *app) showCmd() *cobra.Command {
 		sub := &cobra.Command{
 			Use: v.use, Short: v.short, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				o, err := a.quiet()
-				if err != nil {
-					return err
-				}
-				p, err := agent.NewPass(cmd.Context(), o)
+				p, err := a.pass(cmd.Context(), choice{deletes: -1})
 				if err != nil {
 					return err
 				}

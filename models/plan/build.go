@@ -40,7 +40,7 @@ type Input struct {
 func Build(in Input) Plan {
 	b := newBuilder(in)
 	b.collect()
-	p := Plan{Device: in.Device, Atomic: in.Traits.Atomic}
+	p := Plan{Device: in.Device, Atomic: in.Traits.Atomic, Changes: []Change{}}
 	if len(b.cands) == 0 {
 		return p
 	}
