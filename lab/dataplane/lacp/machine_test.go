@@ -92,6 +92,7 @@ func TestSilentPartnerTimesOut(t *testing.T) {
 				t.Errorf("got %+v", s)
 			}
 			hear(lacp.Activity | lacp.Aggregation)
+			hear(lacp.Activity | lacp.Aggregation)
 			if s, _ := m.Port(1); s.Counters.Timeouts != 2 || s.Receive != lacp.RxCurrent {
 				t.Errorf("heard again: %+v", s)
 			}
@@ -127,6 +128,27 @@ func TestPartnerSetsThePace(t *testing.T) {
 				t.Errorf("%d PDUs, want %d", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestPartnerThatWantsToHearMoreIsServedAtOnce(t *testing.T) {
+	_, tick, hear := alone(t, lacp.Config{Mode: lacp.Active})
+	hear(lacp.Activity)
+	for i, want := range []int{0, 0, 0, 1, 0} {
+		if i == 3 {
+			hear(lacp.Activity | lacp.Timeout)
+		}
+		if got := len(tick(0)); got != want {
+			t.Errorf("step %d: %d PDUs, want %d", i, got, want)
+		}
+		if got := len(tick(900 * time.Millisecond)); got != 0 {
+			t.Errorf("after step %d: %d PDUs", i, got)
+		}
+		if i == 3 {
+			if got := len(tick(100 * time.Millisecond)); got != 1 {
+				t.Errorf("after a second: %d PDUs", got)
+			}
+		}
 	}
 }
 

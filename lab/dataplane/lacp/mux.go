@@ -1,6 +1,6 @@
 package lacp
 
-// ready reports whether no port that is to be attached still waits for others (Ready, 6.4.14.1).
+// ready reports whether the wait of every port that is to be attached is over (Ready, 6.4.14.1).
 func (m *Machine) ready() bool {
 	for _, p := range m.ports {
 		if p.mux == MuxWaiting && p.selected == Selected && m.clock < p.waitWhile {
@@ -45,7 +45,7 @@ func (m *Machine) multiplex(p *port, ready, enough bool) bool {
 	case MuxWaiting:
 		if p.selected == Unselected {
 			p.mux = MuxDetached
-		} else if p.selected == Selected && ready && m.clock >= p.waitWhile {
+		} else if p.selected == Selected && ready {
 			p.mux = MuxAttached
 		}
 	case MuxAttached:

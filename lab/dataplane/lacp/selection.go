@@ -129,7 +129,6 @@ func (m *Machine) bind() {
 	}
 	if furthest >= MuxCollecting {
 		m.boundAt = m.clock
-		clear(m.given)
 		return
 	}
 	cs := m.candidates()
