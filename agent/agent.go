@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,8 @@ import (
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/agent/web"
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // Options are what an agent is made of.
@@ -158,14 +161,27 @@ func Run(ctx context.Context, o Options) error {
 	}
 	slots := semaphore.NewWeighted(int64(o.Config.Limits.Parallel))
 	workers := make(map[string]*reconcile.Worker, len(o.Config.Inventory.Devices))
+	limits := guard.All(guard.Limits(o.Config.Limits), guard.Tunnels(&o.Config.Inventory, func(device, service string) bool {
+		joined := workers[device].Status().Joined
+		return joined == nil || joined[service]
+	}))
+	applied := func() {
+		for _, w := range workers {
+			waits := func(x plan.Withheld) bool { return x.Reason == plan.Depends && x.Key.Kind == switchcfg.KindService }
+			if slices.ContainsFunc(w.Status().Plan.Withheld, waits) {
+				w.Trigger() // what it waits for may have happened
+			}
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
-		w := &reconcile.Worker{
-			Device: d, Open: p.open(d, slots), Guard: guard.Limits(o.Config.Limits), Window: o.Config.Limits.ConfirmWindow,
-			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log,
+		workers[d.Name] = &reconcile.Worker{
+			Device: d, Open: p.open(d, slots), Guard: limits, Window: o.Config.Limits.ConfirmWindow,
+			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Applied: applied,
 		}
-		workers[d.Name] = w
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
+	}
+	for _, w := range workers {
 		g.Go(func() error { w.Run(ctx); return nil })
 	}
 	o.Registerer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -339,6 +339,101 @@ func TestLimitHoldsUntilAPersonApplies(t *testing.T) {
 	}
 }
 
+// secondSwitch puts a switch sw2 into the exchange, with one member on the peering LAN, and returns what makes the
+// configuration know it.
+func (e *exchange) secondSwitch() (edit []string) {
+	first := func(list string, change map[string]any) {
+		e.edit(list, func(all []map[string]any) []map[string]any {
+			x := map[string]any{}
+			for k, v := range all[0] {
+				x[k] = v
+			}
+			for k, v := range change {
+				x[k] = v
+			}
+			return append(all, x)
+		})
+	}
+	first("devices", map[string]any{"id": "dev2", "name": "sw2"})
+	first("ports", map[string]any{"id": "far", "device": "dev2", "connection": "far", "name": "far"})
+	first("connections", map[string]any{"id": "far", "mode": "standalone", "lacp_timeout": nil, "ports": []string{"far"}})
+	first("network-service-configs", map[string]any{"id": "far", "connection": "far"})
+	const last = `{id: "5", interface: Ethernet5}]}`
+	return []string{last, last + `
+    - {name: sw2, id: dev2, driver: memory, address: 192.0.2.2, credentials: none, mode: enforce, tunnel_address: 198.51.100.2,
+       lags: {prefix: lag, range: 10-19}, ports: [{id: far, interface: Ethernet1}]}`}
+}
+
+func (e *exchange) peers(device string) int {
+	s, _ := e.sw(device).State()[switchcfg.Key{Kind: switchcfg.KindService, Name: "peering"}].(*switchcfg.Service)
+	if s == nil {
+		return 0
+	}
+	return len(s.Peers)
+}
+
+// A switch whose deletions wait for a person is not cut off from the others meanwhile, and once they are made the
+// tunnel to it goes.
+func TestSwitchThatWaitsIsNotCutOff(t *testing.T) {
+	e := newExchange(t)
+	edit := e.secondSwitch()
+	pass := func(deletes int) {
+		t.Helper()
+		p, err := NewPass(t.Context(), e.options(edit...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if deletes > 0 {
+			p.AllowDeletes(deletes)
+		}
+		for _, d := range p.Devices() {
+			pl, err := p.Plan(t.Context(), d)
+			if err == nil {
+				_, err = p.Apply(t.Context(), pl)
+			}
+			if err != nil {
+				t.Fatalf("%v\n%s", err, pl.AppendText(nil))
+			}
+		}
+	}
+	want := func(when string, near, far int) {
+		t.Helper()
+		if n, f := e.peers("sw1"), e.peers("sw2"); n != near || f != far {
+			t.Errorf("%s: sw1 has %d tunnels and sw2 %d, want %d and %d", when, n, f, near, far)
+		}
+	}
+	pass(0)
+	want("at first", 1, 1)
+	for _, list := range []string{"connections", "network-service-configs"} {
+		e.edit(list, func(all []map[string]any) []map[string]any {
+			all[len(all)-1]["state"] = "decommissioned"
+			return all
+		})
+	}
+	pass(0)
+	want("while sw2 waits", 1, 1)
+	pass(10)
+	want("when sw2 was let go on", 1, 0)
+	pass(0)
+	want("after that", 0, 0)
+}
+
+// The daemon does the same by itself where nothing has to wait.
+func TestTunnelGoesAfterTheLastCircuitAtItsFarEnd(t *testing.T) {
+	e := newExchange(t)
+	edit := append(e.secondSwitch(), "max_deletes: 2", "max_deletes: 10")
+	e.run(e.options(edit...))
+	eventually(t, "a tunnel between the two", func() bool { return e.peers("sw1") == 1 && e.peers("sw2") == 1 })
+	for _, list := range []string{"connections", "network-service-configs"} {
+		e.edit(list, func(all []map[string]any) []map[string]any {
+			all[len(all)-1]["state"] = "decommissioned"
+			return all
+		})
+	}
+	eventually(t, "none", func() bool { return e.peers("sw1") == 0 && len(e.sw("sw2").State()) == 0 })
+}
+
 // A number that was shown in a plan is the number that is applied, also by another process after a restart.
 func TestNumbersSurviveARestart(t *testing.T) {
 	e := newExchange(t)

@@ -98,18 +98,27 @@ func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.Stat
 	return state, err
 }
 
-// Plan observes a switch and returns the plan that brings it to its intent.
+// Plan observes a switch and returns the plan that brings it to its intent. Where the plan takes down a tunnel, the
+// switch at its far end is looked at too.
 func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 	observed, err := p.Observe(ctx, device)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return p.worker(device).Plan(observed, p.compiler.Intent(device)), nil
-}
-
-func (p *Pass) worker(device string) *reconcile.Worker {
+	far := make(map[string]map[string]bool) // services joined, by device; nil for one that could not be observed
+	remains := func(device, service string) bool {
+		joined, known := far[device]
+		if !known {
+			if state, err := p.Observe(ctx, device); err == nil {
+				joined = guard.Joined(state)
+			}
+			far[device] = joined
+		}
+		return joined == nil || joined[service]
+	}
 	d, _ := p.Config.Inventory.Device(device)
-	return &reconcile.Worker{Device: d, Guard: p.guard}
+	w := reconcile.Worker{Device: d, Guard: guard.All(p.guard, guard.Tunnels(&p.Config.Inventory, remains))}
+	return w.Plan(observed, p.compiler.Intent(device)), nil
 }
 
 // Native returns what would be sent to the switch for a plan, exactly, as text.

@@ -60,6 +60,9 @@ func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if out.Digest, err = p.Digest(); err != nil {
 		return out, err
 	}
+	if len(p.Changes) == 0 {
+		return out, nil
+	}
 	native, err := t.run(ctx, p, &out)
 	out.Took = time.Since(start)
 	if err == nil {
@@ -122,7 +125,7 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 		}
 		return plan.Prove(before, p)
 	})
-	if err != nil || len(p.Changes) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	// From here on the switch is brought to one of two states, also when the agent is told to stop.

@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/drivers"
@@ -31,6 +32,7 @@ type Worker struct {
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
+	Applied func() // called after each transaction that succeeded; may be nil
 
 	mu      sync.Mutex
 	intent  *plan.Intent
@@ -41,11 +43,12 @@ type Worker struct {
 
 // Status is how a switch fares.
 type Status struct {
-	Time    time.Time // end of the last pass; zero before there is one
-	Err     error     // why it did not succeed
-	Plan    plan.Plan // of the last pass that got so far: what is left to do after it
-	Drift   bool      // the plan undoes what somebody else changed
-	Outcome *Outcome  // of the last transaction
+	Time    time.Time       // end of the last pass; zero before there is one
+	Err     error           // why it did not succeed
+	Plan    plan.Plan       // of the last pass that got so far: what is left to do after it
+	Drift   bool            // the plan undoes what somebody else changed
+	Outcome *Outcome        // of the last transaction
+	Joined  map[string]bool // services with circuits on the switch when it was last observed; nil before that
 }
 
 func (w *Worker) wake() chan struct{} {
@@ -179,6 +182,8 @@ func (w *Worker) pass(ctx context.Context, s *session, in *plan.Intent) error {
 	w.Metrics.Pass(w.Device.Name, result(out, err, status.Plan), time.Since(start))
 	if err != nil {
 		w.Log.Error("pass did not succeed", "device", w.Device.Name, "driver", w.Device.Driver, "fault", string(drivers.FaultOf(err)), "err", err)
+	} else if out != nil && w.Applied != nil {
+		w.Applied()
 	}
 	return err
 }
@@ -207,6 +212,7 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 	if err != nil {
 		return nil, err
 	}
+	status.Joined = guard.Joined(observed)
 	p := w.Plan(observed, in)
 	status.Plan, status.Drift = p, s.settled == in && len(p.Changes) > 0
 	w.Metrics.Observed(w.Device.Name, p)
@@ -237,6 +243,7 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 	if observed, err = s.driver.Observe(ctx); err != nil {
 		return &out, err
 	}
+	status.Joined = guard.Joined(observed)
 	status.Plan = w.Plan(observed, in)
 	w.Metrics.Observed(w.Device.Name, status.Plan)
 	w.Metrics.Drift(w.Device.Name, 0)
