@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -311,12 +312,12 @@ func TestUnreachableSwitchIsTriedLessAndLessOften(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), nil)
 		w, _ := worker(t, sw, config.Enforce, true)
-		var dials []time.Time
+		var dials atomic.Int32
+		var up atomic.Bool
 		open := w.Open
-		down := true
 		w.Open = func(ctx context.Context) (drivers.Driver, error) {
-			dials = append(dials, time.Now())
-			if down {
+			dials.Add(1)
+			if !up.Load() {
 				return nil, &drivers.Error{Device: "sw1", Op: "dial", Fault: drivers.Transient, Err: errors.New("connection refused")}
 			}
 			return open(ctx)
@@ -325,13 +326,13 @@ func TestUnreachableSwitchIsTriedLessAndLessOften(t *testing.T) {
 		w.SetIntent(intent(10))
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if n := len(dials); n < 10 || n > 60 {
+		if n := dials.Load(); n < 10 || n > 60 {
 			t.Errorf("%d attempts in an hour", n)
 		}
 		if st := w.Status(); drivers.FaultOf(st.Err) != drivers.Transient {
 			t.Errorf("%+v", st)
 		}
-		down = false
+		up.Store(true)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if !sw.State().Equal(intent(10).State) {
@@ -363,13 +364,13 @@ func TestTriggersAmountToOne(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), intent(10).State)
 		w, _ := worker(t, sw, config.Enforce, true)
-		passes := 0
+		var passes atomic.Int32
 		open := w.Open
 		w.Open = func(ctx context.Context) (drivers.Driver, error) {
 			d, err := open(ctx)
 			return drivers.Observed(d, slog.New(slog.DiscardHandler), func(op string, _ time.Duration, _ drivers.Fault) {
 				if op == "observe" {
-					passes++
+					passes.Add(1)
 				}
 			}), err
 		}
@@ -379,8 +380,8 @@ func TestTriggersAmountToOne(t *testing.T) {
 		}
 		start(w)
 		synctest.Wait()
-		if passes != 1 {
-			t.Errorf("%d passes", passes)
+		if n := passes.Load(); n != 1 {
+			t.Errorf("%d passes", n)
 		}
 	})
 }
