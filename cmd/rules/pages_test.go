@@ -109,7 +109,7 @@ func receiver(d *ast.FuncDecl) string {
 }
 
 // private is what only one machine or one network knows.
-var private = regexp.MustCompile(`(^|[^\w./-])/(work|root|Users/\w+|home/\w+)/|(://|@)[\w.-]+\.(internal|corp|intranet|lan|local|home)\b`)
+var private = regexp.MustCompile(`(^|[^\w./-])/(root|Users/\w+|home/\w+)/|(://|@)[\w.-]+\.(internal|corp|intranet|lan|local|home)\b`)
 
 func nothingKnowsWhereItWasBuilt(r *repo) []finding {
 	var all []finding
