@@ -82,7 +82,6 @@ const (
 	TagCapacityLimit       Tag = "capacity_above_limit"
 	TagCapacityBounds      Tag = "capacity_out_of_bounds"
 	TagCapacityUnenforced  Tag = "capacity_not_enforceable"
-	TagCapacityOversold    Tag = "capacity_oversold"
 	TagRoleUnknown         Tag = "role_unknown"
 	TagMACsMissing         Tag = "macs_missing"
 	TagMACUnknown          Tag = "mac_unknown"
@@ -100,7 +99,6 @@ const (
 	TagHandover            Tag = "handover_out_of_range"
 	TagCloudVLANMissing    Tag = "cloud_vlan_missing"
 	TagUnits               Tag = "units_exhausted"
-	TagCircuits            Tag = "circuits_exhausted"
 )
 
 const (

@@ -68,9 +68,8 @@ func (s *Source) Client() (ixapi.Options, error) {
 	if s.Auth != nil {
 		key, err := s.Auth.Key.Resolve()
 		faults.add(err)
-		text, err := s.Auth.Secret.Resolve()
+		word, err := s.Auth.Secret.Resolve()
 		faults.add(err)
-		word := ixapi.NewSecret(text.Reveal())
 		switch s.Auth.Type {
 		case AuthToken:
 			o.Auth = ixapi.TokenLogin{Key: key.Reveal(), Secret: word}

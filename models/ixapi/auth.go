@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/ixagent/ixagent/models/secret"
 )
 
 // Auth is a way to prove who asks: TokenLogin, ClientCredentials or StaticToken.
@@ -24,7 +26,7 @@ type Auth interface {
 // /auth/refresh before they expire.
 type TokenLogin struct {
 	Key    string
-	Secret Secret
+	Secret secret.Text
 }
 
 // ClientCredentials obtains tokens by the OAuth2 client credentials grant (RFC
@@ -32,12 +34,12 @@ type TokenLogin struct {
 type ClientCredentials struct {
 	TokenURL string
 	ID       string
-	Secret   Secret
+	Secret   secret.Text
 	Scopes   []string
 }
 
 // StaticToken is a bearer token obtained elsewhere.
-type StaticToken struct{ Token Secret }
+type StaticToken struct{ Token secret.Text }
 
 // session holds the tokens of a client. Who has taken its turn may use the rest.
 type session struct {

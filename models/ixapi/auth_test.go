@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ixagent/ixagent/models/secret"
 )
 
 // tokenServer is the authentication of an exchange that counts what it grants.
@@ -66,7 +68,7 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var testLogin = TokenLogin{Key: "key-1", Secret: NewSecret("secret-1")}
+var testLogin = TokenLogin{Key: "key-1", Secret: secret.New("secret-1")}
 
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +147,7 @@ func TestTokenRefusedAsExpiredIsRenewedOnce(t *testing.T) {
 
 func TestWrongCredentialsAreNotRepeated(t *testing.T) {
 	s := &tokenServer{t: t, lifetime: time.Hour}
-	c, log := newTestClient(t, s.ServeHTTP, Options{Auth: TokenLogin{Key: "key-1", Secret: NewSecret("wrong-secret")}, PageSize: -1})
+	c, log := newTestClient(t, s.ServeHTTP, Options{Auth: TokenLogin{Key: "key-1", Secret: secret.New("wrong-secret")}, PageSize: -1})
 	_, err := c.List(t.Context(), Ports, nil)
 	if !errors.Is(err, ErrUnauthenticated) || s.list != 0 {
 		t.Errorf("after %d lists: %v", s.list, err)
@@ -171,7 +173,7 @@ func TestClientCredentials(t *testing.T) {
 				t.Errorf("authorization %q, want %q", r.Header.Get("Authorization"), want)
 			}
 			fmt.Fprint(w, "[]")
-		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: NewSecret("s3cret")}})
+		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: secret.New("s3cret")}})
 		for range 20 {
 			if _, err := c.List(t.Context(), Ports, nil); err != nil {
 				t.Fatal(err)
@@ -201,7 +203,7 @@ func TestRefusedClientCredentials(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(answer.status)
 			fmt.Fprint(w, answer.body)
-		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: NewSecret("s3cret")}})
+		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: secret.New("s3cret")}})
 		_, err := c.List(t.Context(), Ports, nil)
 		if !errors.Is(err, answer.want) {
 			t.Errorf("%d %s: %v", answer.status, answer.body, err)
@@ -225,7 +227,7 @@ func TestUnavailableTokenEndpointIsAskedAgain(t *testing.T) {
 			}
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, `{"access_token":"a","token_type":"Bearer"}`)
-		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: NewSecret("s3cret")}})
+		}, Options{PageSize: -1, Auth: ClientCredentials{TokenURL: "https://login.example/oauth/token", ID: "agent", Secret: secret.New("s3cret")}})
 		if _, err := c.List(t.Context(), Ports, nil); err != nil {
 			t.Error(err)
 		}
@@ -240,7 +242,7 @@ func TestStaticTokenIsSentAsItIs(t *testing.T) {
 			t.Errorf("authorization %q", r.Header.Get("Authorization"))
 		}
 		problem(w, http.StatusUnauthorized, "signature-expired")
-	}, Options{PageSize: -1, Auth: StaticToken{NewSecret("fixed-token")}})
+	}, Options{PageSize: -1, Auth: StaticToken{secret.New("fixed-token")}})
 	_, err := c.List(t.Context(), Ports, nil)
 	if !errors.Is(err, ErrSignatureExpired) || requests != 1 {
 		t.Errorf("after %d requests: %v", requests, err)
@@ -296,20 +298,20 @@ func TestTokenLifetime(t *testing.T) {
 }
 
 func TestSecretNeverShows(t *testing.T) {
-	options := Options{Auth: TokenLogin{Key: "k", Secret: NewSecret("hunter2")}}
-	type hidden struct{ inner Secret }
+	options := Options{Auth: TokenLogin{Key: "k", Secret: secret.New("hunter2")}}
+	type hidden struct{ inner secret.Text }
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("login", "secret", NewSecret("hunter2"), "options", options)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("login", "secret", secret.New("hunter2"), "options", options)
 	text, err := json.Marshal(options.Auth)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := log.String() + string(text)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%U", "%p"} {
-		all += fmt.Sprintf(verb, NewSecret("hunter2")) + fmt.Sprintf(verb, options) + fmt.Sprintf(verb, hidden{NewSecret("hunter2")})
+		all += fmt.Sprintf(verb, secret.New("hunter2")) + fmt.Sprintf(verb, options) + fmt.Sprintf(verb, hidden{secret.New("hunter2")})
 	}
 	noSecrets(t, all, "hunter2", "68756e74657232", "68756E74657232")
-	if NewSecret("hunter2").Reveal() != "hunter2" || (Secret{}).Reveal() != "" {
+	if secret.New("hunter2").Reveal() != "hunter2" || (secret.Text{}).Reveal() != "" {
 		t.Error("a secret does not reveal what it holds")
 	}
 }
@@ -342,7 +344,7 @@ func TestCredentialsNeedTLS(t *testing.T) {
 	if _, err := New(Options{BaseURL: "http://ix.example/api/v2", Auth: testLogin, AllowPlaintext: true}); err != nil {
 		t.Errorf("when permitted: %v", err)
 	}
-	if _, err := New(Options{BaseURL: "https://ix.example", Auth: ClientCredentials{TokenURL: "http://login.example", ID: "a", Secret: NewSecret("b")}}); err == nil {
+	if _, err := New(Options{BaseURL: "https://ix.example", Auth: ClientCredentials{TokenURL: "http://login.example", ID: "a", Secret: secret.New("b")}}); err == nil {
 		t.Error("client credentials would be sent over plain http")
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ixagent/ixagent/models/secret"
 )
 
 func TestRetryAfterIsHonoured(t *testing.T) {
@@ -234,7 +236,7 @@ func TestCancelledReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newTestClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
-		}, Options{PageSize: -1, Auth: StaticToken{NewSecret("x")}})
+		}, Options{PageSize: -1, Auth: StaticToken{secret.New("x")}})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if _, err := c.List(ctx, Ports, nil); !errors.Is(err, context.DeadlineExceeded) {
@@ -263,7 +265,7 @@ func TestRedirectToAnotherHostDropsCredentials(t *testing.T) {
 					t.Errorf("credentials sent: %t", sent)
 				}
 				fmt.Fprint(w, "[]")
-			}, Options{PageSize: -1, Auth: StaticToken{NewSecret("x")}})
+			}, Options{PageSize: -1, Auth: StaticToken{secret.New("x")}})
 			if _, err := c.List(t.Context(), Ports, nil); err != nil {
 				t.Error(err)
 			}
@@ -277,9 +279,9 @@ func TestUnsafeRedirectIsRefused(t *testing.T) {
 		target string
 	}{
 		"login to another host":   {testLogin, "https://evil.example/"},
-		"grant to another host":   {ClientCredentials{TokenURL: "https://login.example/", ID: "a", Secret: NewSecret("b")}, "https://evil.example/"},
-		"list to plain http":      {StaticToken{NewSecret("x")}, "http://ix.example/api/v2/ports"},
-		"list round and round":    {StaticToken{NewSecret("x")}, "https://ix.example/round"},
+		"grant to another host":   {ClientCredentials{TokenURL: "https://login.example/", ID: "a", Secret: secret.New("b")}, "https://evil.example/"},
+		"list to plain http":      {StaticToken{secret.New("x")}, "http://ix.example/api/v2/ports"},
+		"list round and round":    {StaticToken{secret.New("x")}, "https://ix.example/round"},
 		"unauthenticated to http": {nil, "http://ix.example/api/v2/ports"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,9 +13,10 @@ func TestSecretNeverShowsItself(t *testing.T) {
 		User     string
 		Password Text
 		Nested   *Text
+		hidden   Text
 	}
 	s := New("hunter2")
-	c := credentials{"admin", s, &s}
+	c := credentials{"admin", s, &s, s}
 	j, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
