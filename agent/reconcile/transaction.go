@@ -35,6 +35,8 @@ type Outcome struct {
 	Phases    []Phase       `json:"phases"`
 	Warnings  []string      `json:"warnings,omitempty"` // the switch's remarks
 	Took      time.Duration `json:"took"`               // in nanoseconds
+
+	after switchcfg.State // as it was verified; nil if it was not
 }
 
 // Phase is one part of a transaction.
@@ -163,6 +165,7 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 		}
 		switch after.Digest() {
 		case p.Target:
+			out.after = after
 			return nil
 		case p.Basis:
 			return t.fail(p, drivers.Rejected, errors.New("the switch accepted the change and did not make it"))

@@ -240,11 +240,9 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 		return &out, err
 	}
 	w.Log.Info("plan applied", "device", w.Device.Name, "plan", out.Digest[:12], "changes", out.Changes, "drift", status.Drift, "duration", out.Took)
-	if observed, err = s.driver.Observe(ctx); err != nil {
-		return &out, err
-	}
-	status.Joined = guard.Joined(observed)
-	status.Plan = w.Plan(observed, in)
+	status.Joined = guard.Joined(out.after)
+	status.Plan = w.Plan(out.after, in)
+	out.after = nil // the outcome is kept, the whole of a switch need not be
 	w.Metrics.Observed(w.Device.Name, status.Plan)
 	w.Metrics.Drift(w.Device.Name, 0)
 	if len(status.Plan.Changes) > 0 {
