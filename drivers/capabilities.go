@@ -42,7 +42,6 @@ type Limits struct {
 	MaxUnit    uint32 // greatest subinterface number
 	LAGMembers int
 	MaxMTU     uint16
-	Circuits   int // in all
 	FilterMACs int // entries of one filter
 }
 

@@ -233,7 +233,6 @@ type Override struct {
 	MaxUnit        *uint32                 `yaml:"max_unit"`                                                   // greatest subinterface number; 0 for no limit
 	MaxLAGMembers  *int                    `yaml:"max_lag_members" jsonschema:"minimum=0"`                     // ports of one LAG; 0 for no limit
 	MaxMTU         *uint16                 `yaml:"max_mtu"`                                                    // octets; 0 for no limit
-	MaxCircuits    *int                    `yaml:"max_circuits" jsonschema:"minimum=0"`                        // on the device; 0 for no limit
 	MaxFilterMACs  *int                    `yaml:"max_filter_macs" jsonschema:"minimum=0"`                     // addresses in one filter; 0 for no limit
 }
 

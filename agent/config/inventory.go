@@ -127,7 +127,6 @@ func (o *Override) apply(c drivers.Capabilities) drivers.Capabilities {
 	set(&c.Limits.MaxUnit, o.MaxUnit)
 	set(&c.Limits.LAGMembers, o.MaxLAGMembers)
 	set(&c.Limits.MaxMTU, o.MaxMTU)
-	set(&c.Limits.Circuits, o.MaxCircuits)
 	set(&c.Limits.FilterMACs, o.MaxFilterMACs)
 	return c
 }
