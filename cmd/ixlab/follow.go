@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -10,11 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/openconfig/gnmi/proto/gnmi_ext"
-	"google.golang.org/grpc/codes"
-
 	"github.com/ixagent/ixagent/agent"
-	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/agent/web"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -72,7 +70,7 @@ func (d *demo) watch(ctx context.Context, url string) error {
 		return errors.New("the data set has nothing that could be changed")
 	}
 	for _, e := range edits {
-		if err := d.try(ctx, e); err != nil {
+		if err := d.try(ctx, url, e); err != nil {
 			return err
 		}
 	}
@@ -88,8 +86,9 @@ func (d *demo) watch(ctx context.Context, url string) error {
 	return nil
 }
 
-// try makes an edit at the exchange and waits until the switch has it confirmed.
-func (d *demo) try(ctx context.Context, e edit) error {
+// try makes an edit at the exchange and waits until the switch has it confirmed: until a pass of the daemon that ended
+// after the switch was seen to change has left nothing to do.
+func (d *demo) try(ctx context.Context, url string, e edit) error {
 	before, err := d.pass.Observe(ctx, e.device)
 	if err != nil {
 		return err
@@ -98,13 +97,20 @@ func (d *demo) try(ctx context.Context, e edit) error {
 	if err := d.lab.patch(string(e.collection), e.id, map[string]any{e.field: e.value}); err != nil {
 		return err
 	}
-	device := d.lab.switches[e.device]
-	if err := d.until(ctx, e.device+" did not follow: "+e.text, func() bool { return confirmed(device, start) }); err != nil {
+	after, changed := before, time.Time{}
+	if err := d.until(ctx, e.device+" did not follow: "+e.text, func() bool {
+		if changed.IsZero() {
+			if after, err = d.pass.Observe(ctx, e.device); err == nil && !after.Equal(before) {
+				changed = time.Now()
+			}
+			return false
+		}
+		return done(ctx, url, e.device, changed)
+	}); err != nil {
 		return err
 	}
 	took := time.Since(start)
-	after, err := d.pass.Observe(ctx, e.device)
-	if err != nil {
+	if after, err = d.pass.Observe(ctx, e.device); err != nil {
 		return err
 	}
 	d.report.Edits = append(d.report.Edits, editReport{e.text, e.device, took.Seconds()})
@@ -115,12 +121,12 @@ func (d *demo) try(ctx context.Context, e edit) error {
 }
 
 // until waits for something, as long as ctx and patience last.
-func (d *demo) until(ctx context.Context, complaint string, done func() bool) error {
+func (d *demo) until(ctx context.Context, complaint string, met func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s within %v", complaint, patience))
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !done() {
+	for !met() {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -131,25 +137,35 @@ func (d *demo) until(ctx context.Context, complaint string, done func() bool) er
 }
 
 func ready(ctx context.Context, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/-/ready", nil)
+	return get(ctx, url+"/-/ready", nil) == nil
+}
+
+// done reports whether a pass over a device has ended well after an instant.
+func done(ctx context.Context, url, device string, after time.Time) bool {
+	var s web.Status
+	return get(ctx, url+"/api/v1/status", &s) == nil && slices.ContainsFunc(s.Devices, func(d web.Device) bool {
+		return d.Name == device && d.LastPass.After(after) && d.Error == "" && d.PlanDigest == ""
+	})
+}
+
+// get reads a page, and the JSON of it into what v points to unless v is nil.
+func get(ctx context.Context, url string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return err
 	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
-}
-
-// confirmed reports whether a switch has confirmed a commit since an instant.
-func confirmed(s *switchd.Switch, since time.Time) bool {
-	return slices.ContainsFunc(s.Log(), func(r switchd.Record) bool {
-		return r.Time.After(since) && r.Code == codes.OK && slices.ContainsFunc(r.Request.GetExtension(), func(x *gnmi_ext.Extension) bool {
-			return x.GetCommit().GetConfirm() != nil
-		})
-	})
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	if v == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(v)
 }
 
 // edits returns a new MAC address for a member of a peering LAN and, where one is in test, its admission to the LAN.
