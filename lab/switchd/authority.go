@@ -1,6 +1,7 @@
 package switchd
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,7 +19,7 @@ import (
 // are good for ten years from an hour ago.
 type Authority struct {
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.Signer
 }
 
 const validity = 10 * 365 * 24 * time.Hour
@@ -33,8 +34,13 @@ func NewAuthority() (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	return selfSigned(t, key)
+}
+
+// selfSigned makes the authority that a template describes.
+func selfSigned(t *x509.Certificate, key crypto.Signer) (*Authority, error) {
 	t.IsCA, t.BasicConstraintsValid, t.KeyUsage = true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		return nil, fmt.Errorf("authority certificate: %w", err)
 	}
