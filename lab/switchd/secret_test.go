@@ -2,10 +2,9 @@ package switchd_test
 
 import (
 	"bytes"
-	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -42,17 +41,13 @@ func TestSecretGivesEverybodyTheSameAuthority(t *testing.T) {
 		who  *switchd.Authority
 		good bool
 	}{{two, true}, {other, false}} {
-		a, b := net.Pipe()
-		server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{cert}})
-		done := make(chan error, 1)
-		go func() { done <- server.Handshake() }()
-		err := tls.Client(b, &tls.Config{RootCAs: tc.who.Pool(), ServerName: "sw1"}).Handshake()
-		if (err == nil) != tc.good {
-			t.Errorf("handshake: %v", err)
+		leaf, err := x509.ParseCertificate(cert.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
 		}
-		a.Close()
-		b.Close()
-		<-done
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: tc.who.Pool(), DNSName: "sw1"}); (err == nil) != tc.good {
+			t.Errorf("verification: %v", err)
+		}
 	}
 }
 
