@@ -1,0 +1,110 @@
+package wire_test
+
+import (
+	"fmt"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
+	"github.com/ixagent/ixagent/lab/namespace"
+	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
+)
+
+// pair returns the wires at the two ends of a veth.
+func pair(t testing.TB) (a, b *wire.Wire) {
+	t.Helper()
+	left, right := namespacetest.New(t), namespacetest.New(t)
+	if err := namespace.Veth(left, "a", right, "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, left, "a"), open(t, right, "b")
+}
+
+func open(t testing.TB, n *namespace.Namespace, name string) (w *wire.Wire) {
+	t.Helper()
+	if err := n.Do(func() (err error) {
+		w, err = wire.Open(name)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	return w
+}
+
+// BenchmarkWire moves frames through one veth: batches of 64, and as baseline one system call a frame.
+func BenchmarkWire(b *testing.B) {
+	for _, size := range []int{64, 1500} {
+		f := make([]byte, size)
+		copy(f, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 0x88, 0xb5})
+		b.Run(fmt.Sprintf("batches/%d", size), func(b *testing.B) {
+			from, to := pair(b)
+			out := make([][]byte, 64)
+			for i := range out {
+				out[i] = f
+			}
+			in := wire.NewFrames(64)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				sent, err := from.Write(out)
+				if err != nil || sent == 0 {
+					b.Fatal(sent, err)
+				}
+				for n += sent; sent > 0; {
+					got, err := to.Read(in)
+					if err != nil {
+						b.Fatal(err)
+					}
+					sent -= got
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+		})
+		b.Run(fmt.Sprintf("baseline, one at a time/%d", size), func(b *testing.B) {
+			from, to := plain(b)
+			in, control := make([]byte, 9600), make([]byte, 64)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if _, err := unix.Write(from, f); err != nil {
+					b.Fatal(err)
+				}
+				if _, _, _, _, err := unix.Recvmsg(to, in, control, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+		})
+	}
+}
+
+// plain returns packet sockets at the two ends of a veth.
+func plain(b *testing.B) (from, to int) {
+	b.Helper()
+	left, right := namespacetest.New(b), namespacetest.New(b)
+	if err := namespace.Veth(left, "a", right, "b", 0); err != nil {
+		b.Fatal(err)
+	}
+	socket := func(n *namespace.Namespace, name string) (fd int) {
+		if err := n.Do(func() (err error) {
+			if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
+				return err
+			}
+			i, err := index(name)
+			if err != nil {
+				return err
+			}
+			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
+				return err
+			}
+			return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: unix.ETH_P_ALL << 8 & 0xffff, Ifindex: i})
+		}); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	return socket(left, "a"), socket(right, "b")
+}

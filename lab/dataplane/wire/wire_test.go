@@ -1,0 +1,11 @@
+package wire_test
+
+import "net"
+
+func index(name string) (int, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, err
+	}
+	return i.Index, nil
+}
