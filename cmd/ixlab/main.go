@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ixagent/ixagent/lab/topology"
 )
 
 var version = "devel" // set by the linker
@@ -23,14 +25,25 @@ const (
 )
 
 func main() {
+	// A process of a lab that is up does its part of it and knows no commands.
+	if part, err := topology.Enter(os.Args); part {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "ixlab: error:", err)
+			os.Exit(exitError)
+		}
+		return
+	}
 	// What is temporary goes away also when the terminal does, or whoever reads the output.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := root().ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil
 	stop()
+	var status exitStatus
 	switch {
 	case err == nil:
+	case errors.As(err, &status):
+		os.Exit(int(status))
 	case interrupted && errors.Is(err, context.Canceled):
 		os.Exit(exitInterrupted)
 	default:
@@ -47,6 +60,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	c.PersistentFlags().BoolP("verbose", "v", false, "log to stderr what is done, not only what fails")
+	c.AddCommand(newUp(), newDown(), newExec(), newInspect())
 	c.AddCommand(newDemo(), newSandbox(), newExchange(), newSwitch(), newVersion())
 	return c
 }
