@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 
@@ -143,4 +144,41 @@ func protoValue(typ *valueType, text string) *gpb.TypedValue {
 		}
 	}
 	return &gpb.TypedValue{Value: &gpb.TypedValue_StringVal{StringVal: plain}}
+}
+
+// Pairs goes through two versions of a list in the order of its keys. It yields
+// each entry as it was and as it is, with the zero Node where there is none.
+// Entries that nobody wrote to are the same Node on both sides.
+func Pairs(before, after Node) iter.Seq2[Node, Node] {
+	return func(yield func(was, is Node) bool) {
+		as, bs := before.entries(), after.entries()
+		for len(as) > 0 || len(bs) > 0 {
+			order := 0
+			switch {
+			case len(as) == 0:
+				order = 1
+			case len(bs) == 0:
+				order = -1
+			case as[0] != bs[0]:
+				order = compareKeys(as[0].schema.numeric, as[0].text, bs[0].text)
+			}
+			var was, is Node
+			if order <= 0 {
+				was, as = Node{as[0]}, as[1:]
+			}
+			if order >= 0 {
+				is, bs = Node{bs[0]}, bs[1:]
+			}
+			if !yield(was, is) {
+				return
+			}
+		}
+	}
+}
+
+func (n Node) entries() []*node {
+	if n.n == nil || n.n.schema.kind != list {
+		return nil
+	}
+	return n.n.kids
 }
