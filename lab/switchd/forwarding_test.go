@@ -56,7 +56,7 @@ func TestForwardingOfAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{})
+	s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func pathOf(words []string) *gpb.Path {
 
 func TestTranslatingAChangeEqualsTranslatingAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{})
+		s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,7 +40,7 @@ func (s *store) all(t testing.TB) string {
 // it with its state.
 func whole(t testing.TB, ports []string, text string) (string, error) {
 	t.Helper()
-	s, err := newStore(ports, cabled{})
+	s, err := newStore(ports, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestStepIsAcceptedWhenItsResultIs(t *testing.T) {
 	ports := []string{"eth1", "eth2", "eth3"}
 	var refused, accepted int
 	rapid.Check(t, func(rt *rapid.T) {
-		s, err := newStore(ports, cabled{})
+		s, err := newStore(ports, cabled{}, nil)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func FuzzSet(f *testing.F) {
 	f.Add([]byte(`{"openconfig-qos:qos":{"scheduler-policies":{"scheduler-policy":[{"name":"p","config":{"name":"p"}}]}}}`))
 	ports := []string{"eth1"}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		s, err := newStore(ports, cabled{})
+		s, err := newStore(ports, cabled{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

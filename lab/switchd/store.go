@@ -29,6 +29,7 @@ type store struct {
 	schema *tree.Schema
 	ports  []string
 	oper   Operational
+	follow func(*tree.Tree) error // makes the forwarding plane follow; nil without one
 
 	mu      sync.Mutex // serialises changes
 	refs    *tree.References
@@ -53,13 +54,13 @@ type pending struct {
 	timer  *time.Timer
 }
 
-func newStore(ports []string, oper Operational) (*store, error) {
+func newStore(ports []string, oper Operational, follow func(*tree.Tree) error) (*store, error) {
 	schema, err := tree.OpenConfig()
 	if err != nil {
 		return nil, err
 	}
 	s := &store{
-		schema: schema, ports: slices.Sorted(slices.Values(ports)), oper: oper,
+		schema: schema, ports: slices.Sorted(slices.Values(ports)), oper: oper, follow: follow,
 		refs: tree.NewReferences(), running: tree.New(schema), changed: make(chan struct{}),
 	}
 	if err := s.apply(s.running.Edit()); err != nil {
@@ -122,6 +123,14 @@ func (s *store) install(next *tree.Tree) error {
 	if err := r.check(); err != nil {
 		undo()
 		return err
+	}
+	if s.follow != nil {
+		// First, so that no state is computed from a configuration that the
+		// plane does not have yet.
+		if err := s.follow(next); err != nil {
+			undo()
+			return err
+		}
 	}
 	s.publish(next)
 	for _, h := range s.hooks {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 )
 
@@ -44,6 +45,13 @@ type Options struct {
 	Faults      *Faults     // nil: a healthy switch
 	Operational Operational // nil: every link up, every LACP partner in agreement
 	Logger      *slog.Logger
+
+	// Plane forwards as the running configuration says, from the one at the
+	// start on: it follows a commit before the client has its answer, and a
+	// commit that it cannot follow is refused. It takes the place of
+	// Operational. Its Changed should call Refresh. It is its owner's to close,
+	// after the switch.
+	Plane *dataplane.Plane
 
 	// SlowSubscriber is how long sending one message to a subscriber may take
 	// before its stream is ended. Zero: 30 s.
@@ -90,7 +98,18 @@ func New(o Options) (*Switch, error) {
 	if oper == nil {
 		oper = cabled{}
 	}
-	st, err := newStore(o.Ports, oper)
+	var follow func(*tree.Tree) error
+	if o.Plane != nil {
+		if o.Operational != nil {
+			return nil, fmt.Errorf("lab switch %s: %w", o.Name, errTwoPlanes)
+		}
+		f, err := newForwarder(o.Name, o.Plane)
+		if err != nil {
+			return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)
+		}
+		oper, follow = f, f.follow
+	}
+	st, err := newStore(o.Ports, oper, follow)
 	if err != nil {
 		return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)
 	}

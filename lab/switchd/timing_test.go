@@ -17,7 +17,7 @@ import (
 
 func newTestStore(t *testing.T) *store {
 	t.Helper()
-	s, err := newStore([]string{"eth1"}, cabled{})
+	s, err := newStore([]string{"eth1"}, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

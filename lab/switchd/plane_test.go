@@ -1,0 +1,176 @@
+package switchd_test
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
+	"github.com/ixagent/ixagent/lab/switchd"
+)
+
+// line is a wire in memory.
+type line struct {
+	in, out chan []byte
+	closed  chan struct{}
+}
+
+func newLine() *line {
+	return &line{in: make(chan []byte, 16), out: make(chan []byte, 16), closed: make(chan struct{})}
+}
+
+func (l *line) Read(fs []wire.Frame) (int, error) {
+	select {
+	case b := <-l.in:
+		fs[0].Start = wire.Headroom
+		fs[0].End = wire.Headroom + copy(fs[0].Buf[wire.Headroom:], b)
+		return 1, nil
+	case <-l.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (l *line) Write(fs [][]byte) (int, error) {
+	for _, f := range fs {
+		select {
+		case l.out <- append([]byte(nil), f...):
+		default:
+		}
+	}
+	return len(fs), nil
+}
+
+// plugged is a switch whose ports eth1 and eth2 have wires.
+func plugged(t *testing.T) (b *bench, p *dataplane.Plane, one, two *line) {
+	t.Helper()
+	p = dataplane.New(dataplane.Options{})
+	one, two = newLine(), newLine()
+	b = newBench(t, func(o *switchd.Options) { o.Plane = p })
+	t.Cleanup(func() {
+		b.sw.Close()
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		close(one.closed)
+		close(two.closed)
+	})
+	for name, l := range map[string]*line{"eth1": one, "eth2": two} {
+		p.Attach(name, l, [6]byte{2, 0, 0, 0, 0, name[3]})
+		p.Link(name, true)
+	}
+	b.sw.Refresh()
+	return b, p, one, two
+}
+
+const untaggedLAN = `{
+ "openconfig-interfaces:interfaces": {"interface": [
+  {"name": "eth1", "subinterfaces": {"subinterface": [{"index": 0, "config": {"index": 0}}]}},
+  {"name": "eth2", "subinterfaces": {"subinterface": [{"index": 0, "config": {"index": 0}}]}}]},
+ "openconfig-network-instance:network-instances": {"network-instance": [
+  {"name": "lan", "config": {"name": "lan", "type": "openconfig-network-instance-types:L2VSI"}, "connection-points": {"connection-point": [
+   {"connection-point-id": "a", "config": {"connection-point-id": "a"}, "endpoints": {"endpoint": [
+    {"endpoint-id": "a", "config": {"endpoint-id": "a", "precedence": 0, "type": "openconfig-network-instance-types:LOCAL"}, "local": {"config": {"interface": "eth1", "subinterface": 0}}}]}},
+   {"connection-point-id": "b", "config": {"connection-point-id": "b"}, "endpoints": {"endpoint": [
+    {"endpoint-id": "b", "config": {"endpoint-id": "b", "precedence": 0, "type": "openconfig-network-instance-types:LOCAL"}, "local": {"config": {"interface": "eth2", "subinterface": 0}}}]}}]}}]}
+}`
+
+func broadcast() []byte {
+	f := make([]byte, 64)
+	copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 1, 1, 0x08, 0x00})
+	return f
+}
+
+// passes sends a frame and reports whether it comes out.
+func passes(t *testing.T, p *dataplane.Plane, from, to *line) bool {
+	t.Helper()
+	before, _ := p.PortState("eth1")
+	dropped := len(p.Drops())
+	from.in <- broadcast()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-to.out:
+			return true
+		case <-tick.C:
+			if now, _ := p.PortState("eth1"); now.In.Frames > before.In.Frames && len(p.Drops()) > dropped {
+				return false
+			}
+		case <-limit.C:
+			t.Fatal("the frame neither passed nor was dropped")
+		}
+	}
+}
+
+func TestFramesPassAsSoonAsTheSetIsAnswered(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if passes(t, p, one, two) {
+		t.Error("an empty configuration forwards")
+	}
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	if !passes(t, p, one, two) {
+		t.Error("a member of the LAN does not reach the other")
+	}
+	if err := b.delete(t, "/network-instances"); err != nil {
+		t.Fatal(err)
+	}
+	if passes(t, p, one, two) {
+		t.Error("circuits without a service forward")
+	}
+}
+
+func TestRevertedCommitForwardsNoMore(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if _, err := b.Set(b.ctx, &gpb.SetRequest{
+		Update:    []*gpb.Update{{Path: path(t, "/"), Val: ietf(untaggedLAN)}},
+		Extension: commit("c", time.Hour),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !passes(t, p, one, two) {
+		t.Error("an unconfirmed commit does not forward")
+	}
+	b.sw.Reboot() // loses it
+	if passes(t, p, one, two) {
+		t.Error("what was reverted still forwards")
+	}
+}
+
+func TestCommitThatThePlaneCannotFollowIsRefused(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	err := b.update(t, "/network-instances/network-instance[name=lan]/connection-points/connection-point[connection-point-id=r]",
+		`{"config":{"connection-point-id":"r"},"endpoints":{"endpoint":[{"endpoint-id":"x","config":{"endpoint-id":"x","precedence":0,"type":"openconfig-network-instance-types:REMOTE"},"remote":{"config":{"remote-system":"192.0.2.2"}}}]}}`)
+	wantCode(t, err, codes.InvalidArgument, "VNI")
+	if !passes(t, p, one, two) {
+		t.Error("a refused commit changed something")
+	}
+	if err := b.update(t, "/interfaces/interface[name=eth3]/config/mtu", "9000"); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	}
+}
+
+func TestStateIsThatOfThePlane(t *testing.T) {
+	b, p, _, _ := plugged(t)
+	if got := b.get(t, "/interfaces/interface[name=eth1]/state/oper-status", gpb.GetRequest_STATE); got != `"UP"` {
+		t.Errorf("port with a link is %s", got)
+	}
+	if got := b.get(t, "/interfaces/interface[name=eth3]/state/oper-status", gpb.GetRequest_STATE); got != `"DOWN"` {
+		t.Errorf("port without a wire is %s", got)
+	}
+	p.Link("eth1", false)
+	b.sw.Refresh()
+	if got := b.get(t, "/interfaces/interface[name=eth1]/state/oper-status", gpb.GetRequest_STATE); got != `"DOWN"` {
+		t.Errorf("port that lost its link is %s", got)
+	}
+}
