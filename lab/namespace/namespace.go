@@ -78,18 +78,21 @@ func (n *Namespace) Do(f func() error) error {
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
+		err := errors.New("network namespace: the function did not return")
+		defer func() { done <- err }()
 		runtime.LockOSThread()
-		here, err := netns.Get()
-		if err != nil {
-			done <- fmt.Errorf("network namespace: %w", err)
+		here, failed := netns.Get()
+		if failed != nil {
+			err = fmt.Errorf("network namespace: %w", failed)
 			return
 		}
 		defer here.Close()
+		defer func() {
+			if netns.Set(here) == nil {
+				runtime.UnlockOSThread()
+			}
+		}()
 		err = f()
-		if netns.Set(here) == nil {
-			runtime.UnlockOSThread()
-		}
-		done <- err
 	}()
 	return <-done
 }

@@ -2,9 +2,11 @@ package namespace
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -30,10 +32,34 @@ func Veth(a *Namespace, nameA string, b *Namespace, nameB string, mtu int) error
 	if err := a.Do(func() error { return netlink.LinkAdd(pair) }); err != nil {
 		return fmt.Errorf("veth %s, %s: %w", nameA, nameB, err)
 	}
-	if err := a.Do(func() error { return finish(nameA) }); err != nil {
-		return err
+	for _, do := range []func() error{
+		func() error { return a.Do(func() error { return finish(nameA) }) },
+		func() error { return b.Do(func() error { return finish(nameB) }) },
+		func() error { return a.Do(func() error { return settle(nameA) }) },
+		func() error { return b.Do(func() error { return settle(nameB) }) },
+	} {
+		if err := do(); err != nil {
+			return errors.Join(err, a.Do(func() error { return netlink.LinkDel(pair) }))
+		}
 	}
-	return b.Do(func() error { return finish(nameB) })
+	return nil
+}
+
+// settle waits until the kernel lets frames out of an interface: for a moment after it has carrier, they are lost.
+func settle(name string) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 5000 {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if link.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		<-tick.C
+	}
+	return fmt.Errorf("%s: it has no carrier", name)
 }
 
 func address() net.HardwareAddr {

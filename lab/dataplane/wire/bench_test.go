@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"fmt"
+	"net"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -10,28 +11,6 @@ import (
 	"github.com/ixagent/ixagent/lab/namespace"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
 )
-
-// pair returns the wires at the two ends of a veth.
-func pair(t testing.TB) (a, b *wire.Wire) {
-	t.Helper()
-	left, right := namespacetest.New(t), namespacetest.New(t)
-	if err := namespace.Veth(left, "a", right, "b", 0); err != nil {
-		t.Fatal(err)
-	}
-	return open(t, left, "a"), open(t, right, "b")
-}
-
-func open(t testing.TB, n *namespace.Namespace, name string) (w *wire.Wire) {
-	t.Helper()
-	if err := n.Do(func() (err error) {
-		w, err = wire.Open(name)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.Close() })
-	return w
-}
 
 // BenchmarkWire moves frames through one veth: batches of 64, and as baseline one system call a frame.
 func BenchmarkWire(b *testing.B) {
@@ -92,14 +71,14 @@ func plain(b *testing.B) (from, to int) {
 			if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); err != nil {
 				return err
 			}
-			i, err := index(name)
+			i, err := net.InterfaceByName(name)
 			if err != nil {
 				return err
 			}
 			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
 				return err
 			}
-			return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: unix.ETH_P_ALL << 8 & 0xffff, Ifindex: i})
+			return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: unix.ETH_P_ALL << 8 & 0xffff, Ifindex: i.Index})
 		}); err != nil {
 			b.Fatal(err)
 		}

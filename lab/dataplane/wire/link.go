@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,15 +24,10 @@ type Link struct {
 // may lag by a second.
 func Watch(ctx context.Context, f func(Link)) error {
 	updates, done := make(chan netlink.LinkUpdate, 64), make(chan struct{})
-	failed := make(chan error, 1)
+	var said atomic.Pointer[error] // last by the subscription
 	err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{
 		ListExisting: true, ReceiveBufferSize: 1 << 20,
-		ErrorCallback: func(err error) {
-			select {
-			case failed <- err:
-			default:
-			}
-		},
+		ErrorCallback: func(err error) { said.Store(&err) },
 	})
 	if err != nil {
 		return fmt.Errorf("watching interfaces: %w", err)
@@ -48,24 +44,21 @@ func Watch(ctx context.Context, f func(Link)) error {
 			return nil
 		case u, more := <-updates:
 			if !more {
-				return endOf(failed)
+				if err := said.Load(); err != nil {
+					return fmt.Errorf("watching interfaces: %w", *err)
+				}
+				return errors.New("watching interfaces: the kernel tells no more")
 			}
 			tell(known, u, f)
 		}
 	}
 }
 
-func endOf(failed <-chan error) error {
-	select {
-	case err := <-failed:
-		return fmt.Errorf("watching interfaces: %w", err)
-	default:
-		return errors.New("watching interfaces: the kernel tells no more")
-	}
-}
-
 // tell calls f for an update, and before that for the name that the interface no longer has.
 func tell(known map[int]string, u netlink.LinkUpdate, f func(Link)) {
+	if u.Family == unix.AF_BRIDGE {
+		return // of its place in a bridge, not of the interface
+	}
 	a := u.Attrs()
 	l := Link{Name: a.Name, Index: a.Index, Present: u.Header.Type == unix.RTM_NEWLINK}
 	if was, ok := known[a.Index]; ok && was != a.Name {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +59,9 @@ type Wire struct {
 	receive func(fd uintptr) bool
 	send    func(fd uintptr)
 
+	closed  atomic.Bool
 	writing sync.Mutex
+	down    atomic.Bool   // the interface was down when somebody looked last
 	dropped atomic.Uint64 // by the kernel, because nobody read
 	giants  atomic.Uint64
 }
@@ -67,6 +70,7 @@ type Wire struct {
 type messages struct {
 	want    int
 	done    int
+	down    bool
 	err     error
 	headers [maxBatch]header
 	vectors [maxBatch]unix.Iovec
@@ -181,14 +185,26 @@ func (w *Wire) Drops() (uint64, error) {
 }
 
 // Close ends the wire, and a Read that waits.
-func (w *Wire) Close() error { return w.file.Close() }
+func (w *Wire) Close() error {
+	w.closed.Store(true)
+	return w.file.Close()
+}
 
-// Read waits for frames and fills fs, which are as [NewFrames] made them but for Start and End, with those that are there,
-// at least one and 64 at most. An interface that is set down is waited for. The error is [net.ErrClosed] after Close, and another one if the interface is gone.
+// fail names the interface in an error of a read or write.
+func (w *Wire) fail(err error) error {
+	if w.closed.Load() {
+		err = net.ErrClosed
+	}
+	return fmt.Errorf("interface %s: %w", w.name, err)
+}
+
+// Read waits for frames and fills fs, which are as [NewFrames] made them but for Start and End, with those that are
+// there, at least one and 64 at most. An interface that is set down is waited for. The error is [net.ErrClosed] after
+// Close, and another one if the interface is gone.
 func (w *Wire) Read(fs []Frame) (int, error) {
 	m := w.in
 	m.want = min(len(fs), maxBatch)
-	for {
+	for m.want > 0 {
 		for i := range m.want {
 			m.vectors[i].Base = &fs[i].Buf[Headroom]
 			m.vectors[i].SetLen(len(fs[i].Buf) - Headroom)
@@ -196,20 +212,59 @@ func (w *Wire) Read(fs []Frame) (int, error) {
 			m.headers[i].Control, m.headers[i].Flags = &m.control[i][0], 0
 			m.headers[i].SetControllen(controlSize)
 		}
-		err := w.conn.Read(w.receive)
-		if err == nil {
-			err = m.err
-		}
-		if errors.Is(err, os.ErrClosed) {
-			err = net.ErrClosed
-		}
-		if err != nil {
-			return 0, fmt.Errorf("interface %s: %w", w.name, err)
+		if err := w.await(); err != nil {
+			return 0, w.fail(err)
 		}
 		if kept := w.restore(fs, m.done); kept > 0 {
 			return kept, nil
 		}
 	}
+	return 0, nil
+}
+
+// patience is how often a wire whose interface is down looks whether it is still there: the kernel says once that it
+// went down, to whoever asks first, and never that it has gone after that.
+const patience = 100 * time.Millisecond
+
+// await receives at least one frame.
+func (w *Wire) await() error {
+	m := w.in
+	for {
+		err := w.conn.Read(w.receive)
+		if err == nil {
+			err = m.err
+		}
+		switch {
+		case err == nil:
+			if w.down.Load() && w.down.Swap(false) {
+				return w.file.SetReadDeadline(time.Time{})
+			}
+			return nil
+		case errors.Is(err, unix.ENETDOWN):
+			w.down.Store(true)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		}
+		if w.gone() {
+			return errGone
+		}
+		if err := w.file.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+	}
+}
+
+var errGone = errors.New("it does not exist any more")
+
+// gone reports whether the interface does not exist any more: the kernel then unbinds the socket.
+func (w *Wire) gone() bool {
+	var sa unix.Sockaddr
+	var err error
+	if w.conn.Control(func(fd uintptr) { sa, err = unix.Getsockname(int(fd)) }) != nil {
+		return false // closed
+	}
+	ll, ok := sa.(*unix.SockaddrLinklayer)
+	return err != nil || !ok || ll.Ifindex <= 0
 }
 
 // recvmmsg receives what is there, and reports false if that is nothing.
@@ -224,22 +279,11 @@ func (w *Wire) recvmmsg(fd uintptr) bool {
 		case unix.EAGAIN:
 			return false
 		case unix.EINTR:
-			continue
-		case unix.ENETDOWN: // said once when the interface goes down; frames come again when it is up
-			if !gone(int(fd)) {
-				continue
-			}
+		default:
+			m.done, m.err = 0, no
+			return true
 		}
-		m.done, m.err = 0, no
-		return true
 	}
-}
-
-// gone reports whether the interface of a socket does not exist any more: the kernel then unbinds the socket.
-func gone(fd int) bool {
-	sa, err := unix.Getsockname(fd)
-	ll, ok := sa.(*unix.SockaddrLinklayer)
-	return err != nil || !ok || ll.Ifindex <= 0
 }
 
 // restore puts the tags back that the kernel took off, moves the frames that can be delivered to the front and returns
@@ -260,6 +304,10 @@ func (w *Wire) restore(fs []Frame, got int) int {
 				continue // shorter than its header
 			}
 			f.Start = start
+		}
+		if f.End-f.Start > MaxFrame {
+			w.giants.Add(1)
+			continue
 		}
 		fs[kept], fs[i] = fs[i], fs[kept]
 		kept++
@@ -295,11 +343,11 @@ func (w *Wire) Write(fs [][]byte) (int, error) {
 			err = w.out.err
 		}
 		sent += w.out.done
-		if errors.Is(err, os.ErrClosed) {
-			err = net.ErrClosed
+		if w.out.down && !w.down.Swap(true) {
+			err = errors.Join(err, w.file.SetReadDeadline(time.Now())) // Read may not have been told
 		}
 		if err != nil {
-			return sent, fmt.Errorf("interface %s: %w", w.name, err)
+			return sent, w.fail(err)
 		}
 		fs = fs[n:]
 	}
@@ -322,7 +370,7 @@ func (m *messages) put(fs [][]byte) {
 
 func (w *Wire) sendmmsg(fd uintptr) {
 	m := w.out
-	m.done, m.err = 0, nil
+	m.done, m.err, m.down = 0, nil, false
 	for at := 0; at < m.want; {
 		n, _, no := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.headers[at])), uintptr(m.want-at), unix.MSG_DONTWAIT, 0, 0)
 		switch no {
@@ -330,7 +378,12 @@ func (w *Wire) sendmmsg(fd uintptr) {
 			m.done += int(n)
 			at += int(n)
 		case unix.EINTR:
-		case unix.EAGAIN, unix.ENOBUFS, unix.ENETDOWN, unix.EMSGSIZE, unix.ENXIO, unix.EINVAL:
+		case unix.ENETDOWN:
+			if m.down {
+				at++
+			}
+			m.down = true // the first time it may be said of what is over
+		case unix.EAGAIN, unix.ENOBUFS, unix.EMSGSIZE, unix.ENXIO, unix.EINVAL:
 			at++ // the first of them is lost
 		default:
 			m.err = no
