@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build test lint generate bench demo fuzz clean
+.PHONY: help build test lint generate bench demo lab-image fuzz clean
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PACKAGES  := ./... ./testdata
@@ -13,7 +13,7 @@ BENCH     ?= .
 FUZZTIME  ?= 10s
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
 
 build: ## build bin/ixagent and bin/ixlab, static and stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/ixagent ./cmd/ixlab
@@ -37,6 +37,9 @@ bench: ## run the benchmarks and print their results (BENCH=regexp chooses)
 
 demo: build ## show a whole pass on this machine: a sandbox exchange, four lab switches, plan, apply, verify
 	bin/ixlab demo
+
+lab-image: build ## build the container image ixlab:latest for containerlab
+	DOCKER_BUILDKIT=0 docker build --tag ixlab:latest --file lab/topology/Dockerfile bin
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	@grep -rHo --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' \
