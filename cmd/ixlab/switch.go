@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -18,7 +23,9 @@ func newSwitch() *cobra.Command {
 	var o switchd.Options
 	var ports int
 	var cert, certKey, clientCA, writeCA string
-	var users []string
+	var users, cores []string
+	var wires bool
+	var secret, tunnel string
 	c := &cobra.Command{
 		Use:   "switch",
 		Short: "Run one lab switch",
@@ -28,6 +35,7 @@ is printed once it answers.
 Clients prove themselves by a name and password (--user), by a certificate (--client-ca), or by both. Without
 --tls-cert the switch makes itself a certificate, and --write-ca writes what clients verify it with.`,
 		Example: `  ixlab switch --name sw1 --listen 127.0.0.1:0 --ports 48 --user admin:admin --write-ca sw1-ca.pem
+  ixlab switch --listen :9339 --wires --tunnel 10.255.0.1 --core core1=10.255.0.2 --secret "$LAB"
   ixlab switch --listen 127.0.0.1:0 --tls-cert sw1.pem --tls-key sw1-key.pem --client-ca ca.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,10 +43,31 @@ Clients prove themselves by a name and password (--user), by a certificate (--cl
 			if o.Users, err = parseUsers(users); err != nil {
 				return err
 			}
-			if o.TLS, err = serverTLS(o.Listen, cert, certKey, clientCA, writeCA); err != nil {
+			if o.Name == "" {
+				if o.Name, err = os.Hostname(); err != nil {
+					return err
+				}
+			}
+			if secret == "" && len(users) == 0 && clientCA == "" {
+				secret = os.Getenv(switchd.SecretVariable)
+			}
+			switch {
+			case secret != "":
+				lab := switchd.Secret(secret)
+				o.Users = map[string]string{switchd.SecretUser: lab.Password()}
+				o.TLS, err = secretTLS(lab, o.Name)
+			case len(users) == 0 && clientCA == "":
+				return errors.New("needs --user, --client-ca or a secret of the lab")
+			default:
+				o.TLS, err = serverTLS(o.Listen, cert, certKey, clientCA, writeCA)
+			}
+			if err != nil {
 				return err
 			}
 			o.Ports, o.Logger = portNames(ports), logger(c)
+			if wires {
+				return runWired(c, o, tunnel, cores)
+			}
 			s, err := switchd.New(o)
 			if err != nil {
 				return err
@@ -52,8 +81,9 @@ Clients prove themselves by a name and password (--user), by a certificate (--cl
 			return nil
 		},
 	}
+	c.AddCommand(newSwitchShow())
 	f := c.Flags()
-	f.StringVar(&o.Name, "name", "sw1", "name of the switch")
+	f.StringVar(&o.Name, "name", "", "name of the switch (default the name of the host)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:9339", "TCP `address`; port 0 takes a free one")
 	f.IntVar(&ports, "ports", switchPorts, "number of physical interfaces, Ethernet1 and up")
 	f.StringArrayVar(&users, "user", nil, "`name:password` that may log in; may be repeated")
@@ -61,10 +91,61 @@ Clients prove themselves by a name and password (--user), by a certificate (--cl
 	f.StringVar(&certKey, "tls-key", "", "PEM `file` of its key")
 	f.StringVar(&clientCA, "client-ca", "", "PEM `file` of the authority whose certificates clients must show")
 	f.StringVar(&writeCA, "write-ca", "", "write the authority of a certificate that the switch makes to this `file`")
+	f.StringVar(&secret, "secret", "", "secret of the lab, instead of users and certificates (default $"+switchd.SecretVariable+")")
+	f.BoolVar(&wires, "wires", false, "forward frames: port Ethernet<N> is the network interface eth<N>, as soon as it appears")
+	f.StringVar(&tunnel, "tunnel", "", "`address` of this switch towards the other switches")
+	f.StringArrayVar(&cores, "core", nil, "`interface=address,...`: tunnel addresses of switches behind a core interface; may be repeated")
 	c.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	c.MarkFlagsMutuallyExclusive("tls-cert", "write-ca")
-	c.MarkFlagsOneRequired("user", "client-ca")
+	c.MarkFlagsMutuallyExclusive("secret", "user")
+	c.MarkFlagsMutuallyExclusive("secret", "client-ca")
+	c.MarkFlagsMutuallyExclusive("secret", "tls-cert")
+	c.MarkFlagsMutuallyExclusive("secret", "write-ca")
 	return c
+}
+
+// runWired runs a switch whose ports are network interfaces, until it is interrupted.
+func runWired(c *cobra.Command, o switchd.Options, tunnel string, cores []string) (err error) {
+	links, err := parseCores(cores)
+	if err != nil {
+		return err
+	}
+	var s atomic.Pointer[switchd.Switch]
+	conf := dataplane.Options{Logger: o.Logger, Changed: func() {
+		if s := s.Load(); s != nil {
+			s.Refresh()
+		}
+	}}
+	if tunnel != "" {
+		if conf.Tunnel, err = netip.ParseAddr(tunnel); err != nil {
+			return fmt.Errorf("--tunnel: %w", err)
+		}
+		end, err := tunnelEnd(conf.Tunnel)
+		if err != nil {
+			return err
+		}
+		defer end.Close()
+		conf.Tunnels = end
+	}
+	o.Plane = dataplane.New(conf)
+	defer func() { err = errors.Join(err, o.Plane.Close()) }()
+	w := newWiring(o.Plane, o.Ports, conf.Tunnel, links, o.Logger)
+	defer w.close()
+	sw, err := switchd.New(o)
+	if err != nil {
+		return err
+	}
+	defer sw.Close()
+	s.Store(sw)
+	defer sw.OnCommit(w.commit)()
+	sw.Start()
+	if _, err := fmt.Fprintf(c.OutOrStdout(), "%s serves gNMI at %s\n", o.Name, sw.Addr()); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(c.Context())
+	group.Go(func() error { return wire.Watch(ctx, w.link) })
+	group.Go(func() error { return serveControl(ctx, o.Plane, sw) })
+	return group.Wait()
 }
 
 func parseUsers(pairs []string) (map[string]string, error) {

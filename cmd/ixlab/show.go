@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ixagent/ixagent/lab/dataplane"
+)
+
+func newSwitchShow() *cobra.Command {
+	var asJSON, drops bool
+	c := &cobra.Command{
+		Use:   "show",
+		Short: "Show what the switch of this network namespace forwards",
+		Example: `  ixlab exec fra1-sw1 -- ixlab switch show
+  ixlab exec fra1-sw1 -- ixlab switch show --drops --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			what := "state"
+			if drops {
+				what = "drops"
+			}
+			text, err := askSwitch(c.Context(), what)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				_, err := c.OutOrStdout().Write(text)
+				return err
+			}
+			if drops {
+				return showDrops(c.OutOrStdout(), text)
+			}
+			return showState(c.OutOrStdout(), text)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&drops, "drops", false, "show the last frames that were dropped")
+	return c
+}
+
+// askSwitch returns what the switch of this network namespace answers.
+func askSwitch(ctx context.Context, what string) ([]byte, error) {
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", switchControl)
+	}}
+	defer t.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://switch/"+what, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("no switch with wires in this network namespace: %w", err)
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+func showState(w io.Writer, text []byte) error {
+	var s struct {
+		Ports []struct {
+			dataplane.PortState
+			MAC string `json:"mac"` // in the place of the one that is only written
+		} `json:"ports"`
+		LAGs []struct {
+			dataplane.LAGState
+			Partner string `json:"partner-system"`
+		} `json:"lags"`
+		Circuits []dataplane.CircuitState `json:"circuits"`
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(cells ...any) { fmt.Fprintf(t, strings.Repeat("%v\t", len(cells))+"\n", cells...) }
+	row("PORT", "ENABLED", "LINK", "IN", "OUT", "DROPPED")
+	for _, p := range s.Ports {
+		if p.Link || p.In.Frames+p.Out.Frames > 0 {
+			row(p.Name, p.Enabled, p.Link, p.In.Frames, p.Out.Frames, reasons(p.Drops))
+		}
+	}
+	row()
+	row("LAG", "ENABLED", "UP", "COLLECTING", "DISTRIBUTING", "PARTNER")
+	for _, l := range s.LAGs {
+		row(l.Name, l.Enabled, l.Operational, strings.Join(l.Collecting, ","), strings.Join(l.Distributing, ","), l.Partner)
+	}
+	row()
+	row("CIRCUIT", "SERVICE", "UP", "STATIONS", "IN", "OUT", "DROPPED")
+	for _, x := range s.Circuits {
+		row(fmt.Sprintf("%s.%d", x.Parent, x.Unit), x.Service, x.Operational, x.Stations, x.In.Frames, x.Out.Frames, reasons(x.Drops))
+	}
+	return t.Flush()
+}
+
+func reasons(d dataplane.Drops) string {
+	var all []string
+	for _, r := range slices.Sorted(maps.Keys(d)) {
+		all = append(all, fmt.Sprintf("%s %d", r, d[r]))
+	}
+	return strings.Join(all, ", ")
+}
+
+func showDrops(w io.Writer, text []byte) error {
+	var drops []dataplane.Drop
+	if err := json.Unmarshal(text, &drops); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "TIME\tPORT\tCIRCUIT\tREASON\tLENGTH\tFRAME")
+	for _, d := range drops {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%x\n", d.Time.Format("15:04:05.000"), d.Port, d.Circuit, d.Reason, d.Length, []byte(d.Octets[:min(len(d.Octets), 22)]))
+	}
+	return t.Flush()
+}
