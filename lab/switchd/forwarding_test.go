@@ -147,3 +147,38 @@ func TestTranslatingAChangeEqualsTranslatingAnew(t *testing.T) {
 		}
 	})
 }
+
+func BenchmarkTranslate10000(b *testing.B) {
+	s, err := newStore([]string{"eth1"}, cabled{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.stop)
+	var subs, points []string
+	for i := range 10_000 {
+		subs = append(subs, fmt.Sprintf(`{"index":%d,"config":{"index":%[1]d},"openconfig-vlan:vlan":{"match":{"double-tagged":{"config":{"outer-vlan-id":%d,"inner-vlan-id":%d}}}}}`, i, i/4000+1, i%4000+1))
+		points = append(points, fmt.Sprintf(`{"connection-point-id":"%d","config":{"connection-point-id":"%[1]d"},"endpoints":{"endpoint":[{"endpoint-id":"%[1]d","config":{"endpoint-id":"%[1]d","precedence":0,"type":"openconfig-network-instance-types:LOCAL"},"local":{"config":{"interface":"eth1","subinterface":%[1]d}}}]}}`, i))
+	}
+	if err := s.set(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[` + strings.Join(subs, ",") + `]}}]},
+		"openconfig-network-instance:network-instances":{"network-instance":[{"name":"lan","config":{"name":"lan","type":"openconfig-network-instance-types:L2VSI"},"connection-points":{"connection-point":[` + strings.Join(points, ",") + `]}}]}}`)); err != nil {
+		b.Fatal(err)
+	}
+	one := s.running
+	if err := s.set(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[{"index":7,"config":{"index":7,"enabled":false}}]}}]}}`)); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("anew", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Forwarding(one)
+		}
+	})
+	b.Run("one circuit changed", func(b *testing.B) {
+		b.ReportAllocs()
+		tr := newTranslator(tree.New(s.schema))
+		tr.translate(one)
+		for i := 0; b.Loop(); i++ {
+			tr.translate([]*tree.Tree{s.running, one}[i%2])
+		}
+	})
+}

@@ -81,7 +81,7 @@ func (s service) Get(_ context.Context, req *gpb.GetRequest) (*gpb.GetResponse, 
 	t := s.Running()
 	if filter != tree.Config {
 		var err error
-		if t, _, err = s.store.view(); err != nil {
+		if t, err = s.store.live(); err != nil {
 			return nil, status.Errorf(codes.Internal, "state: %v", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/lacp"
@@ -69,4 +70,65 @@ func address(a [6]byte) string {
 		return ""
 	}
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// counters adds what the plane has counted by now to a tree of state.
+func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
+	e := view.EditState()
+	subs := make(map[string][]object)
+	for _, c := range f.plane.CircuitStates() {
+		subs[c.Parent] = append(subs[c.Parent], object{"index": c.Unit, "state": object{"counters": counts(c.In, c.Out, c.Drops)}})
+	}
+	sums := make(map[string]*dataplane.PortState) // of LAGs
+	var names []string
+	for i := range view.At("interfaces", "interface").Entries() {
+		name := i.Key(0)
+		names = append(names, name)
+		s, ok := f.plane.PortState(name)
+		lag := i.Text("ethernet", "config", "aggregate-id")
+		if !ok || lag == "" {
+			continue
+		}
+		sum := sums[lag]
+		if sum == nil {
+			sum = &dataplane.PortState{Drops: dataplane.Drops{}}
+			sums[lag] = sum
+		}
+		sum.In.Frames, sum.In.Octets = sum.In.Frames+s.In.Frames, sum.In.Octets+s.In.Octets
+		sum.Out.Frames, sum.Out.Octets = sum.Out.Frames+s.Out.Frames, sum.Out.Octets+s.Out.Octets
+		for r, n := range s.Drops {
+			sum.Drops[r] += n
+		}
+	}
+	for _, name := range names {
+		out := object{}
+		if s, ok := f.plane.PortState(name); ok {
+			out["state"] = object{"counters": counts(s.In, s.Out, s.Drops)}
+		} else if s := sums[name]; s != nil {
+			out["state"] = object{"counters": counts(s.In, s.Out, s.Drops)}
+		}
+		if list := subs[name]; list != nil {
+			out["subinterfaces"] = object{"subinterface": list}
+		}
+		if err := update(e, out, "interfaces", "interface", name); err != nil {
+			return nil, err
+		}
+	}
+	return e.Tree(), nil
+}
+
+// counts are counters as /interfaces has them. Frames that the wire did not
+// take are the only ones dropped on the way out.
+func counts(in, out dataplane.Count, drops dataplane.Drops) object {
+	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
+	var refused uint64
+	for r, n := range drops {
+		if r != dataplane.Unsent {
+			refused += n
+		}
+	}
+	return object{
+		"in-pkts": text(in.Frames), "in-octets": text(in.Octets), "in-discards": text(refused),
+		"out-pkts": text(out.Frames), "out-octets": text(out.Octets), "out-discards": text(drops[dataplane.Unsent]),
+	}
 }

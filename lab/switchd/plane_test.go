@@ -160,6 +160,28 @@ func TestCommitThatThePlaneCannotFollowIsRefused(t *testing.T) {
 	}
 }
 
+func TestCountersAreThoseOfTheMoment(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if !passes(t, p, one, two) {
+			t.Fatal("does not pass")
+		}
+	}
+	for at, want := range map[string]string{
+		"/interfaces/interface[name=eth1]/state/counters/in-pkts":                                      `"3"`,
+		"/interfaces/interface[name=eth1]/state/counters/in-octets":                                    `"192"`,
+		"/interfaces/interface[name=eth1]/subinterfaces/subinterface[index=0]/state/counters/in-pkts":  `"3"`,
+		"/interfaces/interface[name=eth2]/subinterfaces/subinterface[index=0]/state/counters/out-pkts": `"3"`,
+	} {
+		if got := b.get(t, at, gpb.GetRequest_STATE); got != want {
+			t.Errorf("%s is %s, want %s", at, got, want)
+		}
+	}
+}
+
 func TestStateIsThatOfThePlane(t *testing.T) {
 	b, p, _, _ := plugged(t)
 	if got := b.get(t, "/interfaces/interface[name=eth1]/state/oper-status", gpb.GetRequest_STATE); got != `"UP"` {

@@ -96,6 +96,16 @@ func (s *store) view() (*tree.Tree, <-chan struct{}, error) {
 	return next.tree, changed, nil
 }
 
+// live returns the view with the counters of this moment. They are not part of
+// the view itself, because nobody is told of each of their changes.
+func (s *store) live() (*tree.Tree, error) {
+	t, _, err := s.view()
+	if err != nil || s.counters == nil {
+		return t, err
+	}
+	return s.counters(t)
+}
+
 // update merges state into the list entry that the last name is the key of.
 func update(e *tree.Edit, state any, names ...string) error {
 	text, err := json.Marshal(state)

@@ -30,6 +30,8 @@ type store struct {
 	ports  []string
 	oper   Operational
 	follow func(*tree.Tree) error // makes the forwarding plane follow; nil without one
+	// counters adds what is counted to a view; nil without a plane.
+	counters func(view *tree.Tree) (*tree.Tree, error)
 
 	mu      sync.Mutex // serialises changes
 	refs    *tree.References

@@ -171,7 +171,7 @@ func (s *subscriber) patterns() []*tree.Pattern {
 // all sends everything subscribed, unless only updates are wanted, and says
 // that it is complete.
 func (s *subscriber) all(initial bool) error {
-	now, _, err := s.store.view()
+	now, err := s.store.live()
 	if err != nil {
 		return status.Errorf(codes.Internal, "state: %v", err)
 	}
@@ -306,7 +306,7 @@ func (s *subscriber) untilSample() time.Duration {
 }
 
 func (s *subscriber) sample() error {
-	view, _, err := s.store.view()
+	view, err := s.store.live()
 	if err != nil {
 		return status.Errorf(codes.Internal, "state: %v", err)
 	}

@@ -99,6 +99,7 @@ func New(o Options) (*Switch, error) {
 		oper = cabled{}
 	}
 	var follow func(*tree.Tree) error
+	var counters func(*tree.Tree) (*tree.Tree, error)
 	if o.Plane != nil {
 		if o.Operational != nil {
 			return nil, fmt.Errorf("lab switch %s: %w", o.Name, errTwoPlanes)
@@ -107,12 +108,13 @@ func New(o Options) (*Switch, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)
 		}
-		oper, follow = f, f.follow
+		oper, follow, counters = f, f.follow, f.counters
 	}
 	st, err := newStore(o.Ports, oper, follow)
 	if err != nil {
 		return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)
 	}
+	st.counters = counters
 	lis, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)

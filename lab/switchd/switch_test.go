@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/switchd/switchdtest"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
@@ -786,7 +787,16 @@ func BenchmarkSetAll10000(b *testing.B) {
 }
 
 func BenchmarkSetDelta10000(b *testing.B) {
-	sw := newBench(b)
+	b.Run("alone", func(b *testing.B) { setDelta(b, newBench(b)) })
+	b.Run("with a plane", func(b *testing.B) {
+		p := dataplane.New(dataplane.Options{})
+		defer p.Close()
+		setDelta(b, newBench(b, func(o *switchd.Options) { o.Plane = p }))
+	})
+}
+
+func setDelta(b *testing.B, sw *bench) {
+	b.ReportAllocs()
 	if _, err := sw.Set(sw.ctx, &gpb.SetRequest{Replace: []*gpb.Update{{Path: &gpb.Path{}, Val: ietf(exchange(10_000))}}}); err != nil {
 		b.Fatal(err)
 	}
