@@ -139,7 +139,11 @@ func kernelPings(addr string, six bool) error {
 	if six {
 		network, request, reply = "ip6:ipv6-icmp", []byte{128, 0, 0, 0, 0, 1, 0, 1}, byte(129) // the kernel fills in the checksum
 	}
-	c, err := net.Dial(network, addr)
+	at, err := net.ResolveIPAddr(network[:3], addr)
+	if err != nil {
+		return err
+	}
+	c, err := net.DialIP(network, nil, at)
 	if err != nil {
 		return err
 	}
@@ -151,7 +155,7 @@ func kernelPings(addr string, six bool) error {
 		return err
 	}
 	for b := make([]byte, 1500); ; {
-		n, err := c.Read(b)
+		n, _, err := c.ReadFrom(b) // without the header of IPv4
 		if err != nil || n >= 8 && b[0] == reply && [4]byte(b[4:]) == [4]byte{0, 1, 0, 1} {
 			return err
 		}
@@ -168,7 +172,9 @@ func TestHostsOverVeths(t *testing.T) {
 		}
 	}
 	// The stack with priorities has the VLANs of another.
-	drop := func(all []string) []string { return slices.DeleteFunc(all, func(s string) bool { return s[:3] == "ath" }) }
+	drop := func(all []string) []string {
+		return slices.DeleteFunc(all, func(s string) bool { return s[:3] == "ath" })
+	}
 	o := options(1, lacp.Active)
 	o.Ports, o.Fast = []string{"eth1", "eth2"}, true
 	x, stop := run(t, a, o, drop(at[0])...)

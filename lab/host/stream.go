@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -501,7 +502,7 @@ func (h *Host) Streams() []Received {
 	for _, s := range h.streams.streams {
 		all = append(all, s.report())
 	}
-	slices.SortFunc(all, func(a, b Received) int { return a.First.Compare(b.First) })
+	slices.SortFunc(all, func(a, b Received) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Stream, b.Stream)) })
 	return all
 }
 
