@@ -114,7 +114,28 @@ func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 			return nil, err
 		}
 	}
+	for l := range view.At("lacp", "interfaces", "interface").Entries() {
+		members := []object{}
+		for m := range l.At("members", "member").Entries() {
+			if s, ok := f.plane.LACP(l.Key(0), m.Key(0)); ok {
+				members = append(members, object{"interface": m.Key(0), "state": object{"counters": pdus(&s.Counters)}})
+			}
+		}
+		if err := update(e, object{"members": object{"member": members}}, "lacp", "interfaces", "interface", l.Key(0)); err != nil {
+			return nil, err
+		}
+	}
 	return e.Tree(), nil
+}
+
+// pdus are the counters of a member as /lacp has them.
+func pdus(c *lacp.Counters) object {
+	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
+	return object{
+		"lacp-in-pkts": text(c.In), "lacp-out-pkts": text(c.Out), "lacp-rx-errors": text(c.InErrors),
+		"lacp-tx-errors": text(c.OutErrors), "lacp-unknown-errors": text(c.Unknown), "lacp-errors": text(c.Illegal),
+		"lacp-timeout-transitions": text(c.Timeouts),
+	}
 }
 
 // counts are counters as /interfaces has them. Frames that the wire did not

@@ -196,3 +196,16 @@ func TestStateIsThatOfThePlane(t *testing.T) {
 		t.Errorf("port that lost its link is %s", got)
 	}
 }
+
+func TestMembersOfALAGTellWhatTheyHeard(t *testing.T) {
+	b, _, _, _ := plugged(t)
+	if err := b.update(t, "/", lagAndCircuits); err != nil {
+		t.Fatal(err)
+	}
+	const member = "/lacp/interfaces/interface[name=ae1]/members/member[interface=eth1]/state"
+	for leaf, want := range map[string]string{"counters/lacp-in-pkts": `"0"`, "activity": `"ACTIVE"`, "distributing": "false"} {
+		if got := b.get(t, member+"/"+leaf, gpb.GetRequest_STATE); got != want {
+			t.Errorf("%s is %s, want %s", leaf, got, want)
+		}
+	}
+}
