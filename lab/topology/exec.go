@@ -39,10 +39,17 @@ func (l *Lab) Exec(ctx context.Context, node string, argv []string) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	if !own {
-		args = append(args, "--user", "--preserve-credentials")
+	if own {
+		args = append(args, "--")
+	} else {
+		// Entering another user's namespace makes the kernel forget that the command ends with this process.
+		setpriv, err := exec.LookPath("setpriv")
+		if err != nil {
+			return 0, errors.New("setpriv is missing; it is part of util-linux")
+		}
+		args = append(args, "--user", "--preserve-credentials", "--", setpriv, "--pdeathsig", "KILL", "--")
 	}
-	cmd := exec.Command(nsenter, append(append(args, "--"), argv...)...)
+	cmd := exec.Command(nsenter, append(args, argv...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 

@@ -454,8 +454,56 @@ func TestLabNeedsNoRoot(t *testing.T) {
 	if got, err := l.Exec(limited(t), "sw1", []string{"grep", "-q", "core1:", "/proc/net/dev"}); err != nil || got != 0 {
 		t.Errorf("%d, %v", got, err)
 	}
+	if got, err := l.Exec(limited(t), "sw1", []string{"sh", "-c", "exit 9"}); err != nil || got != 9 {
+		t.Errorf("%d, %v", got, err)
+	}
 	if err := l.Down(limited(t)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A command that root runs in another user's lab ends with the process that ran it, also when that is killed.
+func TestCommandEndsWithWhoeverRanIt(t *testing.T) {
+	cmd, name := asNobody(t, "up")
+	if out, err := cmd.Output(); err != nil || string(out) != "up\n" {
+		t.Fatalf("%q, %v", out, err)
+	}
+	l, err := Find(limited(t), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Down(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	ns := namespaces(t, l)[1:2]
+	if len(inNamespaces(t, ns)) != 1 {
+		t.Fatal("somebody else is in the node")
+	}
+	run := exec.Command(need(t), "exec", name, "sw1", "sleep", "600")
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the command does not start", func() bool {
+		return slices.ContainsFunc(inNamespaces(t, ns), func(link string) bool {
+			name, err := os.ReadFile(strings.TrimSuffix(link, "ns/net") + "comm")
+			return err == nil && string(name) == "sleep\n"
+		})
+	})
+	if err := run.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	run.Wait()
+	eventually(t, "the command is still there", func() bool { return len(inNamespaces(t, ns)) == 1 })
+}
+
+func TestNobodyElseReachesALab(t *testing.T) {
+	l := laid(t, "others", pair)
+	cmd := exec.Command(need(t), "exec", l.Name, "sw1", "true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "is not up") {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 

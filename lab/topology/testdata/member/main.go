@@ -53,6 +53,13 @@ func play(args []string) error {
 		if err := up(ctx, args[1], args[0] == "attach"); err != nil || args[0] == "up" {
 			return err
 		}
+	case args[0] == "exec" && len(args) > 3:
+		l, err := topology.Find(ctx, args[1])
+		if err != nil {
+			return err
+		}
+		_, err = l.Exec(ctx, args[2], args[3:])
+		return err
 	case args[0] == "forward" && len(args) == 3:
 		return forward(ctx, args[1], args[2])
 	case args[0] == "show":
