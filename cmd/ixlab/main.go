@@ -60,7 +60,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	c.PersistentFlags().BoolP("verbose", "v", false, "log to stderr what is done, not only what fails")
-	c.AddCommand(newUp(), newDown(), newExec(), newInspect(), newHost())
+	c.AddCommand(newUp(), newDown(), newExec(), newInspect(), newHost(), newProbe())
 	c.AddCommand(newDemo(), newSandbox(), newExchange(), newSwitch(), newVersion())
 	return c
 }

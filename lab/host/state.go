@@ -132,8 +132,8 @@ func (h *Host) State() State {
 			Selected: l.Selected.String(), Mux: l.Mux.String(), Receive: l.Receive.String(), Actor: endOf(l.Actor), Partner: endOf(l.Partner),
 			In: p.in, Out: p.sent.Load(), Failed: p.failed.Load(), Refused: p.refused, Malformed: p.malformed, PDUs: l.Counters,
 		}
-		if w, ok := p.wire.(interface{ Drops() uint64 }); ok {
-			link.Missed = w.Drops()
+		if w, ok := p.wire.(interface{ Drops() (uint64, error) }); ok {
+			link.Missed, _ = w.Drops() // only a wire that has ended does not know
 		}
 		s.Links = append(s.Links, link)
 	}

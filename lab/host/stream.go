@@ -62,14 +62,23 @@ func (s *StreamID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// FindStream returns the stream that a frame with any tags belongs to, and whether it is one of a stream. The frame
-// may be cut after its first octets; its checksum is not looked at.
-func FindStream(f []byte) (StreamID, bool) {
-	p, _, ok := streamPayload(f)
+// FindStream returns the stream that a frame belongs to and the tags of the frame, and whether it is one of a stream.
+// The frame may be cut after its first octets; its checksum is not looked at.
+func FindStream(f []byte) (StreamID, Stack, bool) {
+	p, depth, ok := streamPayload(f)
 	if !ok || len(p) < atNumber {
-		return 0, false
+		return 0, nil, false
 	}
-	return StreamID(binary.BigEndian.Uint64(p[atStream:])), true
+	return StreamID(binary.BigEndian.Uint64(p[atStream:])), stackOf(f[12:], depth), true
+}
+
+// stackOf reads a number of tags.
+func stackOf(b []byte, depth int) Stack {
+	tags := make(Stack, depth)
+	for i := range tags {
+		tags[i] = Tag{frame.Tag{TPID: binary.BigEndian.Uint16(b[4*i:]), TCI: binary.BigEndian.Uint16(b[4*i+2:])}}
+	}
+	return tags
 }
 
 // streamPayload returns what follows the ethertype of a stream's frame and how many tags precede it.
@@ -484,12 +493,7 @@ func (s *stream) report() Received {
 	r := s.Received
 	r.Lost = s.next - r.Received
 	for _, v := range s.variants {
-		tags := make(Stack, v.depth)
-		for i := range tags {
-			at := v.header[12+4*i:]
-			tags[i] = Tag{frame.Tag{TPID: binary.BigEndian.Uint16(at), TCI: binary.BigEndian.Uint16(at[2:])}}
-		}
-		r.Variants = append(r.Variants, Variant{MAC(v.header[0:6]), MAC(v.header[6:12]), tags, v.frames})
+		r.Variants = append(r.Variants, Variant{MAC(v.header[0:6]), MAC(v.header[6:12]), stackOf(v.header[12:], v.depth), v.frames})
 	}
 	return r
 }
