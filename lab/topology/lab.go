@@ -3,6 +3,7 @@ package topology
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +63,9 @@ func up(ctx context.Context, t *Topology, o Options) (*Lab, error) {
 		if o.Program, err = os.Executable(); err != nil {
 			return nil, err
 		}
+	}
+	if err := standsAlone(o.Program); err != nil {
+		return nil, err
 	}
 	l := &Lab{Name: t.Name, Owner: os.Getuid(), reaped: make(chan struct{})}
 	socket, err := reserve(socketName(l.Owner, l.Name))
@@ -150,6 +154,21 @@ func up(ctx context.Context, t *Topology, o Options) (*Lab, error) {
 		return abandon(err)
 	}
 	return l, nil
+}
+
+// standsAlone refuses a program that needs libraries, which a node has not, as the image has none.
+func standsAlone(program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return fmt.Errorf("program of the nodes: %w", err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s needs libraries, which nodes do not have; build it with CGO_ENABLED=0, as make build does", program)
+		}
+	}
+	return nil
 }
 
 // reserve binds a socket that does not listen yet: the name is taken, and nobody is answered.

@@ -328,6 +328,18 @@ func TestProgramThatEndsAtOnceFailsTheLab(t *testing.T) {
 	}
 }
 
+func TestProgramThatNeedsLibrariesIsRefused(t *testing.T) {
+	need(t)
+	shell, err := exec.LookPath("sh") // no distribution that people use has a static one
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Up(limited(t), Options{Topology: named(t, "dynamic", pair), Program: shell})
+	if err == nil || !strings.Contains(err.Error(), "needs libraries") {
+		t.Error(err)
+	}
+}
+
 func TestNodeThatEndsLaterIsShown(t *testing.T) {
 	l := laid(t, "ends", pair)
 	pid, err := l.PID(limited(t), "m1")
