@@ -214,7 +214,7 @@ func (h *Host) lookup(at string, ip netip.Addr, last bool) (MAC, chan struct{}, 
 		return n.mac, nil, nil
 	case last:
 		delete(a.neighbours, ip)
-		return MAC{}, nil, fmt.Errorf("%s does not answer %s in attachment %s: %w", ip, protocolOf(ip), at, errUnreachable)
+		return MAC{}, nil, fmt.Errorf("%w: %s does not answer %s in attachment %s", errUnreachable, ip, protocolOf(ip), at)
 	case n == nil && len(a.neighbours) >= maxNeighbours:
 		return MAC{}, nil, fmt.Errorf("attachment %s knows %d neighbours, and no more fit", at, maxNeighbours)
 	case n == nil || !n.at.IsZero():
