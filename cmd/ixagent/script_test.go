@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +50,9 @@ func (s suite) Run() int {
 	if err == nil {
 		defer os.RemoveAll(dir)
 		var said []byte
-		if said, err = exec.Command("go", "build", "-o", dir, "../ixlab").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-o", dir, "../ixlab")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // the lab's nodes have no libraries
+		if said, err = build.CombinedOutput(); err != nil {
 			err = fmt.Errorf("ixlab cannot be built: %w\n%s", err, said)
 		}
 	}
@@ -90,12 +93,19 @@ func scripts(t *testing.T) []string {
 //	json TEMPLATE                 print stdout, which is JSON, through a template
 //	edit FILE OLD NEW             replace text that occurs once; \n is a line end
 //	answers URL REGEXP            wait until a page says that
+//	wires NAME FILE [OLD NEW]...  lay out a copy of lab/topology/FILE, with text in it replaced; $LAB becomes its name
+//	passes PROGRAM...             run a program again and again until it ends well
+//	stops PROGRAM...              run a program again and again until it fails
+//	shows REGEXP PROGRAM...       run a program again and again until it writes such a line
+//
+// The conditions [namespaces] and [tshark] say what the machine has.
 //
 // In their folder are other-ca.pem, an authority that nobody trusts, and expired.pem with expired-key.pem, the
 // certificate of a server that was good until yesterday.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Files: scripts(t),
+		Files:     scripts(t),
+		Condition: has,
 		Setup: func(e *testscript.Env) error {
 			e.Values[processes{}] = make(map[string]*process)
 			return certificates(e.WorkDir)
@@ -103,6 +113,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "within": within, "signal": signalTo, "ends": ends, "exits": exits,
 			"lab": tellLab, "gnmi": byHand, "json": throughTemplate, "edit": edit, "answers": answers,
+			"wires": wires, "passes": passes, "stops": stops, "shows": shows,
 		},
 	})
 }
@@ -372,6 +383,61 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	_, err = io.WriteString(ts.Stdout(), last)
 	ts.Check(err)
+}
+
+// has reports whether this machine has "namespaces", or a program of that name. Where nothing may be skipped, what is
+// missing is an error.
+func has(what string) (bool, error) {
+	var err error
+	if what == "namespaces" {
+		probe := exec.Command("true")
+		probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID}
+		if uid := os.Getuid(); uid != 0 {
+			probe.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+			probe.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		}
+		err = probe.Run()
+	} else {
+		_, err = exec.LookPath(what)
+	}
+	if err != nil && os.Getenv("IXAGENT_REQUIRE") == "all" {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return err == nil, nil
+}
+
+// wires lays a topology out and takes it down when the script ends.
+func wires(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, 0)
+	text, err := os.ReadFile(filepath.Join("..", "..", "lab", "topology", args[1]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
+	for change := range slices.Chunk(args[2:], 2) {
+		edit(ts, false, append(args[1:2:2], change...))
+	}
+	name := fmt.Sprintf("%s-%d", args[0], os.Getpid())
+	ts.Check(ts.Exec("ixlab", "up", "--name", name, args[1]))
+	ts.Setenv("LAB", name)
+	ts.Defer(func() { ts.Check(ts.Exec("ixlab", "down", name)) })
+}
+
+func passes(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, 0)
+	eventually(ts, strings.Join(args, " ")+" ends well", nil, func() bool { return ts.Exec(args[0], args[1:]...) == nil })
+}
+
+func stops(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, 0)
+	eventually(ts, strings.Join(args, " ")+" fails", nil, func() bool { return ts.Exec(args[0], args[1:]...) != nil })
+}
+
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, 0)
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	eventually(ts, strings.Join(args[1:], " ")+" shows "+args[0], nil, func() bool {
+		return ts.Exec(args[1], args[2:]...) == nil && re.MatchString(ts.ReadFile("stdout"))
+	})
 }
 
 func certificates(dir string) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/lab/topology"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -73,6 +74,7 @@ is left behind; with --keep all of it goes on running until it is interrupted.`,
 // demo is one demonstration. It ends with the first thing that is not as it should be.
 type demo struct {
 	set, dir string
+	wires    *topology.Topology // of the lab that has the switches; nil: they are in this process
 	log      *slog.Logger
 	page     *page
 	report   report
@@ -86,7 +88,7 @@ type demo struct {
 // run calls finished while everything still runs.
 func (d *demo) run(ctx context.Context, finished func(context.Context) error) (err error) {
 	start := time.Now()
-	if d.lab, err = newLab(ctx, d.set, d.dir, d.log); err != nil {
+	if d.lab, err = newLab(ctx, d.set, d.dir, d.wires, d.log); err != nil {
 		return fmt.Errorf("the lab did not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.lab.Close()) }()

@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/all"
 	"github.com/ixagent/ixagent/lab/exchange"
 	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/lab/topology"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 	"github.com/ixagent/ixagent/testdata"
@@ -23,30 +26,31 @@ import (
 
 const loopback = "127.0.0.1"
 
-// lab is the exchange of a data set with all its switches, in this process and on the loopback interface, and the
-// configuration of an agent for them in a folder.
+// lab is the exchange of a data set, on the loopback interface, and the configuration of an agent for it and its
+// switches in a folder. The switches are in this process and on the loopback interface too, unless a topology has them.
 type lab struct {
 	path     string // of the configuration
 	config   *config.Config
 	drivers  drivers.Registry
 	exchange *exchange.Server
-	switches map[string]*switchd.Switch
+	switches map[string]*switchd.Switch // those in this process
 	faults   map[string]*switchd.Faults
 }
 
-// newLab starts the lab of a data set and writes what an agent needs for it to dir. Close must be called.
-func newLab(ctx context.Context, set, dir string, log *slog.Logger) (*lab, error) {
+// newLab starts the lab of a data set and writes what an agent needs for it to dir. The switches are those of wires,
+// which must be reachable, unless it is nil. Close must be called.
+func newLab(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) (*lab, error) {
 	l := &lab{
 		path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry(),
 		switches: make(map[string]*switchd.Switch), faults: make(map[string]*switchd.Faults),
 	}
-	if err := l.start(ctx, set, dir, log); err != nil {
+	if err := l.start(ctx, set, dir, wires, log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *lab) start(ctx context.Context, set, dir string, log *slog.Logger) error {
+func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) error {
 	text, err := testdata.Config(set)
 	if err != nil {
 		return err
@@ -55,7 +59,13 @@ func (l *lab) start(ctx context.Context, set, dir string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	ca, err := switchd.NewAuthority()
+	secret := switchd.Secret(rand.Text())
+	if wires != nil {
+		if secret, err = secretOf(wires, draft); err != nil {
+			return err
+		}
+	}
+	ca, err := secret.Authority()
 	if err != nil {
 		return err
 	}
@@ -65,7 +75,7 @@ func (l *lab) start(ctx context.Context, set, dir string, log *slog.Logger) erro
 	}
 	server := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()}
 	api := exchange.Credential{Key: "lab", Secret: rand.Text()}
-	if err := writeSecrets(dir, ca, api); err != nil {
+	if err := writeSecrets(dir, ca, secret.Password(), api); err != nil {
 		return err
 	}
 	records, err := testdata.Exchange(set)
@@ -80,11 +90,23 @@ func (l *lab) start(ctx context.Context, set, dir string, log *slog.Logger) erro
 	}
 	moved := []string{draft.Sources[0].URL, l.exchange.URL()}
 	for _, d := range draft.Inventory.Devices {
-		s, err := l.startSwitch(ctx, draft, d, server, log)
+		session, err := draft.Session(d)
 		if err != nil {
 			return err
 		}
-		moved = append(moved, d.Address.String(), s.Addr().String())
+		if wires != nil {
+			_, port, err := net.SplitHostPort(d.Address.String())
+			if err != nil {
+				return err
+			}
+			session.Address = net.JoinHostPort(wires.Node(d.Name).MgmtIPv4.String(), port)
+		} else if session.Address, err = l.startSwitch(session, server.Clone(), log); err != nil {
+			return err
+		}
+		if err := furnish(ctx, l.drivers[d.Driver], session, handmade(&draft.Inventory, d.Name)); err != nil {
+			return err
+		}
+		moved = append(moved, d.Address.String(), session.Address)
 	}
 	if err := os.WriteFile(l.path, []byte(strings.NewReplacer(moved...).Replace(string(text))), 0o600); err != nil {
 		return err
@@ -93,14 +115,31 @@ func (l *lab) start(ctx context.Context, set, dir string, log *slog.Logger) erro
 	return err
 }
 
-// startSwitch starts the switch that d describes: it asks its clients for what the agent will show.
-func (l *lab) startSwitch(ctx context.Context, c *config.Config, d *config.Device, server *tls.Config, log *slog.Logger) (*switchd.Switch, error) {
-	session, err := c.Session(d)
-	if err != nil {
-		return nil, err
+// secretOf returns the secret of the switches of a topology, which must have all those of a configuration.
+func secretOf(wires *topology.Topology, c *config.Config) (switchd.Secret, error) {
+	var secret switchd.Secret
+	for i, d := range c.Inventory.Devices {
+		n := wires.Node(d.Name)
+		switch {
+		case n == nil:
+			return "", fmt.Errorf("the topology %s has no switch %s", wires.Name, d.Name)
+		case !n.MgmtIPv4.IsValid():
+			return "", fmt.Errorf("the topology %s: switch %s has no management address", wires.Name, d.Name)
+		}
+		its := switchd.Secret(n.Env[switchd.SecretVariable])
+		if its == "" || i > 0 && its != secret {
+			return "", fmt.Errorf("the topology %s: the switches must have one %s", wires.Name, switchd.SecretVariable)
+		}
+		secret = its
 	}
+	return secret, nil
+}
+
+// startSwitch starts the switch that a session is for: it asks its clients for what the agent will show. It returns the
+// switch's address.
+func (l *lab) startSwitch(session drivers.Device, server *tls.Config, log *slog.Logger) (string, error) {
 	o := switchd.Options{
-		Name: d.Name, Listen: loopback + ":0", Ports: portNames(switchPorts), TLS: server.Clone(), Faults: new(switchd.Faults), Logger: log,
+		Name: session.Name, Listen: loopback + ":0", Ports: portNames(switchPorts), TLS: server, Faults: new(switchd.Faults), Logger: log,
 	}
 	if session.Username != "" {
 		o.Users = map[string]string{session.Username: session.Password.Reveal()}
@@ -110,16 +149,15 @@ func (l *lab) startSwitch(ctx context.Context, c *config.Config, d *config.Devic
 	}
 	s, err := switchd.New(o)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	l.switches[d.Name], l.faults[d.Name] = s, o.Faults
+	l.switches[session.Name], l.faults[session.Name] = s, o.Faults
 	s.Start()
-	session.Address = s.Addr().String()
-	return s, furnish(ctx, l.drivers[d.Driver], session, handmade(&c.Inventory, d.Name))
+	return s.Addr().String(), nil
 }
 
 // writeSecrets writes the files that the configurations of data sets name.
-func writeSecrets(dir string, ca *switchd.Authority, api exchange.Credential) error {
+func writeSecrets(dir string, ca *switchd.Authority, password string, api exchange.Credential) error {
 	client, err := ca.Issue("ixagent")
 	if err != nil {
 		return err
@@ -137,7 +175,7 @@ func writeSecrets(dir string, ca *switchd.Authority, api exchange.Credential) er
 		{"tls/ixagent-key.pem", key},
 		{"secrets/exchange-key", []byte(api.Key)},
 		{"secrets/exchange-secret", []byte(api.Secret)},
-		{"secrets/switch-password", []byte(rand.Text())},
+		{"secrets/switch-password", []byte(password)},
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(f.name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -150,7 +188,8 @@ func writeSecrets(dir string, ca *switchd.Authority, api exchange.Credential) er
 	return nil
 }
 
-// furnish creates objects on a switch as a person would, without the agent.
+// furnish creates objects that are not there yet on a switch, as a person would, without the agent. A switch that was
+// started a moment ago may still be on its way.
 func furnish(ctx context.Context, spec drivers.Spec, device drivers.Device, objects []switchcfg.Object) error {
 	if len(objects) == 0 {
 		return nil
@@ -160,9 +199,18 @@ func furnish(ctx context.Context, spec drivers.Spec, device drivers.Device, obje
 		return err
 	}
 	defer session.Close()
-	changes := make([]plan.Change, len(objects))
-	for i, o := range objects {
-		changes[i] = plan.Change{Verb: plan.Create, Key: o.Key(), After: o}
+	there, err := drivers.Retry(session, 30, 20*time.Millisecond).Observe(ctx)
+	if err != nil {
+		return err
+	}
+	var changes []plan.Change
+	for _, o := range objects {
+		if _, ok := there[o.Key()]; !ok {
+			changes = append(changes, plan.Change{Verb: plan.Create, Key: o.Key(), After: o})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
 	}
 	if _, err := session.Apply(ctx, changes); err != nil {
 		return fmt.Errorf("configuring %s by hand: %w", device.Name, err)

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ixagent/ixagent/lab/topology"
 )
 
 func newSandbox() *cobra.Command {
-	var set, dir string
+	var set, dir, file string
 	c := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run an exchange with all its switches, to try ixagent on",
@@ -31,15 +33,22 @@ owner's alone. All bodies are JSON.
 
 Without times a fault lasts until it is taken away. Kinds of the exchange, for one "collection" or for all:
 ` + kindsOf(exchangeFaults()) + `
-Kinds of a switch:
-` + kindsOf(switchFaults()),
-		Example: `  ixlab sandbox --set metro --dir sandbox`,
-		Args:    cobra.NoArgs,
+Kinds of a switch in this process:
+` + kindsOf(switchFaults()) + `
+With --topology the switches are those of a lab with wires, which "ixlab up" or containerlab has laid out from the same
+file, and the command must run where their management addresses can be reached.`,
+		Example: `  ixlab sandbox --set metro --dir sandbox
+  ixlab exec host -- ixlab sandbox --topology metro.clab.yml --dir metro`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if err := emptyFolder(dir); err != nil {
 				return err
 			}
-			l, err := newLab(c.Context(), set, dir, logger(c))
+			wires, err := readTopology(file)
+			if err != nil {
+				return err
+			}
+			l, err := newLab(c.Context(), set, dir, wires, logger(c))
 			if err != nil {
 				return fmt.Errorf("the lab did not start: %w", err)
 			}
@@ -66,8 +75,21 @@ Kinds of a switch:
 		},
 	}
 	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&file, "topology", "", "containerlab `file` of the lab that has the switches")
 	c.Flags().StringVar(&dir, "dir", "sandbox", "`folder` for what an agent needs")
 	return c
+}
+
+// readTopology reads a topology; without a file there is none.
+func readTopology(file string) (*topology.Topology, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return topology.Parse(file, text)
 }
 
 // emptyFolder makes a folder for its owner alone, or makes sure that there is nothing in it yet.
