@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,18 +87,37 @@ type process struct {
 
 // start runs a program in the namespace, in a process group of its own. It is ended with the test, together with what
 // it started, if it has not ended by then.
-func start(t testing.TB, ns *namespace.Namespace, cmd *exec.Cmd) *process {
+//
+// What before does to the calling thread holds for the program as well, and for nothing else.
+func start(t testing.TB, ns *namespace.Namespace, cmd *exec.Cmd, before ...func() error) *process {
 	t.Helper()
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	cmd.Stderr = &p.said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := ns.Do(cmd.Start); err != nil {
-		t.Fatalf("%s: %v", cmd.Path, err)
-	}
+	started := make(chan error, 1)
 	go func() {
 		defer close(p.done)
-		_ = cmd.Wait() // programs that are told to end say so in different ways
+		// The thread that starts the program must outlive it, because its end would be the program's.
+		if err := ns.Do(func() error {
+			for _, f := range before {
+				runtime.LockOSThread() // for good, so that nothing else gets the thread
+				if err := f(); err != nil {
+					return err
+				}
+			}
+			if err := cmd.Start(); err != nil {
+				return err
+			}
+			started <- nil
+			_ = cmd.Wait() // programs that are told to end say so in different ways
+			return nil
+		}); err != nil {
+			started <- err
+		}
 	}()
+	if err := <-started; err != nil {
+		t.Fatalf("%s: %v", cmd.Path, err)
+	}
 	t.Cleanup(func() { p.end(syscall.SIGTERM) })
 	return p
 }
