@@ -2,13 +2,17 @@ package switchd_test
 
 import (
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/lacp"
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
@@ -47,9 +51,15 @@ func (l *line) Write(fs [][]byte) (int, error) {
 // plugged is a switch whose ports eth1 and eth2 have wires.
 func plugged(t *testing.T) (b *bench, p *dataplane.Plane, one, two *line) {
 	t.Helper()
-	p = dataplane.New(dataplane.Options{})
+	var sw atomic.Pointer[switchd.Switch]
+	p = dataplane.New(dataplane.Options{Changed: func() {
+		if s := sw.Load(); s != nil {
+			s.Refresh()
+		}
+	}})
 	one, two = newLine(), newLine()
 	b = newBench(t, func(o *switchd.Options) { o.Plane = p })
+	sw.Store(b.sw)
 	t.Cleanup(func() {
 		b.sw.Close()
 		if err := p.Close(); err != nil {
@@ -144,6 +154,44 @@ func TestRevertedCommitForwardsNoMore(t *testing.T) {
 	}
 }
 
+// eventually waits until f reports true.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+func TestCommitThatNobodyConfirmsForwardsNoMore(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if _, err := b.Set(b.ctx, &gpb.SetRequest{
+		Update:    []*gpb.Update{{Path: path(t, "/"), Val: ietf(untaggedLAN)}},
+		Extension: commit("c", time.Hour),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !passes(t, p, one, two) {
+		t.Error("a commit that waits for its confirmation does not forward")
+	}
+	if _, err := b.Set(b.ctx, &gpb.SetRequest{Extension: extension(&gnmi_ext.Commit{Id: "c", Action: &gnmi_ext.Commit_SetRollbackDuration{
+		SetRollbackDuration: &gnmi_ext.CommitSetRollbackDuration{RollbackDuration: durationpb.New(time.Millisecond)},
+	}})}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the commit is taken back", func() bool { return !passes(t, p, one, two) })
+	if b.sw.Running().At("network-instances").Exists() {
+		t.Error("the plane is ahead of the configuration")
+	}
+}
+
 func TestCommitThatThePlaneCannotFollowIsRefused(t *testing.T) {
 	b, p, one, two := plugged(t)
 	if err := b.update(t, "/", untaggedLAN); err != nil {
@@ -208,4 +256,64 @@ func TestMembersOfALAGTellWhatTheyHeard(t *testing.T) {
 			t.Errorf("%s is %s, want %s", leaf, got, want)
 		}
 	}
+}
+
+// partner is another plane at the far ends of two lines, whose LAG asks for a PDU every second.
+func partner(t *testing.T, one, two *line) *dataplane.Plane {
+	t.Helper()
+	far := dataplane.New(dataplane.Options{})
+	ends := map[string]*line{"a": {in: one.out, out: one.in, closed: make(chan struct{})}, "b": {in: two.out, out: two.in, closed: make(chan struct{})}}
+	t.Cleanup(func() {
+		if err := far.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, l := range ends {
+			close(l.closed)
+		}
+	})
+	if err := far.Configure(&dataplane.Config{
+		Ports: []dataplane.Port{{Name: "a", Enabled: true}, {Name: "b", Enabled: true}},
+		LAGs: []dataplane.LAG{{
+			Name: "lag", Enabled: true, Members: []string{"a", "b"}, Mode: lacp.Active, Fast: true, System: [6]byte{2, 0, 0, 0, 7, 7},
+		}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range ends {
+		far.Attach(name, l, [6]byte{2, 0, 0, 0, 7, name[0]})
+		far.Link(name, true)
+	}
+	return far
+}
+
+func TestMembersOfALAGTellTheirPartner(t *testing.T) {
+	b, _, one, two := plugged(t)
+	if err := b.update(t, "/", lagAndCircuits); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.update(t, "/lacp/interfaces/interface[name=ae1]/config/interval", `"FAST"`); err != nil {
+		t.Fatal(err)
+	}
+	const lag = "/interfaces/interface[name=ae1]/state/oper-status"
+	if got := b.get(t, lag, gpb.GetRequest_STATE); got != `"DOWN"` {
+		t.Errorf("LAG without a partner is %s", got)
+	}
+	far := partner(t, one, two)
+	eventually(t, "the LAG is up", func() bool { return b.get(t, lag, gpb.GetRequest_STATE) == `"UP"` })
+	agree := func(member string, want map[string]string) {
+		t.Helper()
+		for leaf, want := range want {
+			at := "/lacp/interfaces/interface[name=ae1]/members/member[interface=" + member + "]/state/" + leaf
+			eventually(t, member+" has "+leaf+" "+want, func() bool { return b.get(t, at, gpb.GetRequest_STATE) == want })
+		}
+	}
+	up := map[string]string{
+		"partner-id": `"02:00:00:00:07:07"`, "synchronization": `"IN_SYNC"`, "collecting": "true", "distributing": "true",
+		"aggregatable": "true", "timeout": `"SHORT"`, "partner-key": "1",
+	}
+	agree("eth1", up)
+	agree("eth2", up)
+	far.Link("b", false) // it says no more, and min-links is 2
+	agree("eth2", map[string]string{"synchronization": `"OUT_SYNC"`, "collecting": "false", "distributing": "false"})
+	eventually(t, "the LAG is below its minimum", func() bool { return b.get(t, lag, gpb.GetRequest_STATE) == `"DOWN"` })
 }
