@@ -25,9 +25,9 @@ Discovery and ping inside exactly the tags of its attachments, and speaks LACP i
 
 An attachment is written NAME=TAGS[,mac=MAC][,ip=ADDRESS/LENGTH]... where the tags are untagged, or ETHERTYPE:VLAN,
 several joined by slashes, the outermost first: lan=0x88a8:100/0x8100:7,ip=192.0.2.1/24`,
-		Example: `  ixlab exec m1 -- ixlab host show
-  ixlab exec m1 -- ixlab host at lan=0x8100:101,ip=198.51.100.1/24
-  ixlab exec m1 -- ixlab host send --count 10`,
+		Example: `  ixlab exec --lab pair m1 -- ixlab host show
+  ixlab exec --lab pair m1 -- ixlab host at lan=0x8100:101,ip=198.51.100.1/24
+  ixlab exec --lab pair m1 -- ixlab host send --at lan --count 10`,
 	}
 	c.AddCommand(newHostRun(), newHostPing(), newHostSend(), newHostReceived(), newHostAt(), newHostGroup(), newHostLink(), newHostShow())
 	return c

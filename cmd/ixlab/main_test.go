@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -41,15 +44,67 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
-// The scripts have a certificate for 127.0.0.1 and its authority at hand, and two commands more: "until REGEXP PROGRAM"
-// runs a program until it writes such a line, interrupts it, and expects it to end well; "empty FOLDER" makes sure that
-// nothing is left in a folder.
+// The scripts have a certificate for 127.0.0.1 and its authority at hand, and four commands more: "until REGEXP PROGRAM"
+// runs a program until it writes such a line, interrupts it, and expects it to end well; "passes PROGRAM" runs a program
+// again and again until it ends well; "lab NAME FILE" brings a lab up that goes down with the script; "empty FOLDER" makes
+// sure that nothing is left in a folder. The condition [namespaces] says whether the machine lets a lab be laid out.
 func TestScripts(t *testing.T) {
+	static := t.TempDir()
+	build := exec.Command("go", "build", "-o", static, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // the lab's nodes have no libraries
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
-		Setup: func(e *testscript.Env) error { return certificates(e.WorkDir) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"until": until, "empty": empty},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", static+string(os.PathListSeparator)+e.Getenv("PATH"))
+			return certificates(e.WorkDir)
+		},
+		Condition: has,
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"until": until, "passes": passes, "lab": bringUp, "empty": empty},
 	})
+}
+
+// has reports whether namespaces can be made here. Where nothing may be skipped it is an error if they cannot.
+func has(what string) (bool, error) {
+	if what != "namespaces" {
+		return false, fmt.Errorf("unknown condition %s", what)
+	}
+	probe := exec.Command("true")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID}
+	if uid := os.Getuid(); uid != 0 {
+		probe.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		probe.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+	}
+	err := probe.Run()
+	if err != nil && os.Getenv("IXAGENT_REQUIRE") == "all" {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return err == nil, nil
+}
+
+func bringUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lab name file")
+	}
+	ts.Check(ts.Exec("ixlab", "up", "--name", args[0], args[1]))
+	ts.Defer(func() { ts.Check(ts.Exec("ixlab", "down", args[0])) })
+}
+
+func passes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: passes program [argument ...]")
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); ts.Exec(args[0], args[1:]...) != nil; {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("%s never ends well", strings.Join(args, " "))
+		}
+	}
 }
 
 func certificates(dir string) error {

@@ -33,7 +33,7 @@ host has several. Each sends the other a broadcast, a unicast and a large frame,
 switches are asked whether they dropped it, where and why.
 
 The exit status is 0 if all of it passes both ways, and 1 otherwise.`,
-		Example: "  ixlab probe m1 m2",
+		Example: "  ixlab probe --lab pair m1 m2",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := topology.Find(c.Context(), lab)
