@@ -34,6 +34,7 @@ func subinterfacePath(name, index string) string {
 func (r *rules) check() error {
 	r.changed(r.checkInterface, "interfaces", "interface")
 	r.checkLACP()
+	r.checkRules()
 	r.changed(r.checkFilter, "acl", "interfaces", "interface")
 	r.changed(r.checkPolicer, "qos", "interfaces", "interface")
 	r.changed(r.checkInstance, "network-instances", "network-instance")
@@ -173,19 +174,57 @@ func (r *rules) member(name string) string {
 	return r.after.At("interfaces", "interface").Entry(name).Text("ethernet", "config", "aggregate-id")
 }
 
+// checkRules refuses filters by what the forwarding plane does not look at.
+func (r *rules) checkRules() {
+	was, is := r.before.At("acl", "acl-sets", "acl-set"), r.after.At("acl", "acl-sets", "acl-set")
+	if is.Same(was) {
+		return
+	}
+	for old, set := range tree.Pairs(was, is) {
+		if set.Same(old) {
+			continue
+		}
+		for e := range set.At("acl-entries", "acl-entry").Entries() {
+			if e.Text("l2", "config", "ethertype") != "" {
+				at := fmt.Sprintf("/acl/acl-sets/acl-set[name=%s][type=%s]/acl-entries/acl-entry[sequence-id=%s]", set.Key(0), set.Key(1), e.Key(0))
+				r.fail(at+"/l2/config/ethertype", "frames are not filtered by ethertype")
+			}
+		}
+	}
+}
+
 func (r *rules) checkFilter(_, b tree.Node) {
-	r.checkBinding(tree.KeyedPath("/acl/interfaces/interface", "id", b.Key(0)), b)
+	path := tree.KeyedPath("/acl/interfaces/interface", "id", b.Key(0))
+	r.checkBinding(path, "/acl", b)
+	if n := b.At("ingress-acl-sets", "ingress-acl-set").Len(); n > 1 {
+		r.fail(path+"/ingress-acl-sets", "one filter at most is supported, not %d", n)
+	}
+	for set := range b.At("ingress-acl-sets", "ingress-acl-set").Entries() {
+		if set.Key(1) != "ACL_L2" {
+			r.fail(path+"/ingress-acl-sets", "a filter of type %s is not supported", set.Key(1))
+		}
+	}
+	if b.At("egress-acl-sets", "egress-acl-set").Len() > 0 {
+		r.fail(path+"/egress-acl-sets", "filters on egress are not supported")
+	}
 }
 
 func (r *rules) checkPolicer(_, b tree.Node) {
-	r.checkBinding(tree.KeyedPath("/qos/interfaces/interface", "interface-id", b.Key(0)), b)
+	r.checkBinding(tree.KeyedPath("/qos/interfaces/interface", "interface-id", b.Key(0)), "/qos", b)
 }
 
-// checkBinding refuses filters and policers on members of LAGs.
-func (r *rules) checkBinding(path string, b tree.Node) {
-	name := b.Text("interface-ref", "config", "interface")
+// checkBinding refuses filters and policers on anything but subinterfaces, and two of a kind on one.
+func (r *rules) checkBinding(path, kind string, b tree.Node) {
+	name, index := b.Text("interface-ref", "config", "interface"), b.Text("interface-ref", "config", "subinterface")
 	if lag := r.member(name); lag != "" {
 		r.fail(path+"/interface-ref/config/interface", "%s is a member of LAG %s", name, lag)
+	}
+	if name == "" || index == "" {
+		r.fail(path+"/interface-ref/config", "must name an interface and a subinterface")
+		return
+	}
+	if r.refs.To(subinterfacePath(name, index), kind) > 1 {
+		r.fail(path+"/interface-ref/config/subinterface", "%s.%s is bound twice", name, index)
 	}
 }
 
