@@ -2,6 +2,7 @@ package switchd
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -125,7 +126,40 @@ func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 			return nil, err
 		}
 	}
+	if err := f.hits(view, e); err != nil {
+		return nil, err
+	}
 	return e.Tree(), nil
+}
+
+// hits adds how often each entry of a filter decided, over all circuits that the filter is bound to.
+func (f *forwarder) hits(view *tree.Tree, e *tree.Edit) error {
+	filters := f.plane.FilterStates()
+	if len(filters) == 0 {
+		return nil
+	}
+	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
+	sets := make([]object, 0, len(filters))
+	all := view.At("acl", "acl-sets", "acl-set")
+	for _, s := range filters {
+		set := all.Entry(s.Name, "ACL_L2").At("acl-entries", "acl-entry")
+		if set.Len() != len(s.Hits) {
+			continue // a commit is under way
+		}
+		entries, i := make([]object, 0, len(s.Hits)), 0
+		for entry := range set.Entries() {
+			entries = append(entries, object{
+				"sequence-id": json.Number(entry.Key(0)),
+				"state":       object{"matched-packets": text(s.Hits[i].Frames), "matched-octets": text(s.Hits[i].Octets)},
+			})
+			i++
+		}
+		sets = append(sets, object{"name": s.Name, "type": "ACL_L2", "acl-entries": object{"acl-entry": entries}})
+	}
+	return update(e, object{
+		"state":    object{"counter-capability": "AGGREGATE_ONLY"},
+		"acl-sets": object{"acl-set": sets},
+	}, "acl")
 }
 
 // pdus are the counters of a member as /lacp has them.

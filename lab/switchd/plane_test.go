@@ -230,6 +230,37 @@ func TestCountersAreThoseOfTheMoment(t *testing.T) {
 	}
 }
 
+func TestEntriesOfAFilterTellWhatTheyMatched(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.update(t, "/acl", `{
+	 "acl-sets": {"acl-set": [{"name": "f", "type": "ACL_L2", "config": {"name": "f", "type": "ACL_L2"}, "acl-entries": {"acl-entry": [
+	  {"sequence-id": 9, "config": {"sequence-id": 9}, "l2": {"config": {"source-mac": "02:00:00:00:01:02"}}, "actions": {"config": {"forwarding-action": "DROP"}}},
+	  {"sequence-id": 10, "config": {"sequence-id": 10}, "l2": {"config": {"source-mac": "02:00:00:00:01:01"}}, "actions": {"config": {"forwarding-action": "ACCEPT"}}}]}}]},
+	 "interfaces": {"interface": [{"id": "eth1.0", "config": {"id": "eth1.0"}, "interface-ref": {"config": {"interface": "eth1", "subinterface": 0}},
+	  "ingress-acl-sets": {"ingress-acl-set": [{"set-name": "f", "type": "ACL_L2", "config": {"set-name": "f", "type": "ACL_L2"}}]}}]}}`); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if !passes(t, p, one, two) {
+			t.Fatal("a source that the filter accepts does not pass")
+		}
+	}
+	const entries = "/acl/acl-sets/acl-set[name=f][type=ACL_L2]/acl-entries/"
+	for at, want := range map[string]string{
+		entries + "acl-entry[sequence-id=9]/state/matched-packets":  `"0"`,
+		entries + "acl-entry[sequence-id=10]/state/matched-packets": `"2"`,
+		entries + "acl-entry[sequence-id=10]/state/matched-octets":  `"128"`,
+		"/acl/state/counter-capability":                             `"openconfig-acl:AGGREGATE_ONLY"`,
+	} {
+		if got := b.get(t, at, gpb.GetRequest_STATE); got != want {
+			t.Errorf("%s is %s, want %s", at, got, want)
+		}
+	}
+}
+
 func TestStateIsThatOfThePlane(t *testing.T) {
 	b, p, _, _ := plugged(t)
 	if got := b.get(t, "/interfaces/interface[name=eth1]/state/oper-status", gpb.GetRequest_STATE); got != `"UP"` {

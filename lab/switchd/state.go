@@ -106,17 +106,20 @@ func (s *store) live() (*tree.Tree, error) {
 	return s.counters(t)
 }
 
-// update merges state into the list entry that the last name is the key of.
+// update merges state into the container of one name, or into the list entry
+// that the last of several names is the key of.
 func update(e *tree.Edit, state any, names ...string) error {
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
-	p := &gpb.Path{}
-	for _, n := range names[:len(names)-1] {
-		p.Elem = append(p.Elem, &gpb.PathElem{Name: n})
+	p := &gpb.Path{Elem: []*gpb.PathElem{{Name: names[0]}}}
+	if last := len(names) - 1; last > 0 {
+		for _, n := range names[1:last] {
+			p.Elem = append(p.Elem, &gpb.PathElem{Name: n})
+		}
+		p.Elem[len(p.Elem)-1].Key = map[string]string{"name": names[last]}
 	}
-	p.Elem[len(p.Elem)-1].Key = map[string]string{"name": names[len(names)-1]}
 	return e.Update(p, tree.JSONValue(text, gpb.Encoding_JSON_IETF))
 }
 
