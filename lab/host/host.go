@@ -341,7 +341,7 @@ func (h *Host) read(p *port, w Wire) {
 		})
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
-				h.log.Error("wire ended", "port", p.name, "err", err)
+				h.log.Info("wire ended", "port", p.name, "err", err)
 			}
 			return
 		}
