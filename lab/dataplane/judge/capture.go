@@ -3,9 +3,7 @@ package judge
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -133,6 +131,9 @@ func (p Packet) Header() (dst, src string, tags []Tag, ethertype int) {
 // parsePackets reads the output of tshark -T json, in which the keys of an object are neither unique nor in an order
 // that does not matter.
 func parsePackets(b []byte) ([]Packet, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	var all []Packet
 	err := elements(d, func() error {
@@ -156,7 +157,7 @@ func parsePackets(b []byte) ([]Packet, error) {
 			})
 		})
 	})
-	if err != nil && !errors.Is(err, io.EOF) { // of nothing at all
+	if err != nil {
 		return nil, fmt.Errorf("tshark: %w", err)
 	}
 	return all, nil
