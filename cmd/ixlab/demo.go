@@ -23,31 +23,52 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	var set string
-	var asJSON, keep bool
+	var set, in string
+	var asJSON, keep, wires bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show a whole pass on this machine, from the exchange's records to configured switches",
 		Long: `Show a whole pass on this machine, from the exchange's records to configured switches.
 
-A sandbox exchange and lab switches run in this process. The agent plans, applies in transactions that undo themselves
+A sandbox exchange runs on this machine, with lab switches. The agent plans, applies in transactions that undo themselves
 unless confirmed, and plans again: then nothing may be left to do. Its daemon follows a change at the exchange. Nothing
-is left behind; with --keep all of it goes on running until it is interrupted.`,
+is left behind; with --keep all of it goes on running until it is interrupted.
+
+Where the machine lets it make network namespaces, with or without root, the switches of the metro are laid out with wires
+and with the routers of some members, and frames between these show what was configured. Otherwise, and with
+--wires=false, the switches run in one process and forward nothing.`,
 		Example: `  ixlab demo
   ixlab demo --set guide
   ixlab demo --set guide --keep
+  ixlab demo --wires=false
   ixlab demo --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
+			d := &demo{set: set, in: in, log: logger(c), page: newPage(c.OutOrStdout())}
+			if asJSON {
+				d.page = newPage(io.Discard)
+			}
+			if in != "" {
+				if d.wires, err = topology.Builtin(set); err != nil {
+					return err
+				}
+			} else if wires {
+				args := []string{"--set", set, fmt.Sprintf("--json=%v", asJSON), fmt.Sprintf("--keep=%v", keep)}
+				ran, reason, err := onWires(c.Context(), set, args)
+				if ran || err != nil {
+					return err
+				}
+				if reason != nil {
+					d.page.heading("No wires on this machine, so that no frames are shown")
+					d.page.line("%v", reason)
+				}
+			}
 			dir, err := os.MkdirTemp("", "ixlab-")
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			d := &demo{set: set, dir: dir, log: logger(c), page: newPage(c.OutOrStdout())}
-			if asJSON {
-				d.page = newPage(io.Discard)
-			}
+			d.dir = dir
 			return d.run(c.Context(), func(ctx context.Context) error {
 				if asJSON {
 					out := json.NewEncoder(c.OutOrStdout())
@@ -58,7 +79,7 @@ is left behind; with --keep all of it goes on running until it is interrupted.`,
 				}
 				if keep {
 					d.page.heading("All of it goes on until it is interrupted. In another shell:")
-					d.page.line("ixagent plan --config %s", d.lab.path)
+					d.page.line("%s", d.command("ixagent plan --config "+d.lab.path))
 					<-ctx.Done()
 				}
 				return nil
@@ -67,6 +88,9 @@ is left behind; with --keep all of it goes on running until it is interrupted.`,
 	}
 	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what happened as JSON")
+	c.Flags().BoolVar(&wires, "wires", true, "lay the switches out with wires and members' routers, where this machine allows it")
+	c.Flags().StringVar(&in, "in", "", "`NAME` of the lab that this process is in")
+	_ = c.Flags().MarkHidden("in") // there is such a flag
 	c.Flags().BoolVar(&keep, "keep", false, "let everything run until it is interrupted")
 	return c
 }
@@ -75,6 +99,7 @@ is left behind; with --keep all of it goes on running until it is interrupted.`,
 type demo struct {
 	set, dir string
 	wires    *topology.Topology // of the lab that has the switches; nil: they are in this process
+	in       string             // name of that lab
 	log      *slog.Logger
 	page     *page
 	report   report
@@ -97,7 +122,14 @@ func (d *demo) run(ctx context.Context, finished func(context.Context) error) (e
 		return fmt.Errorf("the exchange was not read: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.pass.Close()) }()
-	for _, step := range []func(context.Context) error{d.plan, d.apply, d.verify} {
+	before, after := showings()
+	shown := func(ctx context.Context) error {
+		if d.wires != nil {
+			d.page.heading("Frames between members' routers: broadcast, unicast and %d octets, both ways", largeFrame)
+		}
+		return d.frames(ctx, before)
+	}
+	for _, step := range []func(context.Context) error{d.plan, d.apply, d.verify, shown} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -106,10 +138,21 @@ func (d *demo) run(ctx context.Context, finished func(context.Context) error) (e
 		}
 	}
 	return d.follow(ctx, func(ctx context.Context) error {
+		if err := d.frames(ctx, after); err != nil {
+			return err
+		}
 		d.report.Seconds = time.Since(start).Seconds()
 		d.page.heading("Done in %v: every switch is what the exchange has sold, and the last plans are empty.", round(time.Since(start)))
 		return finished(ctx)
 	})
+}
+
+// command returns what a person types in another shell.
+func (d *demo) command(text string) string {
+	if d.wires != nil {
+		return "ixlab exec --lab " + d.in + " host -- " + text
+	}
+	return text
 }
 
 func (d *demo) options() agent.Options {

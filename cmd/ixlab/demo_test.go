@@ -31,7 +31,7 @@ func command(t *testing.T, ctx context.Context, args ...string) (string, error) 
 
 func TestDemoIsOnePageWithinTenSeconds(t *testing.T) {
 	start := time.Now()
-	page, err := command(t, t.Context(), "demo")
+	page, err := command(t, t.Context(), "demo", "--wires=false")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDemoIsOnePageWithinTenSeconds(t *testing.T) {
 }
 
 func TestReportTellsOfEverySwitchAndEdit(t *testing.T) {
-	text, err := command(t, t.Context(), "demo", "--json")
+	text, err := command(t, t.Context(), "demo", "--wires=false", "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestReportTellsOfEverySwitchAndEdit(t *testing.T) {
 func TestInterruptedDemoLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := command(t, ctx, "demo"); err == nil {
+	if _, err := command(t, ctx, "demo", "--wires=false"); err == nil {
 		t.Error("a demonstration that was interrupted has succeeded")
 	}
 }

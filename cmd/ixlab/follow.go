@@ -86,8 +86,8 @@ func (d *demo) watch(ctx context.Context, url string) error {
 	return nil
 }
 
-// try makes an edit at the exchange and waits until the switch has it confirmed: until a pass of the daemon that ended
-// after the switch was seen to change has left nothing to do.
+// try makes an edit at the exchange and waits until the switch has it confirmed: until it has changed, and a pass of the
+// daemon that ended since has left nothing to do.
 func (d *demo) try(ctx context.Context, url string, e edit) error {
 	before, err := d.pass.Observe(ctx, e.device)
 	if err != nil {
@@ -97,15 +97,14 @@ func (d *demo) try(ctx context.Context, url string, e edit) error {
 	if err := d.lab.patch(string(e.collection), e.id, map[string]any{e.field: e.value}); err != nil {
 		return err
 	}
-	after, changed := before, time.Time{}
+	after := before
 	if err := d.until(ctx, e.device+" did not follow: "+e.text, func() bool {
-		if changed.IsZero() {
-			if after, err = d.pass.Observe(ctx, e.device); err == nil && !after.Equal(before) {
-				changed = time.Now()
+		if after.Equal(before) {
+			if after, err = d.pass.Observe(ctx, e.device); err != nil {
+				after = before
 			}
-			return false
 		}
-		return done(ctx, url, e.device, changed)
+		return !after.Equal(before) && done(ctx, url, e.device, start)
 	}); err != nil {
 		return err
 	}

@@ -11,9 +11,10 @@ type report struct {
 	Exchange   string           `json:"exchange"` // URL
 	Devices    []*deviceReport  `json:"devices"`
 	Rejections []rejectionGroup `json:"rejections"`
-	Edits      []editReport     `json:"edits"`   // made at the exchange while the daemon ran
-	Settled    bool             `json:"settled"` // after them the plans of all switches are empty
-	Seconds    float64          `json:"seconds"` // in all
+	Edits      []editReport     `json:"edits"`            // made at the exchange while the daemon ran
+	Frames     []frameReport    `json:"frames,omitempty"` // sent between members' routers, where there are wires
+	Settled    bool             `json:"settled"`          // after them the plans of all switches are empty
+	Seconds    float64          `json:"seconds"`          // in all
 }
 
 type deviceReport struct {

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ixagent/ixagent/lab/host"
+	"github.com/ixagent/ixagent/lab/topology"
+)
+
+// onWires runs a demonstration in a lab whose switches have wires, as a command inside of it. The demonstration is run
+// without wires where there are none for the data set, or none to be had, which the reason says.
+func onWires(ctx context.Context, set string, args []string) (ran bool, reason, err error) {
+	t, err := topology.Builtin(set)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return false, nil, err
+	}
+	l, reason := topology.Up(ctx, topology.Options{Topology: t, Name: fmt.Sprintf("demo-%d", os.Getpid()), Attached: true})
+	if reason != nil {
+		return false, reason, ctx.Err()
+	}
+	defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx))) }()
+	status, err := l.Exec(ctx, topology.HostNode, append([]string{program, "demo", "--in", l.Name}, args...))
+	if err == nil && status != 0 {
+		err = exitStatus(status)
+	}
+	return true, nil, err
+}
+
+// showing is what two attachments of members' routers should have to do with each other.
+type showing struct {
+	what   string
+	a, b   string // NODE/ATTACHMENT
+	passes bool
+}
+
+// showings returns what is shown on the wires of the metro before its records change, and after.
+func showings() (before, after []showing) {
+	return []showing{
+			{"peering LAN", "m30001/lan", "m30031/lan", true},
+			{"peering LAN, a LAG with LACP", "m30016/lan", "m30025/lan", true},
+			{"line across two switches", "m30016/line", "m30019/line", true},
+			{"tree, leaf and root", "m30018/tree", "m30016/tree", true},
+			{"tree, leaf and leaf", "m30018/tree", "m30028/tree", false},
+			{"in test, so in quarantine", "m30019/test", "m30002/lan", false},
+		}, []showing{
+			{"passed its tests, so in the LAN", "m30019/test", "m30002/lan", true},
+		}
+}
+
+// frameReport is what became of a showing.
+type frameReport struct {
+	What    string `json:"what"`
+	A       string `json:"a"` // NODE/ATTACHMENT
+	B       string `json:"b"`
+	TagsA   string `json:"tags_a"`
+	TagsB   string `json:"tags_b"`
+	Passes  bool   `json:"passes"`  // every frame, both ways
+	Sent    int    `json:"sent"`    // frames, both ways
+	Arrived uint64 `json:"arrived"` // of them, where they should
+}
+
+// frames shows on the wires what the switches have made of the records.
+func (d *demo) frames(ctx context.Context, all []showing) error {
+	if d.wires == nil || len(all) == 0 {
+		return nil
+	}
+	l, err := topology.Find(ctx, d.in)
+	if err != nil {
+		return err
+	}
+	p, err := newProbing(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := d.until(ctx, "the members' routers are not connected", func() bool { return p.working(ctx) }); err != nil {
+		return err
+	}
+	reports := make([]frameReport, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, s := range all {
+		group.Go(func() (err error) {
+			reports[i], err = p.show(ctx, s)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, r := range reports {
+		d.report.Frames = append(d.report.Frames, r)
+		word := "pass"
+		if r.Arrived == 0 {
+			word = "isolated"
+		}
+		d.page.line("%-8s  %-31s  %-33s  %s", word, r.What, tail(r.A, r.TagsA), tail(r.B, r.TagsB))
+		if s := all[i]; r.Passes != s.passes || !s.passes && r.Arrived > 0 {
+			return fmt.Errorf("%s: %d of %d frames between %s and %s arrived", s.what, r.Arrived, r.Sent, s.a, s.b)
+		}
+	}
+	return nil
+}
+
+func tail(point, tags string) string {
+	node, _, _ := strings.Cut(point, "/")
+	return node + " " + tags
+}
+
+// working reports whether every host can send.
+func (p *probing) working(ctx context.Context) bool {
+	for _, ns := range p.spaces {
+		if s, err := host.NewClient(ns.Do).State(ctx); err == nil && !s.Working {
+			return false
+		}
+	}
+	return true
+}
+
+// show sends frames both ways.
+func (p *probing) show(ctx context.Context, s showing) (frameReport, error) {
+	legs, err := p.run(ctx, s.a, s.b)
+	if err != nil {
+		return frameReport{}, err
+	}
+	r := frameReport{What: s.what, A: s.a, B: s.b, Passes: !slices.ContainsFunc(legs, func(l leg) bool { return !l.Passed })}
+	for _, l := range legs {
+		r.Sent, r.Arrived = r.Sent+l.Sent, r.Arrived+l.Received
+		switch l.From {
+		case s.a:
+			r.TagsA = l.Tags.String()
+		case s.b:
+			r.TagsB = l.Tags.String()
+		}
+	}
+	return r, nil
+}
