@@ -20,7 +20,8 @@
 //     the inner one 0x8100, and no further VLAN tag follows. VLAN 0 is not a VLAN.
 //  3. The circuit is enabled, the payload fits the port or LAG and the service, the filter accepts the addresses.
 //  4. Storm control admits it if it is to a group or to a station that is not known, then the policer.
-//  5. The source address is learned, if the limits allow another one.
+//  5. The source address is learned, if the limits allow another one. It is forgotten when its port or LAG loses the
+//     last link.
 //  6. The service says where it goes, and there the circuit, the port or LAG, the MTU and the policer are asked.
 //
 // Reserved group addresses, 01:80:c2:00:00:00 to -0f, are forwarded like any group address unless a filter

@@ -153,7 +153,8 @@ func (r *reader) admit(k *packet) Reason {
 		return Storm
 	case !c.in.admit(r.now, size):
 		return Policed
-	case s.Kind != Line && !s.learn(k.head.Src, place{circuit: c.state}, r.now, c.MACLimit, s.Service.MACLimit):
+	case s.Kind != Line && c.parent.live() &&
+		!s.learn(k.head.Src, place{circuit: c.state}, r.now, c.MACLimit, s.Service.MACLimit):
 		return MACLimit
 	}
 	return none
@@ -279,6 +280,13 @@ func (p *parent) exit(flow uint32) (*port, Reason) {
 		return nil, NoMember
 	}
 	return links[flow%uint32(len(links))], none
+}
+
+// live reports whether frames can leave by p. Stations behind it are forgotten when they cannot any more, and not
+// learned from what was still on its way in.
+func (p *parent) live() bool {
+	_, why := p.exit(0)
+	return why == none
 }
 
 // reserve makes room in the arena. Frames that wait to be sent may be in it, so it is not moved but emptied.

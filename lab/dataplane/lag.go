@@ -21,6 +21,7 @@ type lag struct {
 	storm *bucket // of the latest table
 
 	links atomic.Pointer[links]
+	lost  atomic.Bool // no member distributes any more, and the stations behind it are still to be forgotten
 
 	mu      sync.Mutex
 	machine *lacp.Machine
@@ -128,6 +129,9 @@ func (l *lag) publishLinks() {
 	is, was := &links{of(a.Collecting), of(a.Distributing)}, l.links.Load()
 	if !slices.Equal(is.collecting, was.collecting) || !slices.Equal(is.distributing, was.distributing) {
 		l.links.Store(is)
+	}
+	if len(is.distributing) == 0 && len(was.distributing) > 0 {
+		l.lost.Store(true)
 	}
 }
 

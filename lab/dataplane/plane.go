@@ -58,6 +58,7 @@ type port struct {
 	storm  *bucket // of the latest table
 
 	up     atomic.Bool
+	lost   atomic.Bool // it has lost its link, and the stations behind it are still to be forgotten
 	socket atomic.Pointer[socket]
 	sender sync.Mutex // held while frames are written
 }
@@ -223,8 +224,39 @@ func (p *Plane) Link(name string, up bool) {
 	if e := p.table.Load().ports[pt]; e != nil && e.parent.lag != nil {
 		e.parent.lag.setLink(time.Now(), pt, e.usable(pt))
 	}
+	pt.lost.Store(!up)
+	p.forgetLost()
 	p.changed.Store(true)
 	p.wake()
+}
+
+// forgetLost removes the stations behind ports and LAGs that have lost their last link, so that frames to them are
+// flooded: they may come back elsewhere. The caller holds p.mu.
+func (p *Plane) forgetLost() {
+	t := p.table.Load()
+	lost := map[*parent]bool{}
+	for pt, e := range t.ports {
+		if l := e.parent.lag; pt.lost.Swap(false) && l == nil || l != nil && l.lost.Swap(false) {
+			lost[e.parent] = true
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	p.settle()
+	for _, s := range t.services {
+		s.prune(func(at place) bool {
+			c := s.of[at.circuit]
+			return c == nil || !lost[c.parent]
+		})
+	}
+}
+
+// settle waits until the batches have ended that are under way. The caller holds p.mu.
+func (p *Plane) settle() {
+	for r := range p.readers {
+		r.settle()
+	}
 }
 
 // usable reports whether a member of a LAG has a link that the LAG may use.
@@ -244,9 +276,7 @@ func (p *Plane) Configure(c *Config) error {
 		return err
 	}
 	p.table.Store(t)
-	for r := range p.readers { // the batches that began with old end
-		r.settle()
-	}
+	p.settle() // nobody forwards by the old one any more
 	t.forget(old)
 	for name := range p.lags {
 		if t.lag(name) == nil {
@@ -321,6 +351,9 @@ func (p *Plane) keepTime() {
 				p.changed.Store(true)
 			}
 		}
+		p.mu.Lock()
+		p.forgetLost()
+		p.mu.Unlock()
 		if p.changed.Swap(false) && p.opt.Changed != nil {
 			p.opt.Changed()
 		}

@@ -124,9 +124,8 @@ func (p *Plane) CircuitStates() []CircuitState {
 	t := p.table.Load()
 	all := make([]CircuitState, 0, len(t.circuits))
 	for _, c := range t.circuits {
-		_, why := c.parent.exit(0)
 		s := CircuitState{
-			Parent: c.Parent, Unit: c.Unit, Service: c.Circuit.Service, Operational: c.Enabled && why == none,
+			Parent: c.Parent, Unit: c.Unit, Service: c.Circuit.Service, Operational: c.Enabled && c.parent.live(),
 			In: c.state.in.load(), Out: c.state.out.load(), Drops: c.state.dropped(),
 		}
 		if c.service != nil {

@@ -266,7 +266,7 @@ func (t *table) forget(old *table) {
 // differs reports whether what stations a circuit has may be others than with the table old.
 func (c *circuit) differs(old *table) bool {
 	was := old.circuit[circuitKey{c.Parent, c.Unit}]
-	if was == nil || was.parent.tpid != c.parent.tpid || (was.filter == nil) != (c.filter == nil) {
+	if was == nil || was.parent.tpid != c.parent.tpid || was.parent.enabled != c.parent.enabled || (was.filter == nil) != (c.filter == nil) {
 		return true
 	}
 	if c.filter != nil && !slices.Equal(c.filter.Rules, was.filter.Rules) {
