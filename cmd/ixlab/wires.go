@@ -160,7 +160,7 @@ func parseCores(pairs []string) (map[string][]netip.Addr, error) {
 	for _, p := range pairs {
 		name, list, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
-			return nil, errors.New("--core wants INTERFACE=ADDRESS,...")
+			return nil, errors.New("--core wants INTERFACE=ADDRESS[,ADDRESS]")
 		}
 		for text := range strings.SplitSeq(list, ",") {
 			a, err := netip.ParseAddr(text)

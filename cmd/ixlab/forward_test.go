@@ -1,0 +1,578 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/openconfig"
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
+	"github.com/ixagent/ixagent/lab/dataplane/judge"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
+	"github.com/ixagent/ixagent/lab/namespace"
+	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
+	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/lab/switchd/tree"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// deadline is how long a test waits for what must come.
+const deadline = 30 * time.Second
+
+// eventually waits until f reports true.
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	limit := time.NewTimer(deadline)
+	defer limit.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// wired is a switch as ixlab switch --wires runs it, in a namespace of its own, and the driver that configures it. Its
+// port Ethernet<N> is cabled to the interface m<N> in the namespace of all members.
+type wired struct {
+	t       testing.TB
+	inside  *namespace.Namespace
+	members *namespace.Namespace
+	plane   *dataplane.Plane
+	sw      *switchd.Switch
+	driver  drivers.Driver
+	state   switchcfg.State
+}
+
+func newWired(t testing.TB, ports int) *wired {
+	t.Helper()
+	x := &wired{t: t, inside: namespacetest.New(t), members: namespacetest.New(t), state: switchcfg.State{}}
+	names := portNames(ports)
+	for n := range names {
+		x.cable(n + 1)
+	}
+	var sw atomic.Pointer[switchd.Switch]
+	x.plane = dataplane.New(dataplane.Options{Changed: func() {
+		if s := sw.Load(); s != nil {
+			s.Refresh()
+		}
+	}})
+	t.Cleanup(func() {
+		if err := x.plane.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	lab := switchd.Secret("a test")
+	conf, err := secretTLS(lab, "sw1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.sw, err = switchd.New(switchd.Options{
+		Name: "sw1", Listen: loopback + ":0", Ports: names, TLS: conf, Plane: x.plane,
+		Users: map[string]string{switchd.SecretUser: lab.Password()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(x.sw.Close)
+	sw.Store(x.sw)
+	x.sw.Start()
+
+	w := newWiring(x.plane, names, netip.Addr{}, nil, slog.New(slog.DiscardHandler))
+	t.Cleanup(w.close)
+	t.Cleanup(x.sw.OnCommit(func(before, after *tree.Tree) {
+		if err := x.inside.Do(func() error { w.commit(before, after); return nil }); err != nil {
+			t.Error(err)
+		}
+	}))
+	watch(t, x.inside, w.link)
+	for _, name := range names {
+		x.linked(name, true)
+	}
+	x.open(lab)
+	return x
+}
+
+// open logs in at the switch as the agent does.
+func (x *wired) open(lab switchd.Secret) {
+	ca, err := lab.Authority()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	client, err := ca.Issue("ixagent")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	spec := openconfig.Spec()
+	profile, _ := spec.Profile("ixlab")
+	x.driver, err = spec.Open(x.t.Context(), drivers.Device{
+		Name: "sw1", Address: x.sw.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+		TLS:          &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{client}},
+		Capabilities: profile.Capabilities, Timeout: deadline,
+	})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() {
+		if err := x.driver.Close(); err != nil {
+			x.t.Error(err)
+		}
+	})
+	if x.state, err = x.driver.Observe(x.t.Context()); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// watch tells f of the interfaces in a namespace until the test ends.
+func watch(t testing.TB, ns *namespace.Namespace, f func(wire.Link)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- ns.Do(func() error { return wire.Watch(ctx, f) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// cable lays the cable of a port.
+func (x *wired) cable(n int) {
+	x.t.Helper()
+	if err := namespace.Veth(x.inside, fmt.Sprintf("eth%d", n), x.members, fmt.Sprintf("m%d", n), 0); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// linked waits until a port has a link, or none.
+func (x *wired) linked(port string, up bool) {
+	x.t.Helper()
+	eventually(x.t, fmt.Sprintf("the link of %s is %t", port, up), func() bool {
+		s, _ := x.plane.PortState(port)
+		return s.Link == up
+	})
+}
+
+// apply has the driver bring the switch to a state, which is legal.
+func (x *wired) apply(objects ...switchcfg.Object) {
+	x.t.Helper()
+	next := switchcfg.State{}
+	next.Put(objects...)
+	if faults := switchcfg.Check(next); len(faults) > 0 {
+		x.t.Fatal(faults)
+	}
+	x.change(plan.Diff(x.state, next))
+	if got, err := x.driver.Observe(x.t.Context()); err != nil {
+		x.t.Fatal(err)
+	} else if !got.Equal(next) {
+		x.t.Fatal(cmp.Diff(string(next.AppendText(nil)), string(got.AppendText(nil))))
+	}
+	x.state = next
+}
+
+// change has the driver make changes.
+func (x *wired) change(changes []plan.Change) {
+	x.t.Helper()
+	if _, err := x.driver.Apply(x.t.Context(), changes); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// station is a member's end of a cable: it sends what it is told and keeps what other stations sent.
+type station struct {
+	t    testing.TB
+	wire *wire.Wire
+	in   chan []byte
+}
+
+func (x *wired) station(n int) *station {
+	x.t.Helper()
+	s := &station{t: x.t, in: make(chan []byte, 1<<16)}
+	if err := x.members.Do(func() (err error) {
+		s.wire, err = wire.Open(fmt.Sprintf("m%d", n))
+		return err
+	}); err != nil {
+		x.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		fs := wire.NewFrames(64)
+		for {
+			n, err := s.wire.Read(fs)
+			if err != nil {
+				return
+			}
+			for i := range fs[:n] {
+				if b := fs[i].Bytes(); bytes.HasPrefix(b[6:], stations) {
+					s.in <- bytes.Clone(b)
+				}
+			}
+		}
+	}()
+	x.t.Cleanup(func() {
+		_ = s.wire.Close()
+		<-ended
+	})
+	return s
+}
+
+// stations begin the addresses of stations, other than those of interfaces.
+var stations = []byte{2, 0, 0, 0}
+
+func (s *station) send(f []byte) {
+	s.t.Helper()
+	eventually(s.t, "the wire takes a frame", func() bool {
+		n, err := s.wire.Write([][]byte{f})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return n == 1
+	})
+}
+
+// expect waits for the next frame, which must be f.
+func (s *station) expect(what string, f []byte) {
+	s.t.Helper()
+	limit := time.NewTimer(deadline)
+	defer limit.Stop()
+	select {
+	case got := <-s.in:
+		if !bytes.Equal(got, f) {
+			s.t.Errorf("%s: got\n%x, want\n%x", what, got, f)
+		}
+	case <-limit.C:
+		s.t.Fatalf("%s: nothing came", what)
+	}
+}
+
+// letter is a frame from one station to another, number n.
+func letter(dst, src frame.MAC, n uint32, tags ...frame.Tag) []byte {
+	f := append(slices.Clone(dst[:]), src[:]...)
+	f = append(f, 0x88, 0xb5) // for experiments (IEEE 802-2014 9.2.3)
+	f = append(binary.BigEndian.AppendUint32(f, n), make([]byte, 42)...)
+	out, _ := frame.Append(nil, f, 0, tags...) // it has what it takes
+	return out
+}
+
+var (
+	everybody = frame.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	alice     = frame.MAC{2, 0, 0, 0, 0, 1}
+	bob       = frame.MAC{2, 0, 0, 0, 0, 2}
+	carol     = frame.MAC{2, 0, 0, 0, 0, 3}
+)
+
+// stack returns the match of a circuit with so many tags, and the tags of its frames.
+func stack(tpid switchcfg.TPID, tags int) (switchcfg.Match, []frame.Tag) {
+	all := []frame.Tag{{TPID: uint16(tpid), TCI: 100}, {TPID: frame.CTag, TCI: 7}}
+	switch tags {
+	case 0:
+		return switchcfg.MatchUntagged(), nil
+	case 1:
+		return switchcfg.MatchSingle(tpid, 100), all[:1]
+	}
+	return switchcfg.MatchDouble(tpid, 100, 7), all
+}
+
+// Everything is configured by the driver, passes as frames between network interfaces, and is seen by tshark.
+func TestOnlyFramesAsOrderedPass(t *testing.T) {
+	x := newWired(t, 3)
+	m := &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
+	for _, tpid := range switchcfg.TPIDs() {
+		for tags := range 3 {
+			for _, kind := range []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree} {
+				t.Run(fmt.Sprintf("%v %d tags %s", tpid, tags, kind), func(t *testing.T) { m.run(t, kind, tpid, tags) })
+			}
+		}
+	}
+}
+
+func TestJudgeSeesTheTagsThatWereOrdered(t *testing.T) {
+	x := newWired(t, 3)
+	m := &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
+	for _, tpid := range switchcfg.TPIDs() {
+		for tags := range 3 {
+			t.Run(fmt.Sprintf("%v %d tags", tpid, tags), func(t *testing.T) { m.judged(t, tpid, tags) })
+		}
+	}
+}
+
+// matrix is a switch of three ports. The first is the one in question, the second has the far end of its service, with
+// other tags, and the third a further circuit of the service where it is no line.
+type matrix struct {
+	*wired
+	m1, m2, m3 *station
+	n          uint32 // of the last letter
+}
+
+var farTags = []frame.Tag{{TPID: frame.STag, TCI: 300}, {TPID: frame.CTag, TCI: 30}}
+
+func (m *matrix) letter(dst, src frame.MAC, tags ...frame.Tag) []byte {
+	m.n++
+	return letter(dst, src, m.n, tags...)
+}
+
+// order configures a service, in which the first port has a circuit as given.
+func (m *matrix) order(t *testing.T, kind switchcfg.ServiceType, tpid switchcfg.TPID, tags int) []frame.Tag {
+	t.Helper()
+	m.t, m.m1.t, m.m2.t, m.m3.t = t, t, t, t
+	match, right := stack(tpid, tags)
+	root, leaf := switchcfg.Role(""), switchcfg.Role("")
+	if kind == switchcfg.ServiceTree {
+		root, leaf = switchcfg.RoleRoot, switchcfg.RoleLeaf
+	}
+	name := fmt.Sprintf("ix-%v-%d-%s", tpid, tags, kind)
+	objects := []switchcfg.Object{
+		&switchcfg.Service{Name: name, Type: kind},
+		&switchcfg.Interface{Name: "Ethernet1", Description: "in question", TPID: tpid},
+		&switchcfg.Interface{Name: "Ethernet2", Description: "far end", TPID: switchcfg.TPIDService},
+		&switchcfg.Interface{Name: "Ethernet3", Description: "third"},
+		&switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: match, Service: name, Role: leaf},
+		&switchcfg.Circuit{Parent: "Ethernet2", Unit: 2, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), Service: name, Role: root},
+	}
+	if kind != switchcfg.ServiceLine {
+		objects = append(objects, &switchcfg.Circuit{Parent: "Ethernet3", Unit: 3, Match: switchcfg.MatchUntagged(), Service: name, Role: leaf})
+	}
+	m.apply(objects...)
+	return right
+}
+
+func (m *matrix) drops(port string, why dataplane.Reason) uint64 {
+	s, _ := m.plane.PortState(port)
+	return s.Drops[why]
+}
+
+func (m *matrix) run(t *testing.T, kind switchcfg.ServiceType, tpid switchcfg.TPID, tags int) {
+	right := m.order(t, kind, tpid, tags)
+	there := m.letter(everybody, alice, right...)
+	m.m1.send(there)
+	m.m2.expect("to the far end", m.retag(there, right, farTags))
+	if kind == switchcfg.ServiceLAN {
+		m.m3.expect("to everybody", m.retag(there, right, nil))
+	}
+	back := m.letter(alice, bob, farTags...)
+	m.m2.send(back)
+	m.m1.expect("back", m.retag(back, farTags, right))
+
+	for _, w := range wrong(uint16(tpid), right) {
+		was := m.drops("Ethernet1", w.why)
+		m.m1.send(m.letter(everybody, alice, w.tags...))
+		mark := m.letter(bob, alice, right...) // arrives after what should not
+		m.m1.send(mark)
+		m.m2.expect("after "+w.name, m.retag(mark, right, farTags))
+		if got := m.drops("Ethernet1", w.why); got != was+1 {
+			s, _ := m.plane.PortState("Ethernet1")
+			t.Errorf("%s: dropped as %v, want one more than %d as %v", w.name, s.Drops, was, w.why)
+		}
+	}
+	if kind == switchcfg.ServiceTree {
+		m.leaves(t, right)
+	}
+	mark := m.letter(everybody, bob, farTags...)
+	m.m2.send(mark)
+	m.m1.expect("nothing else came", m.retag(mark, farTags, right))
+	if kind != switchcfg.ServiceLine {
+		m.m3.expect("nothing else came", m.retag(mark, farTags, nil))
+	}
+}
+
+// leaves makes sure that a leaf does not reach another one whose station is known, nor by a broadcast.
+func (m *matrix) leaves(t *testing.T, right []frame.Tag) {
+	hello := m.letter(everybody, carol)
+	m.m3.send(hello)
+	m.m2.expect("from the other leaf", m.retag(hello, nil, farTags))
+	was := m.drops("Ethernet1", dataplane.Leaf)
+	m.m1.send(m.letter(carol, alice, right...))
+	mark := m.letter(everybody, alice, right...)
+	m.m1.send(mark)
+	m.m2.expect("from the leaf", m.retag(mark, right, farTags))
+	if got := m.drops("Ethernet1", dataplane.Leaf); got != was+1 {
+		t.Errorf("%d frames from leaf to leaf dropped, want 1", got-was)
+	}
+}
+
+// retag is what becomes of a frame between circuits.
+func (m *matrix) retag(f []byte, from, to []frame.Tag) []byte {
+	out, err := frame.Append(nil, f, len(from), to...)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return out
+}
+
+type mistake struct {
+	name string
+	tags []frame.Tag
+	why  dataplane.Reason
+}
+
+// wrong returns each way in which a frame can miss a circuit whose frames have the tags right.
+func wrong(tpid uint16, right []frame.Tag) []mistake {
+	all := []uint16{frame.CTag, frame.STag, frame.QTag}
+	with := func(i int, tag frame.Tag) []frame.Tag {
+		tags := slices.Clone(right)
+		tags[i] = tag
+		return tags
+	}
+	var ways []mistake
+	for _, extra := range all {
+		ways = append(ways, mistake{fmt.Sprintf("extra %#x", extra), append(slices.Clone(right), frame.Tag{TPID: extra, TCI: 9}), dataplane.ExtraTag})
+	}
+	if len(right) == 0 {
+		return ways
+	}
+	for _, other := range all {
+		if other != tpid {
+			ways = append(ways, mistake{fmt.Sprintf("ethertype %#x", other), with(0, frame.Tag{TPID: other, TCI: 100}), dataplane.Ethertype})
+		}
+	}
+	ways = append(ways,
+		mistake{"outer VLAN", with(0, frame.Tag{TPID: tpid, TCI: 101}), dataplane.OuterVLAN},
+		mistake{"VLAN 0", with(0, frame.Tag{TPID: tpid, TCI: 5 << 13}), dataplane.OuterVLAN},
+		mistake{"untagged", nil, dataplane.Untagged})
+	if len(right) == 2 {
+		ways = append(ways,
+			mistake{"inner VLAN", with(1, frame.Tag{TPID: frame.CTag, TCI: 8}), dataplane.InnerVLAN},
+			mistake{"inner ethertype", with(1, frame.Tag{TPID: frame.STag, TCI: 7}), dataplane.Ethertype},
+			mistake{"no inner tag", right[:1], dataplane.InnerVLAN})
+	}
+	return ways
+}
+
+// judged asks tshark what is on the member's cable.
+func (m *matrix) judged(t *testing.T, tpid switchcfg.TPID, tags int) {
+	right := m.order(t, switchcfg.ServiceLAN, tpid, tags)
+	capture := judge.NewCapture(t, m.members, "m1")
+	there, back := m.letter(everybody, alice, right...), m.letter(everybody, bob, farTags...)
+	m.m1.send(there)
+	m.m2.expect("to the far end", m.retag(there, right, farTags))
+	m.m3.expect("to everybody", m.retag(there, right, nil))
+	m.m2.send(back)
+	m.m1.expect("back", m.retag(back, farTags, right))
+	m.m3.expect("to everybody", m.retag(back, farTags, nil))
+	var want []judge.Tag
+	for _, tag := range right {
+		want = append(want, judge.Tag{Type: int(tag.TPID), VLAN: int(tag.VID())})
+	}
+	seen := map[string]int{}
+	for _, p := range capture.Stop() {
+		_, src, got, ethertype := p.Header()
+		if ethertype != 0x88b5 {
+			continue
+		}
+		seen[src]++
+		if !slices.Equal(got, want) {
+			t.Errorf("frame of %s has the tags %+v, want %+v", src, got, want)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"02:00:00:00:00:01": 1, "02:00:00:00:00:02": 1}, seen); diff != "" {
+		t.Errorf("frames on the member's cable by source: %s", diff)
+	}
+}
+
+// The other circuits come, go, get another VLAN or policer, and are shut and opened, one in each of 1,000 Sets.
+func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
+	const others, sets, perTick = 50, 1000, 10 // frames in 2 ms: 5,000 a second
+	x := newWired(t, 3)
+	m1, m2 := x.station(1), x.station(2)
+	circuit := func(i, version int) *switchcfg.Circuit {
+		return &switchcfg.Circuit{
+			Parent: "Ethernet3", Unit: uint32(i + 1), Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7))),
+			Service: "ix-other", Shutdown: version%3 == 1, RateIn: []switchcfg.Kbps{0, 1000}[version%2],
+		}
+	}
+	_, right := stack(switchcfg.TPIDService, 2)
+	objects := []switchcfg.Object{
+		&switchcfg.Policer{Rate: 1000},
+		&switchcfg.Service{Name: "ix-bystander", Type: switchcfg.ServiceLAN},
+		&switchcfg.Service{Name: "ix-other", Type: switchcfg.ServiceLAN},
+		&switchcfg.Interface{Name: "Ethernet1", Description: "sends", TPID: switchcfg.TPIDService},
+		&switchcfg.Interface{Name: "Ethernet2", Description: "receives", TPID: switchcfg.TPIDService},
+		&switchcfg.Interface{Name: "Ethernet3", Description: "of others"},
+		&switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 100, 7), Service: "ix-bystander"},
+		&switchcfg.Circuit{Parent: "Ethernet2", Unit: 1, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), Service: "ix-bystander"},
+	}
+	for i := range others {
+		objects = append(objects, circuit(i, 0))
+	}
+	x.apply(objects...)
+
+	stop, sent := make(chan struct{}), make(chan uint32, 1)
+	go func() {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		n := uint32(0)
+		defer func() { sent <- n }()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			fs := make([][]byte, perTick)
+			for i := range fs {
+				fs[i] = letter(everybody, alice, n+uint32(i), right...)
+			}
+			taken, err := m1.wire.Write(fs) // what a full queue does not take was not sent
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			n += uint32(taken)
+		}
+	}()
+	began := time.Now()
+	was := make([]switchcfg.Object, others)
+	for i := range was {
+		was[i] = circuit(i, 0)
+	}
+	for i := range sets {
+		k, version := i%others, i/others+1
+		c := plan.Change{Verb: plan.Replace, Key: circuit(k, 0).Key(), Before: was[k], After: circuit(k, version)}
+		switch {
+		case version%4 == 3:
+			c.Verb, c.After = plan.Delete, nil
+		case was[k] == nil:
+			c.Verb = plan.Create
+		}
+		x.change([]plan.Change{c})
+		was[k] = c.After
+	}
+	took := time.Since(began)
+	close(stop)
+	n := <-sent
+	limit := time.NewTimer(deadline)
+	defer limit.Stop()
+	for i := range n {
+		select {
+		case got := <-m2.in:
+			if want := letter(everybody, alice, i, farTags...); !bytes.Equal(got, want) {
+				t.Fatalf("frame %d of %d: got\n%x, want\n%x", i, n, got, want)
+			}
+		case <-limit.C:
+			one, _ := x.plane.PortState("Ethernet1")
+			two, _ := x.plane.PortState("Ethernet2")
+			heard, _ := m2.wire.Drops()
+			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", i, n, heard, one, two)
+		}
+	}
+	t.Logf("%d of %d frames passed beside %d Sets in %v", n, n, sets, took)
+}
