@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -27,11 +28,19 @@ func NewCapture(t testing.TB, ns *namespace.Namespace, ifname string, filter ...
 	t.Helper()
 	need(t, "tcpdump", "tcpdump")
 	need(t, "tshark", "tshark")
+	if b, err := os.ReadFile("/proc/self/setgroups"); err == nil && strings.TrimSpace(string(b)) == "deny" {
+		lacks(t, "root: tcpdump wants to choose its groups, and a user namespace does not let it")
+	}
 	c := &Capture{t: t}
 	cmd := exec.Command("tcpdump", append([]string{"-i", ifname, "-n", "-U", "--immediate-mode", "-B", "8192", "-s", "0", "-Z", "root", "-w", "-"}, filter...)...)
 	cmd.Stdout = &c.frames
 	c.process = start(t, ns, cmd)
-	Poll(t, "tcpdump listens", func() bool { return strings.Contains(c.process.said.String(), "listening on") }, c.process.said.String)
+	Poll(t, "tcpdump listens", func() bool {
+		return c.process.ended() || strings.Contains(c.process.said.String(), "listening on")
+	}, c.process.said.String)
+	if c.process.ended() {
+		t.Fatalf("tcpdump has ended: %s", c.process.said.String())
+	}
 	return c
 }
 
@@ -42,8 +51,8 @@ func (c *Capture) Stop() []Packet {
 	c.t.Helper()
 	// tcpdump throws away what it has not read when it is told to end. It tells how far it is when it is asked.
 	Poll(c.t, "tcpdump reads what it was given", func() bool {
-		if c.process.ended() || c.process.cmd.Process.Signal(syscall.SIGUSR1) != nil {
-			return true
+		if c.process.cmd.Process.Signal(syscall.SIGUSR1) != nil {
+			c.t.Fatalf("tcpdump has ended: %s", c.process.said.String())
 		}
 		all := progress.FindAllStringSubmatch(c.process.said.String(), -1)
 		return len(all) > 1 && all[len(all)-1][1] == all[len(all)-1][2]

@@ -7,6 +7,7 @@ package judge
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -37,11 +38,17 @@ func need(t testing.TB, pkg string, files ...string) {
 		if err == nil {
 			continue
 		}
-		if os.Getenv("IXAGENT_REQUIRE") == "all" {
-			t.Fatalf("%s, of Debian's %s: %v", f, pkg, err)
-		}
-		t.Skipf("SKIPPED, it needs %s, of Debian's %s: %v", f, pkg, err)
+		lacks(t, fmt.Sprintf("%s, of Debian's %s: %v", f, pkg, err))
 	}
+}
+
+// lacks ends the test for want of something.
+func lacks(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("IXAGENT_REQUIRE") == "all" {
+		t.Fatalf("it needs %s", what)
+	}
+	t.Skipf("SKIPPED, it needs %s", what)
 }
 
 // Poll calls done now and then until it reports true. After 30 seconds it fails the test with what explain returns.
@@ -93,7 +100,10 @@ func start(t testing.TB, ns *namespace.Namespace, cmd *exec.Cmd, before ...func(
 	t.Helper()
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	cmd.Stderr = &p.said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	started := make(chan error, 1)
 	go func() {
 		defer close(p.done)

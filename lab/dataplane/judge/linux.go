@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -88,6 +89,8 @@ func NewLinux(t testing.TB, ns *namespace.Namespace, interfaces ...string) *Linu
 	}
 	k := &Linux{t: t, lines: make(chan string, 1024)}
 	cmd := exec.Command("linux.uml", args...)
+	// Processes of the kernel are processes here too. They end with the first one of their namespace.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
