@@ -87,9 +87,9 @@ func (w *wiring) link(l wire.Link) {
 		}
 		w.attached[l.Name] = attached{opened, l.Index}
 		w.plane.Attach(port, opened, opened.MAC())
-		if w.shut[l.Name] {
-			w.setUp(l.Name, false)
-		}
+	}
+	if l.Up && w.shut[l.Name] { // by whoever laid the cable
+		w.setUp(l.Name, false)
 	}
 	w.plane.Link(port, l.Up)
 }

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/lacp"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// operational asks the driver until what it says is as f wants it.
+func (x *wired) operational(what string, f func(drivers.OperState) bool) {
+	x.t.Helper()
+	d, ok := drivers.As[drivers.Operational](x.driver)
+	if !ok {
+		x.t.Fatal("the driver cannot tell what the switch does")
+	}
+	var last drivers.OperState
+	defer func() {
+		if x.t.Failed() {
+			x.t.Logf("%+v", last)
+		}
+	}()
+	eventually(x.t, what, func() bool {
+		var err error
+		if last, err = d.Operational(x.t.Context()); err != nil {
+			x.t.Fatal(err)
+		}
+		return f(last)
+	})
+}
+
+// partner is a member with a LAG over the first cables, that asks for a PDU every second.
+func (x *wired) partner(id [6]byte, cables int) *dataplane.Plane {
+	x.t.Helper()
+	p := dataplane.New(dataplane.Options{})
+	x.t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			x.t.Error(err)
+		}
+	})
+	lag := dataplane.LAG{Name: "lag", Enabled: true, Mode: lacp.Active, Fast: true, System: id}
+	conf := &dataplane.Config{}
+	for n := range cables {
+		name := fmt.Sprintf("m%d", n+1)
+		conf.Ports = append(conf.Ports, dataplane.Port{Name: name, Enabled: true})
+		lag.Members = append(lag.Members, name)
+	}
+	conf.LAGs = []dataplane.LAG{lag}
+	if err := p.Configure(conf); err != nil {
+		x.t.Fatal(err)
+	}
+	for _, name := range lag.Members {
+		var w *wire.Wire
+		if err := x.members.Do(func() (err error) { w, err = wire.Open(name); return err }); err != nil {
+			x.t.Fatal(err)
+		}
+		x.t.Cleanup(func() { _ = w.Close() })
+		p.Attach(name, w, w.MAC())
+		p.Link(name, true)
+	}
+	return p
+}
+
+func TestDriverTellsWhatPlaneAndPartnerDo(t *testing.T) {
+	x := newWired(t, 3)
+	m3 := x.station(3)
+	lag := &switchcfg.LAG{Name: "lag1", Description: "of two", Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, Members: []string{"Ethernet1", "Ethernet2"}}
+	x.apply(
+		&switchcfg.Service{Name: "ix-s", Type: switchcfg.ServiceLAN},
+		&switchcfg.Interface{Name: "Ethernet1", Description: "first"}, &switchcfg.Interface{Name: "Ethernet2", Description: "second"},
+		&switchcfg.Interface{Name: "Ethernet3", Description: "alone"}, lag,
+		&switchcfg.Circuit{Parent: "lag1", Match: switchcfg.MatchUntagged(), Service: "ix-s"},
+		&switchcfg.Circuit{Parent: "Ethernet3", Match: switchcfg.MatchUntagged(), Service: "ix-s"},
+	)
+	x.operational("a LAG without a partner is down", func(s drivers.OperState) bool {
+		return s.Ports["Ethernet1"].Up && !s.Ports["lag1"].Up && len(s.Ports["lag1"].Members) == 0 &&
+			s.LACP["Ethernet1"].LAG == "lag1" && s.LACP["Ethernet1"].Partner == switchcfg.MAC{}
+	})
+	id := switchcfg.MAC{2, 0, 0, 0, 7, 7}
+	far := x.partner(id, 2)
+	agrees := drivers.LACPState{LAG: "lag1", InSync: true, Collecting: true, Distributing: true, Partner: id}
+	x.operational("both members distribute", func(s drivers.OperState) bool {
+		return s.Ports["lag1"].Up && slices.Equal(s.Ports["lag1"].Members, lag.Members) &&
+			s.LACP["Ethernet1"] == agrees && s.LACP["Ethernet2"] == agrees
+	})
+	const frames = 20
+	for n := range uint32(frames) {
+		m3.send(letter(everybody, alice, n))
+	}
+	x.operational("what came in by a port has left by the LAG", func(s drivers.OperState) bool {
+		return s.Ports["Ethernet3"].InFrames >= frames && s.Ports["lag1"].OutFrames >= frames && s.Ports["lag1"].InFrames > 0
+	})
+	far.Link("m2", false)
+	x.operational("a member that is not heard any more is out", func(s drivers.OperState) bool {
+		return s.Ports["lag1"].Up && slices.Equal(s.Ports["lag1"].Members, []string{"Ethernet1"}) && !s.LACP["Ethernet2"].Distributing
+	})
+}
+
+// carriers is what is known of the carrier of interfaces.
+type carriers struct {
+	mu sync.Mutex
+	up map[string]bool
+}
+
+func (c *carriers) link(l wire.Link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up[l.Name] = l.Present && l.Up
+}
+
+func (c *carriers) has(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.up[name]
+}
+
+// untaggedLAN joins the first two ports without tags.
+func (x *wired) untaggedLAN(shut bool) {
+	x.t.Helper()
+	x.apply(
+		&switchcfg.Service{Name: "ix-s", Type: switchcfg.ServiceLAN},
+		&switchcfg.Interface{Name: "Ethernet1", Description: "first", Shutdown: shut},
+		&switchcfg.Interface{Name: "Ethernet2", Description: "second"},
+		&switchcfg.Circuit{Parent: "Ethernet1", Match: switchcfg.MatchUntagged(), Service: "ix-s"},
+		&switchcfg.Circuit{Parent: "Ethernet2", Match: switchcfg.MatchUntagged(), Service: "ix-s"},
+	)
+}
+
+// reaches sends frames, numbered from n on, until one arrives.
+func reaches(t *testing.T, from, to *station, n uint32) {
+	t.Helper()
+	eventually(t, "a frame passes", func() bool {
+		n++
+		from.send(letter(everybody, alice, n))
+		select {
+		case <-to.in:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+func TestMemberLosesItsCarrierWhenItsPortIsShut(t *testing.T) {
+	x := newWired(t, 2)
+	seen := &carriers{up: map[string]bool{}}
+	watch(t, x.members, seen.link)
+	m1, m2 := x.station(1), x.station(2)
+	x.untaggedLAN(false)
+	reaches(t, m1, m2, 0)
+	for round := range uint32(3) {
+		x.untaggedLAN(true)
+		eventually(t, "the member has no carrier", func() bool { return !seen.has("m1") })
+		x.linked("Ethernet1", false)
+		if !seen.has("m2") {
+			t.Error("the other member has none either")
+		}
+		x.untaggedLAN(false)
+		eventually(t, "the member has a carrier", func() bool { return seen.has("m1") })
+		x.linked("Ethernet1", true)
+		reaches(t, m1, m2, 1000*(round+1))
+		reaches(t, m2, m1, 1000*(round+1))
+	}
+}
+
+func TestInterfaceThatComesAgainIsItsPortAgain(t *testing.T) {
+	x := newWired(t, 2)
+	m2 := x.station(2)
+	x.untaggedLAN(false)
+	for round := range uint32(3) {
+		reaches(t, x.station(1), m2, 1000*round)
+		if err := x.inside.Do(func() error {
+			l, err := netlink.LinkByName("eth1")
+			if err != nil {
+				return err
+			}
+			return netlink.LinkDel(l)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		x.linked("Ethernet1", false)
+		x.cable(1)
+		x.linked("Ethernet1", true)
+	}
+	reaches(t, x.station(1), m2, 5000)
+}
+
+// A port that was shut is shut when its interface comes, too.
+func TestInterfaceThatComesToAShutPortHasNoCarrier(t *testing.T) {
+	x := newWired(t, 2)
+	seen := &carriers{up: map[string]bool{}}
+	watch(t, x.members, seen.link)
+	x.untaggedLAN(true)
+	eventually(t, "the member has no carrier", func() bool { return !seen.has("m1") && seen.has("m2") })
+	if err := x.inside.Do(func() error {
+		l, err := netlink.LinkByName("eth1")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkDel(l); err != nil {
+			return err
+		}
+		return netlink.LinkAdd(&netlink.Veth{
+			LinkAttrs: netlink.LinkAttrs{Name: "eth1"}, PeerName: "m1", PeerNamespace: netlink.NsFd(x.members.FD()),
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.members.Do(func() error { return wire.SetUp("m1", true) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.inside.Do(func() error { return wire.SetUp("eth1", true) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the interface is shut, too", func() bool {
+		up := true
+		if err := x.inside.Do(func() error {
+			l, err := netlink.LinkByName("eth1")
+			if err == nil {
+				up = l.Attrs().Flags&net.FlagUp != 0
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return !up
+	})
+	x.untaggedLAN(false)
+	eventually(t, "the member has a carrier", func() bool { return seen.has("m1") })
+}
