@@ -273,14 +273,24 @@ func (k *checker) circuit(c *Circuit, seen map[circuitKey]bool, owners map[strin
 		of = map[[2]uint16]uint32{}
 		owners[c.Parent] = of
 	}
-	for match, unit := range of {
-		same := match[0] == tags[0] && (match[1] == tags[1] || match[1] == 0 || tags[1] == 0)
-		if same {
-			k.fail("circuit %v: matches frames of unit %d", key, unit)
-		}
+	other, taken := of[tags]
+	if !taken && c.Tags == 2 {
+		other, taken = of[[2]uint16{c.Outer}]
+	} else if !taken && c.Tags == 1 {
+		other, taken = of[[2]uint16{c.Outer, someInner}]
+	}
+	if taken {
+		k.fail("circuit %v: matches frames of unit %d", key, other)
+		return
 	}
 	of[tags] = c.Unit
+	if c.Tags == 2 {
+		of[[2]uint16{c.Outer, someInner}] = c.Unit
+	}
 }
+
+// someInner stands for any VLAN behind an outer one, and is none itself.
+const someInner = 0xfff
 
 func isTag(ethertype uint16) bool {
 	return ethertype == frame.CTag || ethertype == frame.STag || ethertype == frame.QTag

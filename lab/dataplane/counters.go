@@ -14,7 +14,7 @@ type Reason uint8
 // Reasons to drop a frame. Those up to UnknownRemote are found where it comes in.
 const (
 	none          Reason = iota
-	Malformed            // shorter than its header says, or sent by a group
+	Malformed            // shorter than its header says, longer than any frame, or sent by a group
 	AdminDown            // port, LAG or circuit is disabled, or the port is not configured
 	NotCollecting        // the member's link is not in the LAG
 	NoCircuit            // the port or LAG has no circuit at all

@@ -108,6 +108,9 @@ func (p *Plane) Close() error {
 		err = p.tunnel.conn.SetReadDeadline(time.Unix(1, 0)) // the connection is its owner's to close
 	}
 	p.running.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
 	return err
 }
 

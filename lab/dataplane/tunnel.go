@@ -123,7 +123,8 @@ func (r *reader) encapsulate(remote netip.Addr, k *packet) {
 
 // readTunnels forwards what other switches send.
 func (p *Plane) readTunnels(r *reader) {
-	buf := make([]byte, wire.Headroom+headerSize+wire.MaxFrame)
+	const longest = headerSize + wire.MaxFrame
+	buf := make([]byte, wire.Headroom+longest+1) // with room to see that a datagram was longer
 	for {
 		n, from, err := p.tunnel.read(buf[wire.Headroom:])
 		select {
@@ -139,7 +140,11 @@ func (p *Plane) readTunnels(r *reader) {
 			continue
 		}
 		r.begin()
-		r.decapsulate(buf[:wire.Headroom+n], from)
+		if n > longest {
+			r.refuse(Malformed, nil, buf[wire.Headroom:])
+		} else {
+			r.decapsulate(buf[:wire.Headroom+n], from)
+		}
 		r.end()
 	}
 }
