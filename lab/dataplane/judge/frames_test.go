@@ -14,6 +14,7 @@ import (
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/judge"
+	"github.com/ixagent/ixagent/lab/dataplane/lacp"
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/namespace"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
@@ -366,4 +367,50 @@ func drops(l *lab) []string {
 		}
 	}
 	return all
+}
+
+// A QinQ line leaves by a LAG to a bond of Open vSwitch. It goes on when either member is lost, by the other one.
+func TestFramesPassByTheMemberThatIsLeft(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, dataplane.Options{})
+	l.cable(firstMember, secondMember, "member")
+	customer := namespacetest.New(t)
+	if err := namespace.Veth(l.far, "tunnel", customer, "customer", 0); err != nil {
+		t.Fatal(err)
+	}
+	ovs := judge.NewOVS(t, l.far)
+	ovs.Vsctl("add-port", "br0", "tunnel", "--", "set", "port", "tunnel", "vlan_mode=dot1q-tunnel", "tag=100", "cvlans=20", "other_config:qinq-ethtype=802.1ad")
+	l.configure(&dataplane.Config{
+		System:   ours,
+		Ports:    []dataplane.Port{{Name: firstMember, Enabled: true}, {Name: secondMember, Enabled: true}, {Name: "member", Enabled: true}},
+		LAGs:     []dataplane.LAG{{Name: lagName, Enabled: true, TPID: frame.STag, Members: []string{firstMember, secondMember}, Mode: lacp.Active, Fast: true}},
+		Services: []dataplane.Service{{Name: "line", Kind: dataplane.Line}},
+		Circuits: []dataplane.Circuit{
+			{Parent: lagName, Enabled: true, Tags: 2, Outer: 100, Inner: 20, Service: "line"},
+			{Parent: "member", Enabled: true, Service: "line"},
+		},
+	})
+	bond(ovs, "br0", "bond", neighbour, "active", "fast", "xm1", "xm2")
+	ovs.Vsctl("set", "port", "bond", "vlan_mode=trunk", "trunks=100")
+	l.agrees(ovs, firstMember, secondMember)
+	l.ready("member")
+	theirs, mine := newStation(t, customer, "customer", 1), newStation(t, l.far, "xmember", 2)
+	for lost, left := range map[string]string{firstMember: secondMember, secondMember: firstMember} {
+		carrier(t, l.far, "x"+lost, false)
+		l.agrees(ovs, left)
+		link := judge.NewCapture(t, l.here, left)
+		theirs.send(tag(0x8100, 20, 0, 0))
+		mine.hears()
+		mine.send()
+		theirs.hears()
+		frames := link.Stop()
+		want := [][]judge.Tag{{{Type: 0x88a8, VLAN: 100}, {Type: 0x8100, VLAN: 20}}}
+		for _, s := range []*station{theirs, mine} {
+			if d := cmp.Diff(want, seen(frames, s)); d != "" {
+				t.Errorf("without %s, from %s: %s", lost, s.wire.Name(), d)
+			}
+		}
+		carrier(t, l.far, "x"+lost, true)
+		l.agrees(ovs, firstMember, secondMember)
+	}
 }
