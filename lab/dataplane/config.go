@@ -152,10 +152,9 @@ func (c *Config) validate() error {
 		}
 		k.filters[f.Name] = true
 	}
-	seen := map[circuitKey]bool{}
-	owners := map[string]map[[2]uint16]uint32{}
+	taken := map[string]*taken{}
 	for i := range c.Circuits {
-		k.circuit(&c.Circuits[i], seen, owners)
+		k.circuit(&c.Circuits[i], taken)
 	}
 	for name, n := range k.ends {
 		if k.services[name].Kind == Line && n > 2 {
@@ -227,12 +226,26 @@ func (k *checker) service(s *Service, vnis map[uint32]string) {
 	}
 }
 
-func (k *checker) circuit(c *Circuit, seen map[circuitKey]bool, owners map[string]map[[2]uint16]uint32) {
+// taken is what the circuits of a parent use.
+type taken struct {
+	units map[uint32]bool
+	tags  map[[2]uint16]uint32 // unit by outer and inner VLAN, 0 where there is no tag
+}
+
+// someInner stands for any VLAN behind an outer one, and is none itself.
+const someInner = 0xfff
+
+func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	key := circuitKey{c.Parent, c.Unit}
-	if seen[key] {
+	of := by[c.Parent]
+	if of == nil {
+		of = &taken{map[uint32]bool{}, map[[2]uint16]uint32{}}
+		by[c.Parent] = of
+	}
+	if of.units[c.Unit] {
 		k.fail("circuit %v: not the only one", key)
 	}
-	seen[key] = true
+	of.units[c.Unit] = true
 	if !k.parents[c.Parent] {
 		k.fail("circuit %v: no such port or LAG", key)
 	}
@@ -268,29 +281,21 @@ func (k *checker) circuit(c *Circuit, seen map[circuitKey]bool, owners map[strin
 			k.fail("circuit %v: VLAN %d", key, v)
 		}
 	}
-	of := owners[c.Parent]
-	if of == nil {
-		of = map[[2]uint16]uint32{}
-		owners[c.Parent] = of
+	other, used := of.tags[tags]
+	if !used && c.Tags == 2 {
+		other, used = of.tags[[2]uint16{c.Outer}]
+	} else if !used && c.Tags == 1 {
+		other, used = of.tags[[2]uint16{c.Outer, someInner}]
 	}
-	other, taken := of[tags]
-	if !taken && c.Tags == 2 {
-		other, taken = of[[2]uint16{c.Outer}]
-	} else if !taken && c.Tags == 1 {
-		other, taken = of[[2]uint16{c.Outer, someInner}]
-	}
-	if taken {
+	if used {
 		k.fail("circuit %v: matches frames of unit %d", key, other)
 		return
 	}
-	of[tags] = c.Unit
+	of.tags[tags] = c.Unit
 	if c.Tags == 2 {
-		of[[2]uint16{c.Outer, someInner}] = c.Unit
+		of.tags[[2]uint16{c.Outer, someInner}] = c.Unit
 	}
 }
-
-// someInner stands for any VLAN behind an outer one, and is none itself.
-const someInner = 0xfff
 
 func isTag(ethertype uint16) bool {
 	return ethertype == frame.CTag || ethertype == frame.STag || ethertype == frame.QTag

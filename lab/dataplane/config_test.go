@@ -34,7 +34,8 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 			Filters: []dataplane.Filter{{Name: "f"}, {Name: "f"}},
 			Services: []dataplane.Service{
 				{Name: "s", VNI: 5, Remotes: []netip.Addr{far, far, {}}},
-				{Name: "s"}, {Name: "t", VNI: 5},
+				{Name: "s"},
+				{Name: "t", VNI: 5},
 				{Name: "u", VNI: 1 << 24},
 				{Name: "v", Remotes: []netip.Addr{far}},
 				{Name: "w", Kind: dataplane.Tree + 1},

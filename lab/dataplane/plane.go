@@ -280,7 +280,7 @@ func (p *Plane) Configure(c *Config) error {
 	}
 	p.table.Store(t)
 	p.settle() // nobody forwards by the old one any more
-	t.forget(old)
+	t.forget()
 	for name := range p.lags {
 		if t.lag(name) == nil {
 			delete(p.lags, name)

@@ -21,7 +21,7 @@ type table struct {
 	vnis     map[uint32]*service
 	filters  []*filter // in the order of the Config
 
-	circuit map[circuitKey]*circuit
+	parents map[string]*parent
 	service map[string]*service
 	filter  map[string]*filter
 }
@@ -43,6 +43,7 @@ type parent struct {
 	port    *port // of a port
 	lag     *lag  // of a LAG
 
+	units    map[uint32]*circuit
 	untagged *circuit
 	outer    map[uint16]*vlan
 }
@@ -70,6 +71,7 @@ type circuit struct {
 	leaf    bool     // of a tree
 	in, out *bucket
 	state   *circuitState
+	moved   bool // the stations that an earlier table learned behind it may be elsewhere now
 }
 
 // circuitState is what of a circuit outlives a table.
@@ -150,19 +152,18 @@ func (p *Plane) compile(c *Config, old *table) *table {
 	t := &table{
 		config: c,
 		ports:  make(map[*port]*entrance, len(c.Ports)), vnis: map[uint32]*service{},
-		circuit: make(map[circuitKey]*circuit, len(c.Circuits)),
+		circuits: make([]*circuit, len(c.Circuits)), parents: make(map[string]*parent, len(c.Ports)+len(c.LAGs)),
 		service: make(map[string]*service, len(c.Services)), filter: make(map[string]*filter, len(c.Filters)),
 	}
-	parents := make(map[string]*parent, len(c.Ports)+len(c.LAGs))
 	for i := range c.Ports {
 		conf := &c.Ports[i]
 		pt := p.port(conf.Name)
 		pt.storm = bucketFor(Policer{Rate: conf.Storm}, pt.storm)
 		pa := &parent{
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
-			storm: pt.storm, port: pt,
+			storm: pt.storm, port: pt, units: map[uint32]*circuit{},
 		}
-		parents[conf.Name] = pa
+		t.parents[conf.Name] = pa
 		t.ports[pt] = &entrance{enabled: conf.Enabled, parent: pa}
 	}
 	for i := range c.LAGs {
@@ -171,9 +172,9 @@ func (p *Plane) compile(c *Config, old *table) *table {
 		l.storm = bucketFor(Policer{Rate: conf.Storm}, l.storm)
 		pa := &parent{
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
-			storm: l.storm, lag: l,
+			storm: l.storm, lag: l, units: map[uint32]*circuit{},
 		}
-		parents[conf.Name] = pa
+		t.parents[conf.Name] = pa
 		t.lags = append(t.lags, l)
 		for _, m := range conf.Members {
 			e := t.ports[p.port(m)]
@@ -203,28 +204,27 @@ func (p *Plane) compile(c *Config, old *table) *table {
 			t.vnis[s.VNI] = s
 		}
 	}
-	for i := range c.Circuits {
-		t.add(&c.Circuits[i], parents, old)
+	circuits := make([]circuit, len(c.Circuits))
+	for i := range circuits {
+		t.circuits[i] = &circuits[i]
+		t.add(&circuits[i], &c.Circuits[i], old)
 	}
 	return t
 }
 
 // add compiles one circuit.
-func (t *table) add(conf *Circuit, parents map[string]*parent, old *table) {
-	key := circuitKey{conf.Parent, conf.Unit}
-	c := &circuit{
-		Circuit: conf, name: key.String(), parent: parents[conf.Parent],
-		service: t.service[conf.Service], filter: t.filter[conf.Filter],
-	}
-	if was := old.circuit[key]; was != nil {
-		c.state = was.state
+func (t *table) add(c *circuit, conf *Circuit, old *table) {
+	c.Circuit, c.parent = conf, t.parents[conf.Parent]
+	c.service, c.filter = t.service[conf.Service], t.filter[conf.Filter]
+	if was := old.circuit(conf); was != nil {
+		c.name, c.state = was.name, was.state
 		c.in, c.out = bucketFor(c.In, was.in), bucketFor(c.Out, was.out)
+		c.moved = c.differs(was)
 	} else {
-		c.state = &circuitState{}
+		c.name, c.state = circuitKey{conf.Parent, conf.Unit}.String(), &circuitState{}
 		c.in, c.out = bucketFor(c.In, nil), bucketFor(c.Out, nil)
 	}
-	t.circuits = append(t.circuits, c)
-	t.circuit[key] = c
+	c.parent.units[c.Unit] = c
 	if s := c.service; s != nil {
 		c.leaf = conf.Leaf && s.Kind == Tree
 		s.circuits = append(s.circuits, c)
@@ -239,34 +239,44 @@ func (t *table) add(conf *Circuit, parents map[string]*parent, old *table) {
 	}
 	v := c.parent.outer[c.Outer]
 	if v == nil {
-		v = &vlan{inner: map[uint16]*circuit{}}
+		v = &vlan{}
 		c.parent.outer[c.Outer] = v
 	}
 	if c.Tags == 1 {
 		v.single = c
-	} else {
-		v.inner[c.Inner] = c
+		return
 	}
+	if v.inner == nil {
+		v.inner = map[uint16]*circuit{}
+	}
+	v.inner[c.Inner] = c
+}
+
+// circuit returns the one that has the parent and unit of c, or nil.
+func (t *table) circuit(c *Circuit) *circuit {
+	if p := t.parents[c.Parent]; p != nil {
+		return p.units[c.Unit]
+	}
+	return nil
 }
 
 // forget removes from the services of t the stations that may be behind another circuit or tunnel, or nowhere,
-// now that t has taken the place of old. No reader must be at work with old any more.
-func (t *table) forget(old *table) {
+// now that t has taken the place of another table. No reader must be at work with that any more.
+func (t *table) forget() {
 	for _, s := range t.services {
 		s.prune(func(at place) bool {
 			if at.circuit == nil {
 				return slices.Contains(s.remotes, at.remote)
 			}
 			c := s.of[at.circuit]
-			return c != nil && !c.differs(old)
+			return c != nil && !c.moved
 		})
 	}
 }
 
-// differs reports whether what stations a circuit has may be others than with the table old.
-func (c *circuit) differs(old *table) bool {
-	was := old.circuit[circuitKey{c.Parent, c.Unit}]
-	if was == nil || was.parent.tpid != c.parent.tpid || was.parent.enabled != c.parent.enabled || (was.filter == nil) != (c.filter == nil) {
+// differs reports whether c may have other stations than was, which is the same circuit of an earlier table.
+func (c *circuit) differs(was *circuit) bool {
+	if was.parent.tpid != c.parent.tpid || was.parent.enabled != c.parent.enabled || (was.filter == nil) != (c.filter == nil) {
 		return true
 	}
 	if c.filter != nil && !slices.Equal(c.filter.Rules, was.filter.Rules) {
