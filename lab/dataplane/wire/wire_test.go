@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ func crosses(t interface {
 	if n, err := a.Write([][]byte{f}); n != 1 || err != nil {
 		t.Fatalf("sent %d, %v", n, err)
 	}
+	defer time.AfterFunc(patience, func() { _ = b.Close() }).Stop() // a frame that is lost must not be waited for
 	for {
 		n, err := b.Read(in)
 		if n != 1 || err != nil {
@@ -93,6 +95,8 @@ func TestTagsArriveAsTheyWereSent(t *testing.T) {
 		{{TPID: frame.CTag, TCI: 7<<13 | 100}, {TPID: frame.CTag, TCI: 1<<13 | 7}},
 		{{TPID: frame.STag, TCI: 100}, {TPID: frame.CTag, TCI: 7}},
 		{{TPID: frame.QTag, TCI: 100}, {TPID: frame.CTag, TCI: 7}},
+		{{TPID: frame.STag, TCI: 100}, {TPID: frame.STag, TCI: 7}},
+		{{TPID: frame.QTag, TCI: 100}, {TPID: frame.QTag, TCI: 7}},
 		{{TPID: frame.STag, TCI: 100}, {TPID: frame.STag, TCI: 101}, {TPID: frame.CTag, TCI: 7}},
 	} {
 		for _, size := range []int{60, 64, 1514, 9000, 9514 - 4*len(tags)} {
@@ -142,6 +146,7 @@ func TestFrameThatALinkCannotTakeIsLostAndNoOther(t *testing.T) {
 	if n != 2 || err != nil {
 		t.Fatalf("sent %d, %v", n, err)
 	}
+	defer time.AfterFunc(patience, func() { _ = b.Close() }).Stop()
 	in, sizes := wire.NewFrames(4), map[int]bool{}
 	for len(sizes) < 2 {
 		n, err := b.Read(in)
@@ -159,7 +164,7 @@ func TestFrameThatALinkCannotTakeIsLostAndNoOther(t *testing.T) {
 
 func TestCloseEndsRead(t *testing.T) {
 	a, _ := pair(t)
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() {
 		_, err := a.Read(wire.NewFrames(1))
 		ended <- err
@@ -190,7 +195,7 @@ func TestInterfaceThatGoesEndsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := open(t, left, "a")
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() {
 		_, err := a.Read(wire.NewFrames(1))
 		ended <- err
@@ -296,6 +301,45 @@ func TestLateLinkIsSeenComingAndGoing(t *testing.T) {
 	links.until(t, wire.Link{Name: "eth2"})
 }
 
+func TestTwoMayWriteAtOnce(t *testing.T) {
+	a, b := pair(t)
+	const each, size = 50, 20 // 2,000 frames, which any queue holds
+	var writers sync.WaitGroup
+	for who := range 2 {
+		writers.Go(func() {
+			for i := range each {
+				var out [][]byte
+				for j := range size {
+					f := untagged(60 + who)
+					binary.BigEndian.PutUint16(f[14:], uint16(i*size+j))
+					out = append(out, f)
+				}
+				if n, err := a.Write(out); n != size || err != nil {
+					t.Errorf("sent %d of %d, %v", n, size, err)
+				}
+			}
+		})
+	}
+	defer writers.Wait()
+	defer time.AfterFunc(patience, func() { _ = b.Close() }).Stop()
+	next := map[int]uint16{60: 0, 61: 0} // by writer, who is known by the length
+	for in := wire.NewFrames(64); next[60] < each*size || next[61] < each*size; {
+		n, err := b.Read(in)
+		if err != nil {
+			t.Fatalf("%d and %d frames were received: %v", next[60], next[61], err)
+		}
+		for _, f := range in[:n] {
+			got := f.Bytes()
+			want := untagged(len(got))
+			binary.BigEndian.PutUint16(want[14:], next[len(got)])
+			if !bytes.Equal(got, want) {
+				t.Fatalf("received %x, want %x", got, want)
+			}
+			next[len(got)]++
+		}
+	}
+}
+
 // A second of 20,000 frames is lost by nobody, if the kernel lets the socket have the queue that it asks for.
 func TestNoFrameIsLostAtTwentyThousandInASecond(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -306,7 +350,7 @@ func TestNoFrameIsLostAtTwentyThousandInASecond(t *testing.T) {
 	}
 	a, b := pair(t)
 	const each, rounds = 100, 200
-	received := make(chan int)
+	received := make(chan int, 1)
 	go func() {
 		in, n := wire.NewFrames(64), 0
 		for n < each*rounds {
