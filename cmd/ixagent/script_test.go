@@ -36,6 +36,7 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers/all"
 	"github.com/ixagent/ixagent/drivers/gnmi"
+	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -105,7 +106,7 @@ func scripts(t *testing.T) []string {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files:     scripts(t),
-		Condition: has,
+		Condition: namespacetest.Has,
 		Setup: func(e *testscript.Env) error {
 			e.Values[processes{}] = make(map[string]*process)
 			return certificates(e.WorkDir)
@@ -383,27 +384,6 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	_, err = io.WriteString(ts.Stdout(), last)
 	ts.Check(err)
-}
-
-// has reports whether this machine has "namespaces", or a program of that name. Where nothing may be skipped, what is
-// missing is an error.
-func has(what string) (bool, error) {
-	var err error
-	if what == "namespaces" {
-		probe := exec.Command("true")
-		probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID}
-		if uid := os.Getuid(); uid != 0 {
-			probe.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			probe.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-		}
-		err = probe.Run()
-	} else {
-		_, err = exec.LookPath(what)
-	}
-	if err != nil && os.Getenv("IXAGENT_REQUIRE") == "all" {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return err == nil, nil
 }
 
 // wires lays a topology out and takes it down when the script ends.

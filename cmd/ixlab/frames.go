@@ -51,15 +51,15 @@ type showing struct {
 // showings returns what is shown on the wires of the metro before its records change, and after.
 func showings() (before, after []showing) {
 	return []showing{
-			{"peering LAN", "m30001/lan", "m30031/lan", true},
-			{"peering LAN, a LAG with LACP", "m30016/lan", "m30025/lan", true},
-			{"line across two switches", "m30016/line", "m30019/line", true},
-			{"tree, leaf and root", "m30018/tree", "m30016/tree", true},
-			{"tree, leaf and leaf", "m30018/tree", "m30028/tree", false},
-			{"in test, so in quarantine", "m30019/test", "m30002/lan", false},
-		}, []showing{
-			{"passed its tests, so in the LAN", "m30019/test", "m30002/lan", true},
-		}
+		{"peering LAN", "m30001/lan", "m30031/lan", true},
+		{"peering LAN, a LAG with LACP", "m30016/lan", "m30025/lan", true},
+		{"line across two switches", "m30016/line", "m30019/line", true},
+		{"tree, leaf and root", "m30018/tree", "m30016/tree", true},
+		{"tree, leaf and leaf", "m30018/tree", "m30028/tree", false},
+		{"in test, so in quarantine", "m30019/test", "m30002/lan", false},
+	}, []showing{
+		{"passed its tests, so in the LAN", "m30019/test", "m30002/lan", true},
+	}
 }
 
 // frameReport is what became of a showing.

@@ -2,19 +2,19 @@ package main
 
 import (
 	"bufio"
-	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -47,7 +47,8 @@ func scripts(t *testing.T) []string {
 // The scripts have a certificate for 127.0.0.1 and its authority at hand, and four commands more: "until REGEXP PROGRAM"
 // runs a program until it writes such a line, interrupts it, and expects it to end well; "passes PROGRAM" runs a program
 // again and again until it ends well; "lab NAME FILE" brings a lab up that goes down with the script; "empty FOLDER" makes
-// sure that nothing is left in a folder. The condition [namespaces] says whether the machine lets a lab be laid out.
+// sure that nothing is left in a folder. The condition [namespaces] says whether the machine lets a lab be laid out. The
+// topologies of the repository are in lab/topology.
 func TestScripts(t *testing.T) {
 	static := t.TempDir()
 	build := exec.Command("go", "build", "-o", static, ".")
@@ -59,29 +60,19 @@ func TestScripts(t *testing.T) {
 		Files: scripts(t),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", static+string(os.PathListSeparator)+e.Getenv("PATH"))
+			if err := os.CopyFS(filepath.Join(e.WorkDir, "lab", "topology"), topologies()); err != nil {
+				return err
+			}
 			return certificates(e.WorkDir)
 		},
-		Condition: has,
+		Condition: namespacetest.Has,
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"until": until, "passes": passes, "lab": bringUp, "empty": empty},
 	})
 }
 
-// has reports whether namespaces can be made here. Where nothing may be skipped it is an error if they cannot.
-func has(what string) (bool, error) {
-	if what != "namespaces" {
-		return false, fmt.Errorf("unknown condition %s", what)
-	}
-	probe := exec.Command("true")
-	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID}
-	if uid := os.Getuid(); uid != 0 {
-		probe.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		probe.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-	}
-	err := probe.Run()
-	if err != nil && os.Getenv("IXAGENT_REQUIRE") == "all" {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return err == nil, nil
+// topologies are the containerlab files of the repository.
+func topologies() fs.FS {
+	return os.DirFS("../../lab/topology")
 }
 
 func bringUp(ts *testscript.TestScript, neg bool, args []string) {
@@ -146,6 +137,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
+	defer time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }).Stop()
 	seen := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if !seen && line.MatchString(lines.Text()) {

@@ -38,7 +38,7 @@ Kinds of a switch in this process:
 With --topology the switches are those of a lab with wires, which "ixlab up" or containerlab has laid out from the same
 file, and the command must run where their management addresses can be reached.`,
 		Example: `  ixlab sandbox --set metro --dir sandbox
-  ixlab exec host -- ixlab sandbox --topology metro.clab.yml --dir metro`,
+  ixlab exec --lab metro host -- ixlab sandbox --topology lab/topology/metro.clab.yml --dir metro`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if err := emptyFolder(dir); err != nil {

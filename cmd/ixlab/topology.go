@@ -66,12 +66,11 @@ with ixlab exec host.`,
 
 func newDown() *cobra.Command {
 	return &cobra.Command{
-		Use:   "down [NAME]",
-		Short: "Take a lab down",
-		Long:  "Take a lab down. The name is needed where several labs are up.",
-		Example: `  ixlab down
-  ixlab down two`,
-		Args: cobra.MaximumNArgs(1),
+		Use:     "down [NAME]",
+		Short:   "Take a lab down",
+		Long:    "Take a lab down. The name is needed where several labs are up.",
+		Example: `  ixlab down two`,
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := topology.Find(c.Context(), strings.Join(args, ""))
 			if err != nil {
@@ -89,8 +88,8 @@ func newExec() *cobra.Command {
 		Short: "Run a command of this machine in a node's network",
 		Long: `Run a command of this machine in the network of a node, or of the lab's management namespace, which is called host. The
 command sees the files of this machine, not those of the node. Its exit status is passed on.`,
-		Example: `  ixlab exec sw1 -- ip -brief link
-  ixlab exec host -- ping -c 1 172.31.9.11`,
+		Example: `  ixlab exec --lab two sw1 -- ip -brief link
+  ixlab exec --lab two host -- ip -brief address`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch at := c.ArgsLenAtDash(); {
 			case at == 1 && len(args) > 1:
