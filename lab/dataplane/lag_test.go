@@ -28,7 +28,7 @@ func trunk(t *testing.T, change func(*dataplane.Config)) *bench {
 	}
 	change(c)
 	b.configure(c)
-	time.Sleep(5 * time.Second)
+	<-time.After(5 * time.Second)
 	synctest.Wait()
 	return b
 }

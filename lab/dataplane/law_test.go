@@ -70,7 +70,7 @@ func (tr *trial) follow(c *dataplane.Config) {
 
 // wait lets time pass.
 func (tr *trial) wait(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 	tr.forget()
 	tr.collect()
