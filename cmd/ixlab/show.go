@@ -22,8 +22,8 @@ func newSwitchShow() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show",
 		Short: "Show what the switch of this network namespace forwards",
-		Example: `  ixlab exec fra1-sw1 -- ixlab switch show
-  ixlab exec fra1-sw1 -- ixlab switch show --drops --json`,
+		Example: `  ixlab exec --lab wires sw1 -- ixlab switch show
+  ixlab exec --lab wires sw1 -- ixlab switch show --drops --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			what := "state"

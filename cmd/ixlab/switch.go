@@ -33,9 +33,13 @@ func newSwitch() *cobra.Command {
 is printed once it answers.
 
 Clients prove themselves by a name and password (--user), by a certificate (--client-ca), or by both. Without
---tls-cert the switch makes itself a certificate, and --write-ca writes what clients verify it with.`,
+--tls-cert the switch makes itself a certificate, and --write-ca writes what clients verify it with. In a lab a secret
+takes the place of all of these: whoever knows it can make certificates that the lab's switches accept, and its password.
+
+With --wires the switch forwards frames as it is configured, between the network interfaces of the namespace it runs in,
+and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMIN and CAP_NET_RAW.`,
 		Example: `  ixlab switch --name sw1 --listen 127.0.0.1:0 --ports 48 --user admin:admin --write-ca sw1-ca.pem
-  ixlab switch --listen :9339 --wires --tunnel 10.255.0.1 --core core1=10.255.0.2 --secret "$LAB"
+  ixlab switch --listen :9339 --wires --tunnel 10.255.0.1 --core core1=10.255.0.2 --user admin:admin
   ixlab switch --listen 127.0.0.1:0 --tls-cert sw1.pem --tls-key sw1-key.pem --client-ca ca.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
