@@ -75,7 +75,9 @@ func (t *translator) translate(next *tree.Tree) *dataplane.Config {
 		translator: t, before: t.tree, after: next,
 		parents: make(map[string]bool), touched: make(map[circuitID]bool),
 	}
-	config := &dataplane.Config{Ports: t.config.Ports, LAGs: t.config.LAGs}
+	config := &dataplane.Config{
+		Ports: t.config.Ports, LAGs: t.config.LAGs, Circuits: t.config.Circuits, Filters: t.config.Filters,
+	}
 	was, is := c.both("interfaces", "interface")
 	wasLACP, isLACP := c.both("lacp", "interfaces", "interface")
 	if !is.Same(was) || !isLACP.Same(wasLACP) {
@@ -84,14 +86,17 @@ func (t *translator) translate(next *tree.Tree) *dataplane.Config {
 	c.doInstances()
 	c.doBindings()
 	c.doPolicers()
-	c.doCircuits()
-	for _, list := range t.circuits {
-		config.Circuits = append(slices.Grow(config.Circuits, len(list)), list...)
+	if !is.Same(was) || len(c.touched) > 0 {
+		c.doCircuits()
+		config.Circuits = slices.Concat(t.circuits...)
 	}
 	config.Services = t.services
-	for _, f := range t.filters {
-		if f.layer2 {
-			config.Filters = append(config.Filters, f.Filter)
+	if was, is := c.both("acl", "acl-sets", "acl-set"); !is.Same(was) {
+		config.Filters = make([]dataplane.Filter, 0, len(t.filters))
+		for _, f := range t.filters {
+			if f.layer2 {
+				config.Filters = append(config.Filters, f.Filter)
+			}
 		}
 	}
 	t.tree, t.config = next, config
