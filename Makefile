@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build test lint generate bench demo lab-image fuzz clean
+.PHONY: help build test lint generate bench demo lab lab-image fuzz clean
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PACKAGES  := ./... ./testdata
@@ -35,8 +35,12 @@ bench: ## run the benchmarks and print their results (BENCH=regexp chooses)
 	@grep -rl --include=*_test.go '^func Benchmark' . | xargs -r -n1 dirname | sort -u \
 	| xargs -r go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m | grep -E '^(pkg:|Benchmark|---|FAIL|panic)'
 
-demo: build ## show a whole pass on this machine: a sandbox exchange, four lab switches, plan, apply, verify
+demo: build ## show a whole pass on this machine: a sandbox exchange, four lab switches, plan, apply, verify, frames
 	bin/ixlab demo
+
+lab: build ## lay the metro out with wires, members' routers and its exchange, and say what to try; ^C ends it
+	@rm -rf bin/lab; bin/ixlab up lab/topology/metro.clab.yml; trap 'bin/ixlab down metro' EXIT; \
+	bin/ixlab exec --lab metro host -- bin/ixlab sandbox --topology lab/topology/metro.clab.yml --dir bin/lab
 
 lab-image: build ## build the container image ixlab:latest for containerlab
 	DOCKER_BUILDKIT=0 docker build --tag ixlab:latest --file lab/topology/Dockerfile bin

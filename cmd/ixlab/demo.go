@@ -122,12 +122,11 @@ func (d *demo) run(ctx context.Context, finished func(context.Context) error) (e
 		return fmt.Errorf("the exchange was not read: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.pass.Close()) }()
-	before, after := showings()
 	shown := func(ctx context.Context) error {
 		if d.wires != nil {
 			d.page.heading("Frames between members' routers: broadcast, unicast and %d octets, both ways", largeFrame)
 		}
-		return d.frames(ctx, before)
+		return d.frames(ctx, showings())
 	}
 	for _, step := range []func(context.Context) error{d.plan, d.apply, d.verify, shown} {
 		if err := step(ctx); err != nil {
@@ -138,7 +137,7 @@ func (d *demo) run(ctx context.Context, finished func(context.Context) error) (e
 		}
 	}
 	return d.follow(ctx, func(ctx context.Context) error {
-		if err := d.frames(ctx, after); err != nil {
+		if err := d.frames(ctx, changedShowings()); err != nil {
 			return err
 		}
 		d.report.Seconds = time.Since(start).Seconds()

@@ -67,7 +67,7 @@ file, and the command must run where their management addresses can be reached.`
 					err = errors.Join(err, ended)
 				}
 			}()
-			if err := introduce(c.OutOrStdout(), l, socket); err != nil {
+			if err := introduce(c.OutOrStdout(), l, wires, socket); err != nil {
 				return err
 			}
 			<-c.Context().Done()
@@ -117,8 +117,12 @@ func listenPrivately(path string) (net.Listener, error) {
 }
 
 // introduce says what is there and what can be done with it.
-func introduce(w io.Writer, l *lab, socket string) error {
-	path, err := filepath.Abs(l.path)
+func introduce(w io.Writer, l *lab, wires *topology.Topology, socket string) error {
+	dir, err := filepath.Abs(filepath.Dir(l.path))
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
@@ -126,17 +130,38 @@ func introduce(w io.Writer, l *lab, socket string) error {
 	for _, d := range l.config.Inventory.Devices {
 		text = fmt.Appendf(text, "switch    %s %s\n", d.Name, d.Address)
 	}
-	text = fmt.Appendf(text, `
-In another shell:
-
+	text = fmt.Appendf(text, "\nIn another shell:\n\n")
+	if wires != nil {
+		text = fmt.Appendf(text, "  %s exec --lab %s host -- bash\n\nand in that shell:\n\n", program, wires.Name)
+	}
+	text = fmt.Appendf(text, `  export PATH=%s:$PATH
   export IXAGENT_CONFIG=%s
   ixagent plan
   ixagent apply
   ixagent run
   curl --unix-socket %s http://lab/faults -d '{"on": "exchange", "kind": "truncated", "collection": "ports", "times": 1}'
-
-It runs until it is interrupted.
-`, path, socket)
+`, filepath.Dir(program), filepath.Join(dir, filepath.Base(l.path)), filepath.Join(dir, filepath.Base(socket)))
+	if hosts := hosts(wires); len(hosts) > 1 {
+		text = fmt.Appendf(text, `  ixlab probe --lab %[1]s %[2]s %[3]s
+  ixlab exec --lab %[1]s %[2]s -- ixlab host show
+  ixlab exec --lab %[1]s %[2]s -- tshark -i eth1
+`, wires.Name, hosts[0], hosts[1])
+	}
+	text = fmt.Appendf(text, "\nIt runs until it is interrupted.\n")
 	_, err = w.Write(text)
 	return err
+}
+
+// hosts returns the nodes of a topology that are not switches; there are none without one.
+func hosts(t *topology.Topology) []string {
+	if t == nil {
+		return nil
+	}
+	var names []string
+	for _, n := range t.Nodes {
+		if len(n.Args) > 0 && n.Args[0] == "host" {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
