@@ -229,3 +229,43 @@ func TestFlowsStayInOrderWhileLinksComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+func TestStationsBehindASilentPartnerAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var switches [2]*bench
+		for i := range switches {
+			b := newBench(t, dataplane.Options{}, "m", "a", "b")
+			defer b.close()
+			switches[i] = b
+			b.configure(&dataplane.Config{
+				Ports: []dataplane.Port{{Name: "m", Enabled: true}, {Name: "a", Enabled: true}, {Name: "b", Enabled: true}},
+				LAGs: []dataplane.LAG{{
+					Name: "lag", Enabled: true, Members: []string{"m"}, Mode: lacp.Active, Fast: true, System: [6]byte{2, byte(i)},
+				}},
+				Services: []dataplane.Service{{Name: "s"}},
+				Circuits: []dataplane.Circuit{circuit("lag", 1, "s", false), circuit("a", 0, "s", false), circuit("b", 0, "s", false)},
+			})
+		}
+		near, far := switches[0], switches[1]
+		link(near.ports["m"], far.ports["m"])
+		time.Sleep(20 * time.Second)
+		far.reaches("a", build(broadcast, station(1), nil, 46), "b")
+		if n := len(near.ports["b"].take()); n != 1 {
+			t.Fatalf("%d frames crossed the LAG", n)
+		}
+		near.ports["a"].take()
+		to := build(station(1), station(2), nil, 46)
+		near.reaches("a", to)
+		if n := len(far.ports["a"].take()); n != 1 {
+			t.Errorf("%d frames came to the station", n)
+		}
+		for _, b := range switches {
+			b.ports["m"].mu.Lock()
+			b.ports["m"].cut = true
+			b.ports["m"].mu.Unlock()
+		}
+		time.Sleep(20 * time.Second) // the links are there, but nobody is heard
+		near.reaches("a", to, "b")
+		near.expectDrops(0, dataplane.NoMember, 1)
+	})
+}
