@@ -820,7 +820,15 @@ func setDelta(b *testing.B, sw *bench) {
 }
 
 func BenchmarkGetAll10000(b *testing.B) {
-	sw := newBench(b)
+	b.Run("alone", func(b *testing.B) { getAll(b, newBench(b)) })
+	b.Run("with a plane", func(b *testing.B) {
+		p := dataplane.New(dataplane.Options{})
+		defer p.Close()
+		getAll(b, newBench(b, func(o *switchd.Options) { o.Plane = p }))
+	})
+}
+
+func getAll(b *testing.B, sw *bench) {
 	if _, err := sw.Set(sw.ctx, &gpb.SetRequest{Replace: []*gpb.Update{{Path: &gpb.Path{}, Val: ietf(exchange(10_000))}}}); err != nil {
 		b.Fatal(err)
 	}
