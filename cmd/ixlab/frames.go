@@ -25,9 +25,9 @@ func onWires(ctx context.Context, set string, args []string) (ran bool, reason, 
 	if err != nil {
 		return false, nil, err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return false, nil, err
+	program, reason := os.Executable()
+	if reason != nil {
+		return false, reason, nil
 	}
 	l, reason := topology.Up(ctx, topology.Options{Topology: t, Name: fmt.Sprintf("demo-%d", os.Getpid()), Attached: true})
 	if reason != nil {
