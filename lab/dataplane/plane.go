@@ -15,8 +15,8 @@ import (
 )
 
 // Wire is where a port's frames go out and come in; *[wire.Wire] is one. Read blocks for at least one frame and
-// returns [net.ErrClosed] once the wire is closed. Write returns how many frames it took, from the first on, and
-// does not wait for a queue that is full. It is not called by two goroutines at a time, but beside Read.
+// returns [net.ErrClosed] once the wire is closed. Write returns how many frames it took, and does not wait for a
+// queue that is full. It is not called by two goroutines at a time, but beside Read.
 type Wire interface {
 	Read([]wire.Frame) (int, error)
 	Write([][]byte) (int, error)
@@ -202,7 +202,7 @@ func (pt *port) send(fs [][]byte) bool {
 		sent, _ = s.Write(fs) // the count says what an error would
 		pt.sender.Unlock()
 	}
-	for _, f := range fs[:sent] {
+	for _, f := range fs[:sent] { // a wire does not say which it took
 		pt.out.add(len(f))
 	}
 	pt.drops[Unsent].Add(uint64(len(fs) - sent))
