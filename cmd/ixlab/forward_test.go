@@ -198,9 +198,10 @@ func (x *wired) change(changes []plan.Change) {
 
 // station is a member's end of a cable: it sends what it is told and keeps what other stations sent.
 type station struct {
-	t    testing.TB
-	wire *wire.Wire
-	in   chan []byte
+	t      testing.TB
+	wire   *wire.Wire
+	in     chan []byte
+	number uint32 // of the last letter sent to it, where it is to have letters of its own
 }
 
 func (x *wired) station(n int) *station {
@@ -299,7 +300,9 @@ func TestOnlyFramesAsOrderedPass(t *testing.T) {
 	for _, tpid := range switchcfg.TPIDs() {
 		for tags := range 3 {
 			for _, kind := range []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree} {
-				t.Run(fmt.Sprintf("%v %d tags %s", tpid, tags, kind), func(t *testing.T) { m.run(t, kind, tpid, tags) })
+				for _, parent := range []string{"Ethernet1", "lag1"} {
+					t.Run(fmt.Sprintf("%v %d tags %s on %s", tpid, tags, kind, parent), func(t *testing.T) { m.run(t, kind, parent, tpid, tags) })
+				}
 			}
 		}
 	}
@@ -310,13 +313,15 @@ func TestJudgeSeesTheTagsThatWereOrdered(t *testing.T) {
 	m := &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
 	for _, tpid := range switchcfg.TPIDs() {
 		for tags := range 3 {
-			t.Run(fmt.Sprintf("%v %d tags", tpid, tags), func(t *testing.T) { m.judged(t, tpid, tags) })
+			for _, parent := range []string{"Ethernet1", "lag1"} {
+				t.Run(fmt.Sprintf("%v %d tags on %s", tpid, tags, parent), func(t *testing.T) { m.judged(t, parent, tpid, tags) })
+			}
 		}
 	}
 }
 
-// matrix is a switch of three ports. The first is the one in question, the second has the far end of its service, with
-// other tags, and the third a further circuit of the service where it is no line.
+// matrix is a switch of three ports. The first is the one in question, or the only member of a LAG that is, the second has
+// the far end of its service, with other tags, and the third a further circuit of the service where it is no line.
 type matrix struct {
 	*wired
 	m1, m2, m3 *station
@@ -330,8 +335,8 @@ func (m *matrix) letter(dst, src frame.MAC, tags ...frame.Tag) []byte {
 	return letter(dst, src, m.n, tags...)
 }
 
-// order configures a service, in which the first port has a circuit as given.
-func (m *matrix) order(t *testing.T, kind switchcfg.ServiceType, tpid switchcfg.TPID, tags int) []frame.Tag {
+// order configures a service, in which the parent has a circuit as given.
+func (m *matrix) order(t *testing.T, kind switchcfg.ServiceType, parent string, tpid switchcfg.TPID, tags int) []frame.Tag {
 	t.Helper()
 	m.t, m.m1.t, m.m2.t, m.m3.t = t, t, t, t
 	match, right := stack(tpid, tags)
@@ -342,11 +347,16 @@ func (m *matrix) order(t *testing.T, kind switchcfg.ServiceType, tpid switchcfg.
 	name := fmt.Sprintf("ix-%v-%d-%s", tpid, tags, kind)
 	objects := []switchcfg.Object{
 		&switchcfg.Service{Name: name, Type: kind},
-		&switchcfg.Interface{Name: "Ethernet1", Description: "in question", TPID: tpid},
 		&switchcfg.Interface{Name: "Ethernet2", Description: "far end", TPID: switchcfg.TPIDService},
 		&switchcfg.Interface{Name: "Ethernet3", Description: "third"},
-		&switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: match, Service: name, Role: leaf},
+		&switchcfg.Circuit{Parent: parent, Unit: 1, Match: match, Service: name, Role: leaf},
 		&switchcfg.Circuit{Parent: "Ethernet2", Unit: 2, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), Service: name, Role: root},
+	}
+	if parent == "Ethernet1" {
+		objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "in question", TPID: tpid})
+	} else {
+		objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "member"},
+			&switchcfg.LAG{Name: parent, Description: "in question", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}, TPID: tpid})
 	}
 	if kind != switchcfg.ServiceLine {
 		objects = append(objects, &switchcfg.Circuit{Parent: "Ethernet3", Unit: 3, Match: switchcfg.MatchUntagged(), Service: name, Role: leaf})
@@ -360,8 +370,8 @@ func (m *matrix) drops(port string, why dataplane.Reason) uint64 {
 	return s.Drops[why]
 }
 
-func (m *matrix) run(t *testing.T, kind switchcfg.ServiceType, tpid switchcfg.TPID, tags int) {
-	right := m.order(t, kind, tpid, tags)
+func (m *matrix) run(t *testing.T, kind switchcfg.ServiceType, parent string, tpid switchcfg.TPID, tags int) {
+	right := m.order(t, kind, parent, tpid, tags)
 	there := m.letter(everybody, alice, right...)
 	m.m1.send(there)
 	m.m2.expect("to the far end", m.retag(there, right, farTags))
@@ -458,8 +468,8 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 }
 
 // judged asks tshark what is on the member's cable.
-func (m *matrix) judged(t *testing.T, tpid switchcfg.TPID, tags int) {
-	right := m.order(t, switchcfg.ServiceLAN, tpid, tags)
+func (m *matrix) judged(t *testing.T, parent string, tpid switchcfg.TPID, tags int) {
+	right := m.order(t, switchcfg.ServiceLAN, parent, tpid, tags)
 	capture := judge.NewCapture(t, m.members, "m1")
 	there, back := m.letter(everybody, alice, right...), m.letter(everybody, bob, farTags...)
 	m.m1.send(there)
@@ -575,4 +585,61 @@ func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d frames passed beside %d Sets in %v", n, n, sets, took)
+}
+
+// What is ordered of a circuit beside its tags is kept, and counted where it is not.
+func TestLimitsAreThoseThatWereOrdered(t *testing.T) {
+	x := newWired(t, 2)
+	m1, m2 := x.station(1), x.station(2)
+	long := func(f []byte, size int) []byte { return append(f, make([]byte, size-len(f))...) }
+	bpdu := frame.MAC{0x01, 0x80, 0xc2}
+	filter := &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice)}}
+	for name, c := range map[string]struct {
+		port    switchcfg.Interface // besides the name and what it is for
+		service switchcfg.Service
+		circuit switchcfg.Circuit
+		more    switchcfg.Object
+		bad     []byte
+		times   int // that the bad frame is sent until it must have been dropped
+		why     dataplane.Reason
+	}{
+		"source":       {circuit: switchcfg.Circuit{Filter: "ix-f"}, more: filter, bad: letter(everybody, bob, 1), times: 1, why: dataplane.Filtered},
+		"reserved":     {circuit: switchcfg.Circuit{Filter: "ix-f"}, more: filter, bad: letter(bpdu, alice, 1), times: 1, why: dataplane.Filtered},
+		"stations":     {circuit: switchcfg.Circuit{MACLimit: 1}, bad: letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit},
+		"in a service": {service: switchcfg.Service{MACLimit: 1}, bad: letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit},
+		"size":         {service: switchcfg.Service{MTU: 1000}, bad: long(letter(everybody, alice, 1), 1015), times: 1, why: dataplane.MTU},
+		"size of port": {port: switchcfg.Interface{MTU: 1500}, bad: long(letter(everybody, alice, 1), 1515), times: 1, why: dataplane.MTU},
+		"rate":         {circuit: switchcfg.Circuit{RateIn: 1}, more: &switchcfg.Policer{Rate: 1}, bad: long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Policed},
+		"storm":        {port: switchcfg.Interface{StormControl: 1}, bad: long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Storm},
+		"shut circuit": {circuit: switchcfg.Circuit{Shutdown: true}, bad: letter(everybody, alice, 1), times: 1, why: dataplane.AdminDown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x.t, m1.t, m2.t = t, t, t
+			x.apply() // forget what was learned
+			c.port.Name, c.port.Description = "Ethernet1", "in question"
+			c.service.Name, c.service.Type = "ix-s", switchcfg.ServiceLAN
+			c.circuit.Parent, c.circuit.Service = "Ethernet1", "ix-s"
+			objects := []switchcfg.Object{
+				&c.port, &c.service, &c.circuit, &switchcfg.Interface{Name: "Ethernet2", Description: "far end"},
+				&switchcfg.Circuit{Parent: "Ethernet2", Service: "ix-s"},
+			}
+			if c.more != nil {
+				objects = append(objects, c.more)
+			}
+			x.apply(objects...)
+			x.linked("Ethernet1", true)
+			x.linked("Ethernet2", true)
+			if !c.circuit.Shutdown {
+				reaches(t, m1, m2)
+			}
+			before, _ := x.plane.PortState("Ethernet1")
+			for range c.times {
+				m1.send(c.bad)
+			}
+			eventually(t, "the frame is counted as "+c.why.String(), func() bool {
+				now, _ := x.plane.PortState("Ethernet1")
+				return now.Drops[c.why] > before.Drops[c.why]
+			})
+		})
+	}
 }
