@@ -2,10 +2,13 @@ package dataplane_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/frame"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
 )
 
 // BenchmarkConfigure changes one of 10,000 circuits.
@@ -54,4 +57,63 @@ func large(ports, circuits int) *dataplane.Config {
 		c.Circuits = append(c.Circuits, n)
 	}
 	return c
+}
+
+// BenchmarkForward passes frames from one wire in memory through a plane to another. The baseline moves them there
+// without looking at them.
+func BenchmarkForward(b *testing.B) {
+	b.Run("plane", func(b *testing.B) {
+		p := newBench(b, dataplane.Options{}, "a", "b")
+		p.configure(&dataplane.Config{
+			Ports:    []dataplane.Port{{Name: "a", Enabled: true, TPID: frame.STag}, {Name: "b", Enabled: true}},
+			Services: []dataplane.Service{{Name: "s"}},
+			Circuits: []dataplane.Circuit{circuit("a", 2, "s", false), circuit("b", 1, "s", false)},
+		})
+		feed(b, p.ports["a"], p.ports["b"])
+	})
+	b.Run("baseline", func(b *testing.B) {
+		from, to := newCable(), newCable()
+		var moving sync.WaitGroup
+		moving.Go(func() {
+			fs, out := wire.NewFrames(64), make([][]byte, 0, 64)
+			for {
+				n, err := from.Read(fs)
+				if err != nil {
+					return
+				}
+				out = out[:0]
+				for _, f := range fs[:n] {
+					out = append(out, f.Bytes())
+				}
+				_, _ = to.Write(out)
+			}
+		})
+		defer moving.Wait()
+		defer from.close()
+		feed(b, from, to)
+	})
+}
+
+// feed puts b.N frames into a cable and waits until they have been written to another.
+func feed(b *testing.B, from, to *cable) {
+	f := build(broadcast, alice, tagged(frame.STag, 2, 0), 42)
+	to.cut, to.lost = true, make(chan int, 4096)
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() {
+		for range b.N {
+			from.in <- f
+		}
+	}()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for n := 0; n < b.N; {
+		select {
+		case more := <-to.lost:
+			n += more
+		case <-late.C:
+			b.Fatalf("%d of %d frames came out", n, b.N)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -202,23 +201,4 @@ func TestBystanderLosesNothingWhileOthersAreReconfigured(t *testing.T) {
 			t.Fatalf("%d of %d frames arrived; %+v", got, frames, b.CircuitStates())
 		}
 	}
-}
-
-func BenchmarkForward(b *testing.B) {
-	p := newBench(b, dataplane.Options{}, "a", "b")
-	p.configure(&dataplane.Config{
-		Ports:    []dataplane.Port{{Name: "a", Enabled: true, TPID: frame.STag}, {Name: "b", Enabled: true}},
-		Services: []dataplane.Service{{Name: "s", Kind: dataplane.Line}},
-		Circuits: []dataplane.Circuit{circuit("a", 2, "s", false), circuit("b", 1, "s", false)},
-	})
-	p.ports["b"].cut = true
-	f := build(broadcast, alice, tagged(frame.STag, 2, 0), 42)
-	b.ReportAllocs()
-	for b.Loop() {
-		p.ports["a"].in <- f
-	}
-	for p.CircuitStates()[1].Out.Frames < uint64(b.N) {
-		runtime.Gosched()
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 }

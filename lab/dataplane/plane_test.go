@@ -24,6 +24,8 @@ type cable struct {
 	out [][]byte
 	far *cable // where frames go that are written, nil for nowhere
 	cut bool   // what is written is lost
+
+	lost chan int // how much of it, unless it is nil
 }
 
 func newCable() *cable { return &cable{in: make(chan []byte, 4096), done: make(chan struct{})} }
@@ -53,6 +55,9 @@ func (c *cable) Read(fs []wire.Frame) (int, error) {
 func (c *cable) Write(fs [][]byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut && c.lost != nil {
+		c.lost <- len(fs)
+	}
 	for i, f := range fs {
 		switch {
 		case c.cut:

@@ -161,7 +161,7 @@ func (p *Plane) compile(c *Config, old *table) *table {
 		pt.storm = bucketFor(Policer{Rate: conf.Storm}, pt.storm)
 		pa := &parent{
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
-			storm: pt.storm, port: pt, units: map[uint32]*circuit{},
+			storm: pt.storm, port: pt, units: make(map[uint32]*circuit, old.size(conf.Name)),
 		}
 		t.parents[conf.Name] = pa
 		t.ports[pt] = &entrance{enabled: conf.Enabled, parent: pa}
@@ -172,7 +172,7 @@ func (p *Plane) compile(c *Config, old *table) *table {
 		l.storm = bucketFor(Policer{Rate: conf.Storm}, l.storm)
 		pa := &parent{
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
-			storm: l.storm, lag: l, units: map[uint32]*circuit{},
+			storm: l.storm, lag: l, units: make(map[uint32]*circuit, old.size(conf.Name)),
 		}
 		t.parents[conf.Name] = pa
 		t.lags = append(t.lags, l)
@@ -250,6 +250,14 @@ func (t *table) add(c *circuit, conf *Circuit, old *table) {
 		v.inner = map[uint16]*circuit{}
 	}
 	v.inner[c.Inner] = c
+}
+
+// size returns the number of circuits of a parent.
+func (t *table) size(parent string) int {
+	if p := t.parents[parent]; p != nil {
+		return len(p.units)
+	}
+	return 0
 }
 
 // circuit returns the one that has the parent and unit of c, or nil.
