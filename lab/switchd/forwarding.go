@@ -314,16 +314,12 @@ func (c *change) doPolicers() {
 	}
 }
 
-// policer is the first scheduler of a policy that drops what is above a rate.
+// policer is the scheduler of a policy, which has one at most and drops what is
+// above its rate.
 func policer(policy tree.Node) (p dataplane.Policer) {
 	for s := range policy.At("schedulers", "scheduler").Entries() {
-		rate := s.At("one-rate-two-color")
-		if rate.Text("exceed-action", "config", "drop") != "true" {
-			continue
-		}
-		p.Rate = number[uint64](rate.Text("config", "cir"))
-		p.Burst = number[int](rate.Text("config", "bc"))
-		return p
+		rate := s.At("one-rate-two-color", "config")
+		p.Rate, p.Burst = number[uint64](rate.Text("cir")), number[int](rate.Text("bc"))
 	}
 	return p
 }

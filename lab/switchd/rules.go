@@ -36,6 +36,7 @@ func (r *rules) check() error {
 	r.checkLACP()
 	r.checkRules()
 	r.changed(r.checkFilter, "acl", "interfaces", "interface")
+	r.changed(r.checkPolicy, "qos", "scheduler-policies", "scheduler-policy")
 	r.changed(r.checkPolicer, "qos", "interfaces", "interface")
 	r.changed(r.checkInstance, "network-instances", "network-instance")
 	if len(r.faults) > 0 {
@@ -206,6 +207,26 @@ func (r *rules) checkFilter(_, b tree.Node) {
 	}
 	if b.At("egress-acl-sets", "egress-acl-set").Len() > 0 {
 		r.fail(path+"/egress-acl-sets", "filters on egress are not supported")
+	}
+}
+
+// checkPolicy refuses everything but one scheduler that drops what is above a
+// rate.
+func (r *rules) checkPolicy(_, p tree.Node) {
+	path := tree.KeyedPath("/qos/scheduler-policies/scheduler-policy", "name", p.Key(0)) + "/schedulers"
+	schedulers := p.At("schedulers", "scheduler")
+	if n := schedulers.Len(); n > 1 {
+		r.fail(path, "one scheduler at most is supported, not %d", n)
+	}
+	for s := range schedulers.Entries() {
+		rate := s.At("one-rate-two-color")
+		config := rate.At("config")
+		switch {
+		case config.Text("cir") == "" || rate.Text("exceed-action", "config", "drop") != "true":
+			r.fail(path, "a scheduler must drop what exceeds its cir")
+		case config.Text("queuing-behavior") == "SHAPE":
+			r.fail(path, "a scheduler cannot shape")
+		}
 	}
 }
 
