@@ -97,7 +97,9 @@ func load(t *testing.T, tree fs.FS) *repo {
 
 // supportsTests reports whether the package in that folder is only for tests, as net/http/httptest is, or starts what
 // judges the lab in them.
-func supportsTests(dir string) bool { return strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "/judge") }
+func supportsTests(dir string) bool {
+	return strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "/judge")
+}
 
 // below reports whether dir is that folder or lies in it.
 func below(dir, folder string) bool { return dir == folder || strings.HasPrefix(dir, folder+"/") }
