@@ -44,18 +44,25 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
+// static builds ixlab into a folder that goes with the test.
+func static(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	build := exec.Command("go", "build", "-o", folder, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // the lab's nodes have no libraries
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	return folder
+}
+
 // The scripts have a certificate for 127.0.0.1 and its authority at hand, and four commands more: "until REGEXP PROGRAM"
 // runs a program until it writes such a line, interrupts it, and expects it to end well; "passes PROGRAM" runs a program
 // again and again until it ends well; "lab NAME FILE" brings a lab up that goes down with the script; "empty FOLDER" makes
 // sure that nothing is left in a folder. The condition [namespaces] says whether the machine lets a lab be laid out. The
 // topologies of the repository are in lab/topology.
 func TestScripts(t *testing.T) {
-	static := t.TempDir()
-	build := exec.Command("go", "build", "-o", static, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // the lab's nodes have no libraries
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	static := static(t)
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
 		Setup: func(e *testscript.Env) error {

@@ -12,9 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
-	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/topology"
 )
 
@@ -60,8 +58,6 @@ func play(args []string) error {
 		}
 		_, err = l.Exec(ctx, args[2], args[3:])
 		return err
-	case args[0] == "forward" && len(args) == 3:
-		return forward(ctx, args[1], args[2])
 	case args[0] == "show":
 		if err := show(); err != nil {
 			return err
@@ -135,57 +131,4 @@ func show() error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(s)
-}
-
-// forward passes every frame from one interface to the other, as soon as both are there.
-func forward(ctx context.Context, a, b string) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	var wires []*wire.Wire
-	for _, name := range []string{a, b} {
-		for {
-			i, err := net.InterfaceByName(name)
-			if err == nil && i.Flags&net.FlagRunning != 0 {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-ticker.C:
-			}
-		}
-		w, err := wire.Open(name)
-		if err != nil {
-			return err
-		}
-		wires = append(wires, w)
-	}
-	ended := make(chan error, 2)
-	for i, from := range wires {
-		go func() {
-			frames := wire.NewFrames(8)
-			for {
-				n, err := from.Read(frames)
-				if err != nil {
-					ended <- err
-					return
-				}
-				out := make([][]byte, n)
-				for k := range out {
-					out[k] = frames[k].Bytes()
-				}
-				if _, err := wires[1-i].Write(out); err != nil {
-					ended <- err
-					return
-				}
-			}
-		}()
-	}
-	fmt.Println("forwarding")
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
 }
