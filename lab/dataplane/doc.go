@@ -31,7 +31,8 @@
 // # Several switches
 //
 // Services span switches over VXLAN (RFC 7348). A frame to a station that is not known is replicated at the head
-// end to each remote tunnel endpoint, and never from one tunnel to another. The frame inside has no VLAN; a
-// priority that is not 0 is kept in a tag of VLAN 0. What a leaf of a tree sent is marked with a Group Policy ID
-// of 1 (draft-smith-vxlan-group-policy, bit G), so that it does not reach a leaf on the other switch.
+// end to each remote tunnel endpoint, and never from one tunnel to another. The frame inside has no VLAN. Its
+// priorities are kept in tags of VLAN 0: two if the outer and the inner differ, one if they are alike and not 0.
+// What a leaf of a tree sent is marked with a Group Policy ID of 1 (draft-smith-vxlan-group-policy, bit G), so that
+// it does not reach a leaf on the other switch.
 package dataplane

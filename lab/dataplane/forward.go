@@ -52,6 +52,17 @@ func (k *packet) payload() int { return len(k.buf) - k.start - k.head.Size() }
 // one tag has its priority as both, one without has none.
 type priorities struct{ outer, inner uint16 }
 
+// tags returns how many priority tags tell them: those of a frame with one tag are alike.
+func (p priorities) tags() int {
+	switch {
+	case p.outer != p.inner:
+		return 2
+	case p.outer != 0:
+		return 1
+	}
+	return 0
+}
+
 func prioritiesOf(h *frame.Header) priorities {
 	const mask = 0xf000
 	switch h.Depth {

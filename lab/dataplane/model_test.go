@@ -535,8 +535,14 @@ func (m *model) cross(t *traveller, remote string, o *outcome) {
 		datagram[0], datagram[3] = 0x88, 1
 	}
 	var tags []frame.Tag
-	if t.priority[0] != 0 {
-		tags = []frame.Tag{{TPID: frame.CTag, TCI: t.priority[0]}}
+	for _, p := range t.priority {
+		tags = append(tags, frame.Tag{TPID: frame.CTag, TCI: p})
+	}
+	switch {
+	case t.priority == [2]uint16{}:
+		tags = nil
+	case t.priority[0] == t.priority[1]:
+		tags = tags[:1]
 	}
 	o.Out = append(o.Out, sent{remote, fmt.Sprintf("%x", append(datagram, put(t, tags)...))})
 }
@@ -568,12 +574,17 @@ func (m *model) hear(remote string, d []byte) (o outcome) {
 	switch {
 	case cut && understood(tags, frame.CTag) == len(tags):
 		return refuse(dataplane.Malformed)
-	case len(tags) > 1 || len(tags) == 1 && (tags[0].TPID != frame.CTag || tags[0].VID() != 0):
+	case len(tags) > 2:
 		return refuse(dataplane.ExtraTag)
 	}
-	t.dst, t.src, t.rest = frame.MAC(f[:6]), frame.MAC(f[6:12]), f[12+4*len(tags):]
 	for _, tag := range tags {
-		t.priority = [2]uint16{tag.TCI & 0xf000, tag.TCI & 0xf000}
+		if tag.TPID != frame.CTag || tag.VID() != 0 {
+			return refuse(dataplane.ExtraTag)
+		}
+	}
+	t.dst, t.src, t.rest = frame.MAC(f[:6]), frame.MAC(f[6:12]), f[12+4*len(tags):]
+	if len(tags) > 0 {
+		t.priority = [2]uint16{tags[0].TCI & 0xf000, tags[len(tags)-1].TCI & 0xf000}
 	}
 	t.leaf = t.service.Kind == dataplane.Tree && d[0]&0x80 != 0 && d[2] == 0 && d[3] == 1
 	if t.service.Kind != dataplane.Line && !m.learn(t, 0) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
@@ -108,12 +109,9 @@ func (r *reader) encapsulate(remote netip.Addr, k *packet) {
 	if k.leaf {
 		h.group = groupLeaf
 	}
-	var tags []frame.Tag
-	if p := k.priorities.outer; p != 0 {
-		tags = []frame.Tag{{TPID: frame.CTag, TCI: p}}
-	}
+	tags := [frame.MaxTags]frame.Tag{{TPID: frame.CTag, TCI: k.priorities.outer}, {TPID: frame.CTag, TCI: k.priorities.inner}}
 	r.tunnel = h.append(r.tunnel[:0])
-	r.tunnel, _ = frame.Append(r.tunnel, k.bytes(), k.head.Depth, tags...)
+	r.tunnel, _ = frame.Append(r.tunnel, k.bytes(), k.head.Depth, tags[:k.priorities.tags()]...)
 	if err := t.write(r.tunnel, remote); err != nil {
 		t.drops[Unsent].Add(1)
 		return
@@ -172,7 +170,7 @@ func (r *reader) decapsulate(buf []byte, from netip.Addr) {
 		r.refuse(Malformed, nil, b)
 		return
 	}
-	if head.Depth > 1 || head.Depth == 1 && head.Tags[0].VID() != 0 || head.Opaque() {
+	if head.Opaque() || slices.ContainsFunc(head.Stack(), func(t frame.Tag) bool { return t.VID() != 0 }) {
 		r.refuse(ExtraTag, nil, b)
 		return
 	}

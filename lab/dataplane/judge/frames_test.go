@@ -217,7 +217,7 @@ func TestTsharkSeesAServiceOnACoreLink(t *testing.T) {
 	stations[1].send(tag(0x9100, 300, 0, 0), tag(0x8100, 301, 0, 0))
 	stations[0].hears()
 
-	want := [][]judge.Tag{{{Type: 0x9100, VLAN: 300, Priority: 6}, {Type: 0x8100, VLAN: 301, Priority: 6}}}
+	want := [][]judge.Tag{{{Type: 0x9100, VLAN: 300, Priority: 6}, {Type: 0x8100, VLAN: 301, Priority: 2}}}
 	if d := cmp.Diff(want, seen(members.Stop(), stations[0])); d != "" {
 		t.Errorf("at the far end: %s", d)
 	}
@@ -234,7 +234,7 @@ func TestTsharkSeesAServiceOnACoreLink(t *testing.T) {
 			src, dst, tags, ethertype))
 	}
 	wantInside := []string{
-		"192.0.2.1 > 192.0.2.2:4789 vni 7001: 02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff [{33024 0 6 0}] 0x88b5",
+		"192.0.2.1 > 192.0.2.2:4789 vni 7001: 02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff [{33024 0 6 0} {33024 0 2 0}] 0x88b5",
 		"192.0.2.2 > 192.0.2.1:4789 vni 7001: 02:00:00:00:00:02 > ff:ff:ff:ff:ff:ff [] 0x88b5",
 	}
 	if d := cmp.Diff(wantInside, inside); d != "" {
