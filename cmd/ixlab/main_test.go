@@ -7,11 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
 
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
@@ -169,6 +171,7 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// An example is run as it is, in a node of a lab, or as the program of one.
 func TestEveryExampleIsRunByAScript(t *testing.T) {
 	var run []string
 	for _, file := range scripts(t) {
@@ -178,22 +181,28 @@ func TestEveryExampleIsRunByAScript(t *testing.T) {
 		}
 		run = append(run, strings.Split(string(text), "\n")...)
 	}
+	how := regexp.MustCompile(`^(exec|until '.*') (ixlab exec --lab \w+ \w+ -- )?$`)
 	ran := func(example string) bool {
-		for _, line := range run {
-			if rest, ok := strings.CutSuffix(line, " "+example); ok && (rest == "exec" || strings.HasPrefix(rest, "until ")) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(run, func(line string) bool {
+			before, ok := strings.CutSuffix(line, example)
+			return ok && how.MatchString(before) || strings.TrimSpace(line) == "cmd: "+strings.TrimPrefix(example, "ixlab ")
+		})
 	}
-	for _, c := range root().Commands() {
-		if c.Example == "" {
-			t.Errorf("%s has no example", c.Name())
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Example == "" && c.Runnable() {
+			t.Errorf("%s has no example", c.CommandPath())
 		}
 		for line := range strings.Lines(c.Example) {
 			if line = strings.TrimSpace(line); !ran(line) {
 				t.Errorf("no script runs %q", line)
 			}
 		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	for _, c := range root().Commands() {
+		walk(c)
 	}
 }
