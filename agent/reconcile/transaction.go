@@ -54,7 +54,7 @@ var ErrUnverified = errors.New("the switch is not in the state the plan leads to
 // Apply makes p real, or leaves the switch as it was. Its error says which, unless the session was lost at the one
 // moment when that cannot be known: then its fault is [drivers.Unknown]. A plan made for another state than the
 // switch is in fails with [drivers.Stale] before anything is sent, one that touches what is not the agent's with
-// [drivers.Denied].
+// [drivers.Denied]. One that took down what it does not touch fails with [ErrHarmed].
 func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	start := time.Now()
 	out := Outcome{Device: p.Device, Changes: len(p.Changes)}
@@ -112,6 +112,7 @@ func (t *Transaction) phase(out *Outcome, name string, f func() error) error {
 
 func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (native []byte, err error) {
 	var before switchcfg.State
+	var others bystanders
 	err = t.phase(out, "check", func() error {
 		var err error
 		if before, err = t.Driver.Observe(ctx); err != nil {
@@ -125,7 +126,11 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 				return t.fail(p, drivers.Denied, err)
 			}
 		}
-		return plan.Prove(before, p)
+		if err := plan.Prove(before, p); err != nil {
+			return err
+		}
+		others, err = t.bystanders(ctx, p)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -165,6 +170,9 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 		}
 		switch after.Digest() {
 		case p.Target:
+			if err := others.well(ctx); err != nil {
+				return t.fail(p, drivers.Rejected, err)
+			}
 			out.after = after
 			return nil
 		case p.Basis:
@@ -204,7 +212,7 @@ func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (nativ
 		return result.Native, errors.Join(verified, err)
 	}
 	out.Reverted = true
-	return result.Native, fmt.Errorf("taken back: %w", verified)
+	return result.Native, fmt.Errorf("taken back: %w", others.blame(ctx, verified))
 }
 
 // firstDifference says where what was observed is not what the plan leads to.

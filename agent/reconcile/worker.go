@@ -123,6 +123,7 @@ type session struct {
 	watched sync.WaitGroup
 	settled *plan.Intent // the intent for which there was nothing left to do
 	told    string       // digest of the plan logged last
+	harmful string       // digest of the plan that was taken back because of whom it harmed
 }
 
 func (s *session) open(ctx context.Context) error {
@@ -234,8 +235,15 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 		s.tell(w, p, "plan waits: drift is not healed")
 		return nil, nil
 	}
+	if digest, err := p.Digest(); err == nil && digest == s.harmful {
+		s.tell(w, p, "plan waits: "+ErrHarmed.Error()+", and was taken back; ixagent apply tries it once more")
+		return nil, nil
+	}
 	t := Transaction{Driver: s.driver, Scope: w.Device.Scope(), Window: w.Window, Journal: w.Journal, Metrics: w.Metrics}
 	out, err := t.Apply(ctx, p)
+	if errors.Is(err, ErrHarmed) {
+		s.harmful = out.Digest
+	}
 	if err != nil {
 		return &out, err
 	}

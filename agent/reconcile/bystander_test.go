@@ -1,0 +1,175 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/memory"
+	"github.com/ixagent/ixagent/models/plan"
+)
+
+// cabled is a switch whose ports have members behind them: how they fare follows from whether a change is on the switch,
+// and for how long.
+type cabled struct {
+	drivers.Driver
+	drivers.Confirmer
+	applied time.Time // when the change was made; zero while it is not
+	tries   int
+	oper    func(since time.Duration, changed bool) drivers.OperState
+}
+
+func (c *cabled) Unwrap() drivers.Driver { return nil }
+
+func (c *cabled) ApplyConfirmed(ctx context.Context, id string, w time.Duration, changes []plan.Change) (drivers.Result, error) {
+	c.applied, c.tries = time.Now(), c.tries+1
+	return c.Confirmer.ApplyConfirmed(ctx, id, w, changes)
+}
+
+func (c *cabled) Revert(ctx context.Context, id string) error {
+	c.applied = time.Time{}
+	return c.Confirmer.Revert(ctx, id)
+}
+
+func (c *cabled) Operational(context.Context) (drivers.OperState, error) {
+	return c.oper(time.Since(c.applied), !c.applied.IsZero()), nil
+}
+
+func cable(sw *memory.Switch, oper func(since time.Duration, changed bool) drivers.OperState) *cabled {
+	d := sw.Open("sw1")
+	confirmer, _ := drivers.As[drivers.Confirmer](d)
+	return &cabled{Driver: d, Confirmer: confirmer, oper: oper}
+}
+
+// ports are up, but for those named.
+func ports(down ...string) drivers.OperState {
+	s := drivers.OperState{
+		Ports: map[string]drivers.PortState{"Ethernet1": {Up: true}, "Ethernet8": {Up: true}, "Ethernet9": {Up: true}, "Ethernet10": {Up: true}, "lag9": {Up: true}},
+		LACP:  map[string]drivers.LACPState{"Ethernet8": {LAG: "lag9", Distributing: true}, "Ethernet9": {LAG: "lag9", Distributing: true}},
+	}
+	for _, name := range down {
+		if m, ok := s.LACP[name]; ok {
+			m.Distributing = false
+			s.LACP[name] = m
+		} else {
+			s.Ports[name] = drivers.PortState{}
+		}
+	}
+	return s
+}
+
+// The plan touches Ethernet1 and nothing else.
+func TestWhoeverWorkedBeforeWorksAfterOrTheChangeIsTakenBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		oper   func(since time.Duration, changed bool) drivers.OperState
+		made   bool
+		harmed bool
+		says   string
+	}{
+		"nobody goes down": {func(time.Duration, bool) drivers.OperState { return ports() }, true, false, ""},
+		"a port goes down with the change": {func(_ time.Duration, changed bool) drivers.OperState {
+			if changed {
+				return ports("Ethernet10")
+			}
+			return ports()
+		}, false, true, "Ethernet10 went down"},
+		"a member leaves its LAG": {func(_ time.Duration, changed bool) drivers.OperState {
+			if changed {
+				return ports("Ethernet9")
+			}
+			return ports()
+		}, false, true, "Ethernet9 of lag9 went down"},
+		"a LAG goes down as a whole": {func(_ time.Duration, changed bool) drivers.OperState {
+			if changed {
+				return ports("lag9", "Ethernet8", "Ethernet9")
+			}
+			return ports()
+		}, false, true, "lag9 went down"},
+		"it comes back in time": {func(since time.Duration, changed bool) drivers.OperState {
+			if changed && since < 2*time.Second {
+				return ports("Ethernet10")
+			}
+			return ports()
+		}, true, false, ""},
+		"it was down before": {func(time.Duration, bool) drivers.OperState { return ports("Ethernet10", "Ethernet8") }, true, false, ""},
+		"what the plan touches may go down": {func(_ time.Duration, changed bool) drivers.OperState {
+			if changed {
+				return ports("Ethernet1")
+			}
+			return ports()
+		}, true, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sw := memory.New(memory.Capabilities(), nil)
+				p, before := build(t, sw, intent(10)), sw.State()
+				tx := Transaction{Driver: cable(sw, c.oper), Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
+				out, err := tx.Apply(t.Context(), p)
+				if (err == nil) != c.made || errors.Is(err, ErrHarmed) != c.harmed || err != nil && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("error %v", err)
+				}
+				if out.Reverted == c.made || c.made && sw.State().Digest() != p.Target || !c.made && !sw.State().Equal(before) {
+					t.Errorf("reverted %v, and the switch has\n%s", out.Reverted, sw.State().AppendText(nil))
+				}
+			})
+		})
+	}
+}
+
+// Somebody else's cable that is pulled at that moment takes the change back, and does not condemn it.
+func TestCoincidenceIsNoHarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sw := memory.New(memory.Capabilities(), nil)
+		p, gone := build(t, sw, intent(10)), false
+		d := cable(sw, func(_ time.Duration, changed bool) drivers.OperState {
+			if gone = gone || changed; gone {
+				return ports("Ethernet10")
+			}
+			return ports()
+		})
+		tx := Transaction{Driver: d, Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
+		out, err := tx.Apply(t.Context(), p)
+		if err == nil || errors.Is(err, ErrHarmed) || !out.Reverted || !strings.Contains(err.Error(), "still down without it") {
+			t.Fatalf("%v, reverted %v", err, out.Reverted)
+		}
+		if _, err := tx.Apply(t.Context(), p); err != nil {
+			t.Errorf("the second time it was down before: %v", err)
+		}
+	})
+}
+
+// A plan that harmed somebody is not tried again until it is another.
+func TestHarmfulPlanWaits(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), nil)
+		d := cable(sw, func(_ time.Duration, changed bool) drivers.OperState {
+			if changed {
+				return ports("Ethernet10")
+			}
+			return ports()
+		})
+		w, log := worker(t, sw, config.Enforce, true)
+		w.Open = func(context.Context) (drivers.Driver, error) { return d, nil }
+		start(w)
+		w.SetIntent(intent(10))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if d.tries != 1 || len(sw.State()) != 0 {
+			t.Errorf("tried %d times, and the switch has\n%s", d.tries, sw.State().AppendText(nil))
+		}
+		if !strings.Contains(log.String(), "Ethernet10 went down") || !strings.Contains(log.String(), "plan waits: "+ErrHarmed.Error()) {
+			t.Error(log)
+		}
+		d.oper = func(time.Duration, bool) drivers.OperState { return ports() }
+		w.SetIntent(intent(11))
+		synctest.Wait()
+		if got := sw.State(); d.tries != 2 || !got.Equal(intent(11).State) {
+			t.Errorf("tried %d times, and the switch has\n%s", d.tries, got.AppendText(nil))
+		}
+	})
+}
