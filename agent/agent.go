@@ -39,6 +39,15 @@ type Options struct {
 	Version    string
 	Accept     []string     // losses of records that [NewPass] accepts, by the digests that their refusal told
 	Listener   net.Listener // serves HTTP instead of one at Config.Listen; closed by Run
+
+	// Reload is what /-/reload does; see [web.Options]. It may be called concurrently.
+	Reload func(context.Context) error
+	// Started is called once everything runs, whether or not the exchange and the switches answer.
+	Started func()
+	// Alive is called every Beat by the loop that carries what the exchange says to the switches, once it has asked
+	// each of them how it fares, and so not while the loop or one of the locks is stuck. It must return at once.
+	Alive func()
+	Beat  time.Duration // 0 for none
 }
 
 // cooling is how long a LAG number, VLAN or VNI is not given again after its owner has ended.
@@ -195,6 +204,9 @@ func Run(ctx context.Context, o Options) error {
 	})
 	g.Go(func() error { return web.Serve(ctx, ln, d.handler()) })
 	p.Log.Info("agent runs", "listen", ln.Addr().String(), "source", p.source.Name(), "devices", len(workers))
+	if o.Started != nil {
+		o.Started()
+	}
 	err = g.Wait()
 	p.Log.Info("agent stops")
 	return err

@@ -46,10 +46,21 @@ func (d *daemon) compile(ctx context.Context) {
 	var latest *source.Snapshot
 	clock := time.NewTimer(0)
 	defer clock.Stop()
+	var beat <-chan time.Time // never, unless somebody listens
+	if d.Beat > 0 && d.Alive != nil {
+		t := time.NewTicker(d.Beat)
+		defer t.Stop()
+		beat = t.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-beat:
+			// Asking everybody takes every lock, so that one that is held for ever ends the beat.
+			_ = d.ready()
+			d.Alive()
+			continue
 		case latest = <-d.snapshots:
 		case <-clock.C:
 		}
@@ -121,5 +132,8 @@ func (d *daemon) status() web.Status {
 }
 
 func (d *daemon) handler() web.Options {
-	return web.Options{Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Log: d.Log}
+	return web.Options{
+		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
+		WebConfig: d.Config.WebConfig.String(), Log: d.Log,
+	}
 }

@@ -27,6 +27,10 @@ type checker struct {
 func (l *loader) check(c *Config, known drivers.Registry) {
 	k := &checker{decoder: l.decoder, c: c, inv: &c.Inventory, known: known, lans: make(map[string]bool)}
 	k.sources()
+	if !c.Listen.Addr().IsLoopback() && c.WebConfig.IsZero() && k.given(&c.Listen) {
+		k.faultAt(&c.Listen, "name a file with TLS and users as web_config, or listen on 127.0.0.1",
+			"without web_config anybody who reaches %s could read all and reload the agent, so it must be a loopback address", c.Listen.Addr())
+	}
 	if w := c.Limits.ConfirmWindow; w < 10*time.Second || w > time.Hour {
 		k.faultAt(&c.Limits.ConfirmWindow, "", "%s is not between 10s and 1h", w)
 	}

@@ -16,6 +16,7 @@ type Config struct {
 	Sources     []*Source               `yaml:"sources" jsonschema:"required,minItems=1,maxItems=1"` // where the exchange's records come from; one for now
 	StateDir    Path                    `yaml:"state_dir" jsonschema:"default=/var/lib/ixagent"`     // folder of the agent's own records
 	Listen      netip.AddrPort          `yaml:"listen" jsonschema:"default=127.0.0.1:9809"`          // where metrics, health and the status API are served
+	WebConfig   Path                    `yaml:"web_config"`                                          // file with TLS and users of what is served, in the format of Prometheus exporters; needed where listen is not loopback
 	Limits      Limits                  `yaml:"limits"`                                              // how much one pass may do
 	Policy      Policy                  `yaml:"policy"`                                              // what the exchange leaves open
 	Credentials map[string]*Credentials `yaml:"credentials"`                                         // how the agent proves itself to devices, by name

@@ -8,6 +8,9 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
+
+	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/ixapi"
@@ -99,10 +102,25 @@ func (c *Config) Session(d *Device) (drivers.Device, error) {
 	return s, faults.err()
 }
 
+// CheckWeb reads the file that web_config names, if there is one, and the TLS files named in it. The error is a
+// [Fault].
+func (c *Config) CheckWeb() error {
+	if c.WebConfig.IsZero() {
+		return nil
+	}
+	if err := web.Validate(c.WebConfig.name); err != nil {
+		// Errors of YAML have a line each. A fault is one line.
+		err = errors.New(strings.Join(strings.Fields(plain(err).Error()), " "))
+		return c.WebConfig.fault(err)
+	}
+	return nil
+}
+
 // CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
 // error is [Faults].
 func (c *Config) CheckFiles() error {
 	var faults Faults
+	faults.add(c.CheckWeb())
 	for _, s := range c.Sources {
 		switch s.Type {
 		case SourceIXAPI:

@@ -269,3 +269,27 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+func TestWebConfigurationIsCheckedBeforeUse(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ixagent.yaml"), "listen: 0.0.0.0:9809\nweb_config: web.yaml\n"+minimal, 0o644)
+	c := load(t, dir)
+	at := filepath.Join(dir, "ixagent.yaml:2:13") + ": " + filepath.Join(dir, "web.yaml") + ": "
+	if err := c.CheckWeb(); err == nil || err.Error() != at+"no such file or directory" {
+		t.Errorf("no file: %v", err)
+	}
+	for text, want := range map[string]string{
+		"basic_auth_users: {noc: $2y$05$XFNWGQy9VG8V5qJGbmAzOeBwdSyqkNmGCqhnIrwqIrmYyXyeVzgi6}\n": "",
+		"basic_auth_users: {noc: plain}\n":               "too short to be a bcrypted password",
+		"basic_auth_user: {}\n":                          "field basic_auth_user not found",
+		"tls_server_config: {cert_file: c, key_file: k}": "no such file",
+	} {
+		write(t, filepath.Join(dir, "web.yaml"), text, 0o600)
+		switch err := c.CheckWeb(); {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want != "" && (err == nil || !strings.HasPrefix(err.Error(), at) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n")):
+			t.Errorf("%s: %v, want %s... %s", text, err, at, want)
+		}
+	}
+}

@@ -1,17 +1,21 @@
 // Package web is what the agent answers over HTTP.
 //
-//	/metrics        Prometheus, in its text form or OpenMetrics as asked
-//	/-/healthy      200 while the process runs
-//	/-/ready        200 when the agent does its work; else 503, one reason a line
-//	/api/v1/status  a [Status] as JSON
+//	/metrics              Prometheus, in its text form or OpenMetrics as asked
+//	/-/healthy            200 while the process runs
+//	/-/ready              200 when the agent does its work; else 503, one reason a line
+//	/-/reload             with POST or PUT, reads the configuration again; 500 says why it is refused
+//	/api/v1/status        a [Status] as JSON
+//	/api/v1/openapi.json  what is served, in OpenAPI 3.0
 //
-// All of it is read with GET or HEAD, and nothing is changed by it. There is no authentication yet, so it is served on
-// loopback unless the configuration says otherwise.
+// All but /-/reload is read with GET or HEAD and changes nothing. Pages of other sites cannot make a browser reload
+// the agent. TLS and users are those of a web configuration as Prometheus exporters have it.
 package web
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +25,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
 const (
@@ -38,11 +43,23 @@ type Options struct {
 	// Ready returns nil when the agent does its work, else why not: errors of one line each, joined.
 	Ready  func() error
 	Status func() Status
-	Log    *slog.Logger // nil for none
+	// Reload reads the configuration again. Its error says why the agent goes on with the one it has. Without it
+	// there is nothing to reload, and /-/reload says so.
+	Reload func(context.Context) error
+	// WebConfig names a file with TLS and users, which is read anew for each connection and request. Without it
+	// everybody who reaches the listener is answered, in the clear.
+	WebConfig string
+	Log       *slog.Logger // nil for none
 }
 
+//go:embed openapi.json
+var description []byte
+
+// errNoReload is the answer of an agent that nobody can tell to reload.
+var errNoReload = errors.New("this agent does not read its configuration again")
+
 // Serve answers on ln, which it closes, until ctx ends. Answers under way then have 5 seconds. The error is that of
-// the listener; it is nil if ctx ended.
+// the listener or the web configuration; it is nil if ctx ended.
 func Serve(ctx context.Context, ln net.Listener, o Options) error {
 	log := o.logger()
 	server := &http.Server{
@@ -55,10 +72,17 @@ func Serve(ctx context.Context, ln net.Listener, o Options) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	go func() {
+		if o.WebConfig == "" {
+			served <- server.Serve(ln)
+			return
+		}
+		served <- toolkit.Serve(ln, server, &toolkit.FlagConfig{WebConfigFile: &o.WebConfig}, slog.New(loud{log.Handler()}))
+	}()
 	var err error
 	select {
 	case err = <-served:
+		ln.Close() // a bad web configuration leaves it open
 		err = fmt.Errorf("http server on %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 		defer func() { <-served }()
@@ -71,27 +95,57 @@ func Serve(ctx context.Context, ln net.Listener, o Options) error {
 	return err
 }
 
-// Handler returns what [Serve] serves.
+// loud is a log without what is only news.
+type loud struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (l loud) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && l.Handler.Enabled(ctx, level)
+}
+
+// route is what is answered to a method at a path. GET includes HEAD.
+type route struct {
+	method, path string
+	answer       http.Handler
+}
+
+// Handler returns what [Serve] serves, without TLS and users.
 func Handler(o Options) http.Handler {
-	log := o.logger()
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+	for _, r := range routes(o) {
+		mux.Handle(r.method+" "+r.path, r.answer)
+	}
+	return secured(http.NewCrossOriginProtection().Handler(mux))
+}
+
+func routes(o Options) []route {
+	log := o.logger()
+	metrics := promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes,
 		EnableOpenMetrics:   true,
-	}))
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusOK, "healthy")
 	})
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+	healthy := func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "healthy") }
+	ready := func(w http.ResponseWriter, _ *http.Request) {
 		if err := o.Ready(); err != nil {
 			plain(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
 		plain(w, http.StatusOK, "ready")
-	})
-	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) {
+	}
+	reload := func(w http.ResponseWriter, r *http.Request) {
+		err := errNoReload
+		if o.Reload != nil {
+			err = o.Reload(r.Context())
+		}
+		if err != nil {
+			plain(w, http.StatusInternalServerError, err.Error())
+			return
+		}
+		plain(w, http.StatusOK, "reloaded")
+	}
+	status := func(w http.ResponseWriter, _ *http.Request) {
 		body, err := json.Marshal(o.Status().listed())
 		if err != nil {
 			log.Error("status cannot be told", "err", err)
@@ -100,8 +154,20 @@ func Handler(o Options) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(append(body, '\n'))
-	})
-	return secured(mux)
+	}
+	openapi := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(description)
+	}
+	return []route{
+		{"GET", "/metrics", metrics},
+		{"GET", "/-/healthy", http.HandlerFunc(healthy)},
+		{"GET", "/-/ready", http.HandlerFunc(ready)},
+		{"POST", "/-/reload", http.HandlerFunc(reload)},
+		{"PUT", "/-/reload", http.HandlerFunc(reload)},
+		{"GET", "/api/v1/status", http.HandlerFunc(status)},
+		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
+	}
 }
 
 func (o Options) logger() *slog.Logger {

@@ -56,7 +56,7 @@ func do(t *testing.T, o Options, method, path string, header ...string) (*http.R
 
 func TestOnlyReadingIsAllowed(t *testing.T) {
 	o := options(t)
-	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/api/v1/status"} {
+	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/openapi.json"} {
 		for method, want := range map[string]int{
 			"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "PATCH": 405, "DELETE": 405, "OPTIONS": 405, "TRACE": 405,
 		} {
