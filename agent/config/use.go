@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/ixagent/ixagent/drivers"
@@ -102,8 +103,8 @@ func (c *Config) Session(d *Device) (drivers.Device, error) {
 	return s, faults.err()
 }
 
-// CheckWeb reads the file that web_config names, if there is one, and the TLS files named in it. The error is a
-// [Fault].
+// CheckWeb reads the file that web_config names, if there is one, and the TLS files named in it. Beyond loopback it
+// must ask everybody who they are. The error is a [Fault].
 func (c *Config) CheckWeb() error {
 	if c.WebConfig.IsZero() {
 		return nil
@@ -112,6 +113,25 @@ func (c *Config) CheckWeb() error {
 		// Errors of YAML have a line each. A fault is one line.
 		err = errors.New(strings.Join(strings.Fields(plain(err).Error()), " "))
 		return c.WebConfig.fault(err)
+	}
+	if c.Listen.Addr().IsLoopback() {
+		return nil
+	}
+	var w struct {
+		Users map[string]any `yaml:"basic_auth_users"`
+		TLS   struct {
+			Client string `yaml:"client_auth_type"`
+		} `yaml:"tls_server_config"`
+	}
+	text, err := os.ReadFile(c.WebConfig.name)
+	if err == nil {
+		err = yaml.Unmarshal(text, &w)
+	}
+	if err == nil && len(w.Users) == 0 && w.TLS.Client != "RequireAndVerifyClientCert" {
+		err = fmt.Errorf("anybody who reaches %s could read all and reload the agent, for it has neither basic_auth_users nor client_auth_type: RequireAndVerifyClientCert", c.Listen.Addr())
+	}
+	if err != nil {
+		return c.WebConfig.fault(errors.New(strings.Join(strings.Fields(plain(err).Error()), " ")))
 	}
 	return nil
 }

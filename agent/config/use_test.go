@@ -280,6 +280,7 @@ func TestWebConfigurationIsCheckedBeforeUse(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"basic_auth_users: {noc: $2y$05$XFNWGQy9VG8V5qJGbmAzOeBwdSyqkNmGCqhnIrwqIrmYyXyeVzgi6}\n": "",
+		"basic_auth_users: {}\n":                         "anybody who reaches 0.0.0.0 could",
 		"basic_auth_users: {noc: plain}\n":               "too short to be a bcrypted password",
 		"basic_auth_user: {}\n":                          "field basic_auth_user not found",
 		"tls_server_config: {cert_file: c, key_file: k}": "no such file",
