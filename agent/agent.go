@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,8 @@ type Options struct {
 	Registerer *prometheus.Registry // metrics are registered with it and served from it; nil for one of its own
 	Version    string
 	Accept     []string     // losses of records that [NewPass] accepts, by the digests that their refusal told
+	Who        string       // has plans of a [Pass] applied, as the journal says: the name of a user
+	Command    string       // what Who typed
 	Listener   net.Listener // serves HTTP instead of one at Config.Listen; closed by Run
 
 	// Reload is what /-/reload does; see [web.Options]. It may be called concurrently.
@@ -80,6 +83,16 @@ func assemble(o Options) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{Options: o, journal: j, source: s, metrics: metrics.New(o.Registerer)}
+	gone, err := j.Recover()
+	if errors.Is(err, journal.ErrFull) {
+		o.Log.Error("switches are looked at and not changed", "err", err)
+	} else if err != nil {
+		s.Close()
+		return nil, err
+	}
+	for _, e := range gone {
+		o.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
+	}
 	return p, p.renew()
 }
 
@@ -152,6 +165,20 @@ func (p *parts) open(d *config.Device, slots *semaphore.Weighted) func(context.C
 	}
 }
 
+// redact returns a function that takes the password of a device out of a text.
+func (p *parts) redact(d *config.Device) func(string) string {
+	return func(text string) string {
+		password, err := p.Config.Credentials[d.Credentials].Password.Resolve()
+		if err != nil {
+			return "the error cannot be told, because the password in it is not known: " + err.Error()
+		}
+		if password.Empty() {
+			return text
+		}
+		return strings.ReplaceAll(text, password.Reveal(), password.String())
+	}
+}
+
 // Run is the daemon. It polls the exchange, keeps every switch equal to its intent as far as its mode allows, and
 // serves metrics, health and status, until ctx ends. Transactions that have begun by then are brought to their
 // end. It returns nil when it was told to stop.
@@ -186,7 +213,7 @@ func Run(ctx context.Context, o Options) error {
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
 			Device: d, Open: p.open(d, slots), Guard: limits, Window: o.Config.Limits.ConfirmWindow,
-			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Applied: applied,
+			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied,
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}

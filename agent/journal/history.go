@@ -1,8 +1,17 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -13,55 +22,244 @@ type Result string
 
 // The results.
 const (
-	Applied  Result = "applied"  // and verified on the device
-	Reverted Result = "reverted" // applied and taken back
-	Failed   Result = "failed"   // not applied, or it is not known
+	Begun       Result = "begun"       // and not ended yet
+	Confirmed   Result = "confirmed"   // verified on the device and confirmed
+	Applied     Result = "applied"     // and verified on a device that would not have taken it back by itself
+	Reverted    Result = "reverted"    // applied and taken back
+	Refused     Result = "refused"     // by a check or by the device, which is as it was
+	Failed      Result = "failed"      // before anything was changed
+	Unknown     Result = "unknown"     // it is not known what the device has
+	Interrupted Result = "interrupted" // begun by a process that is gone
+)
+
+// How much of the history is kept. What is older, or more, goes when an entry is added.
+const (
+	KeepEntries = 10_000
+	KeepAge     = 400 * 24 * time.Hour
 )
 
 // Entry is a plan that was applied to a device, or was to be.
 type Entry struct {
-	ID     uint64          `json:"id"` // given when it is appended, greater than all before it
-	Time   time.Time       `json:"time"`
-	Device string          `json:"device"`
-	Plan   json.RawMessage `json:"plan"`
-	Native string          `json:"native,omitempty"` // digest of what was sent to the device
-	Result Result          `json:"result"`
-	Error  string          `json:"error,omitempty"`
-	Took   time.Duration   `json:"took"` // in nanoseconds
+	ID      uint64          `json:"id"` // given by [Journal.Begin], greater than all before it
+	Device  string          `json:"device"`
+	Begun   time.Time       `json:"begun"`
+	Ended   time.Time       `json:"ended,omitzero"`
+	Who     string          `json:"who"`               // "daemon", or who was at the shell
+	Command string          `json:"command,omitempty"` // what was typed there
+	Digest  string          `json:"digest"`            // of the plan
+	Members []string        `json:"members,omitempty"` // accounts behind the changes or disturbed by them, in order
+	Plan    json.RawMessage `json:"plan"`
+	Native  string          `json:"native,omitempty"` // SHA-256 of what was sent to the device
+	Result  Result          `json:"result"`
+	Error   string          `json:"error,omitempty"`
+	Phases  []Phase         `json:"phases,omitempty"`
 }
 
-// Append adds an entry to the history and returns its id. When it returns, the entry is on disk.
-func (j *Journal) Append(e Entry) (uint64, error) {
+// Phase is one part of a transaction.
+type Phase struct {
+	Name string        `json:"name"` // check, apply, verify, confirm, revert
+	Took time.Duration `json:"took"` // in nanoseconds
+}
+
+func entryKey(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
+
+// begunKey is where the first bucket has that an entry is begun.
+func begunKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(keyBegun), id) }
+
+// Begin adds an entry whose plan is about to be applied, and returns its id. When it returns, the entry is on disk;
+// if it fails, nothing may be sent to the device. It ends with [Journal.End], or with the process: then
+// [Journal.Recover] finds it.
+func (j *Journal) Begin(e Entry) (uint64, error) {
+	e.Result = Begun
+	var held *os.File
 	err := j.update(func(tx *bolt.Tx) error {
-		bucket := tx.Bucket([]byte(bucketHistory))
+		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
 		id, err := bucket.NextSequence()
 		if err != nil {
 			return err
 		}
 		e.ID = id
+		if err := prune(bucket, meta, e); err != nil {
+			return err
+		}
 		value, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
-		return bucket.Put(binary.BigEndian.AppendUint64(nil, id), value)
+		if err := errors.Join(bucket.Put(entryKey(id), value), meta.Put(begunKey(id), []byte{})); err != nil {
+			return err
+		}
+		held, err = hold(j.holder(id))
+		return err
 	})
 	if err != nil {
+		release(held)
 		return 0, err
 	}
+	j.held.Store(e.ID, held)
 	return e.ID, nil
+}
+
+// End completes an entry that [Journal.Begin] has added. When it returns, that is on disk. If it fails, the entry
+// stays as it was begun.
+func (j *Journal) End(e Entry) error {
+	if held, ok := j.held.LoadAndDelete(e.ID); ok {
+		defer release(held.(*os.File))
+	}
+	return j.update(func(tx *bolt.Tx) error {
+		value, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.Bucket([]byte(bucketHistory)).Put(entryKey(e.ID), value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID)))
+	})
+}
+
+// Recover marks what was begun by processes that are gone as interrupted, and returns it, the earliest first.
+func (j *Journal) Recover() ([]Entry, error) {
+	var begun [][]byte
+	err := j.view(func(tx *bolt.Tx) error {
+		begun = idsBegun(tx)
+		return nil
+	})
+	if err != nil || len(begun) == 0 {
+		return nil, err
+	}
+	var gone []Entry
+	var holders []string
+	err = j.update(func(tx *bolt.Tx) error {
+		bucket := tx.Bucket([]byte(bucketHistory))
+		for _, key := range idsBegun(tx) {
+			holder := j.holder(binary.BigEndian.Uint64(key))
+			alive, err := isHeld(holder)
+			if err != nil {
+				return err
+			}
+			if alive {
+				continue
+			}
+			var e Entry
+			if err := decode(bucket.Get(key), &e); err != nil {
+				return err
+			}
+			e.Result = Interrupted
+			value, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(bucket.Put(key, value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+				return err
+			}
+			gone, holders = append(gone, e), append(holders, holder)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range holders {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return gone, fmt.Errorf("journal: %w", err)
+		}
+	}
+	return gone, nil
+}
+
+// idsBegun returns the keys of the entries that are begun, the earliest first.
+func idsBegun(tx *bolt.Tx) (keys [][]byte) {
+	c := tx.Bucket([]byte(bucketMeta)).Cursor()
+	prefix := []byte(keyBegun)
+	for key, _ := c.Seek(prefix); bytes.HasPrefix(key, prefix) && len(key) == len(prefix)+8; key, _ = c.Next() {
+		keys = append(keys, bytes.Clone(key[len(prefix):]))
+	}
+	return keys
+}
+
+// prune makes room for e. The ids that are kept have no gaps.
+func prune(bucket, meta *bolt.Bucket, e Entry) error {
+	var gone [][]byte
+	c := bucket.Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		// A damaged file may lead in circles, but not upwards for ever.
+		if len(key) != 8 || len(gone) > 0 && bytes.Compare(key, gone[len(gone)-1]) <= 0 {
+			return fmt.Errorf("%w: the keys of its history are out of order", ErrCorrupt)
+		}
+		id := binary.BigEndian.Uint64(key)
+		if id >= e.ID {
+			return fmt.Errorf("%w: its history has entry %d before it was made", ErrCorrupt, id)
+		}
+		if e.ID-id < KeepEntries {
+			var old Entry
+			if err := decode(value, &old); err != nil {
+				return err
+			}
+			if e.Begun.Sub(old.Begun) <= KeepAge {
+				break
+			}
+		}
+		gone = append(gone, bytes.Clone(key))
+	}
+	for _, key := range gone {
+		if err := errors.Join(bucket.Delete(key), meta.Delete(begunKey(binary.BigEndian.Uint64(key)))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holder is the file that the process which began an entry keeps locked until it has ended it.
+func (j *Journal) holder(id uint64) string {
+	return filepath.Join(filepath.Dir(j.path), "applying-"+strconv.FormatUint(id, 10))
+}
+
+func hold(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func release(f *os.File) {
+	if f != nil {
+		_ = os.Remove(f.Name()) // one that stays is found free
+		f.Close()
+	}
+}
+
+func isHeld(name string) (bool, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Filter chooses entries. Its zero fields choose all.
 type Filter struct {
 	ID           uint64
 	Device       string
-	Since, Until time.Time // both included
+	Member       string    // an account
+	Since, Until time.Time // when it began, both included
 	Limit        int       // the latest so many
 }
 
 func (f Filter) matches(e Entry) bool {
 	return (f.ID == 0 || e.ID == f.ID) && (f.Device == "" || e.Device == f.Device) &&
-		(f.Since.IsZero() || !e.Time.Before(f.Since)) && (f.Until.IsZero() || !e.Time.After(f.Until))
+		(f.Member == "" || slices.Contains(e.Members, f.Member)) &&
+		(f.Since.IsZero() || !e.Begun.Before(f.Since)) && (f.Until.IsZero() || !e.Begun.After(f.Until))
 }
 
 // History returns the entries that f chooses, the latest first.

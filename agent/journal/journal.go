@@ -35,7 +35,50 @@ var (
 	ErrBusy    = errors.New("journal is in use by another process")
 	ErrCorrupt = errors.New("journal is damaged")
 	ErrNewer   = errors.New("journal was written by a later release")
+	ErrFull    = errors.New("no space for the journal")
 )
+
+// Error is what went wrong with a journal's file.
+type Error struct {
+	Path string
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("journal %s: %v", e.Path, e.Err) }
+
+// Unwrap returns what went wrong.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what a person can do about it, or "".
+func (e *Error) Hint() string {
+	switch {
+	case errors.Is(e.Err, ErrCorrupt):
+		return "stop ixagent, move the file aside and put the latest copy of it in its place; a new one would give numbers anew"
+	case errors.Is(e.Err, ErrNewer):
+		return "use the release that wrote it, or a later one"
+	case errors.Is(e.Err, ErrBusy):
+		return "see who has it open: fuser " + e.Path
+	case errors.Is(e.Err, ErrFull):
+		return "make room on its disk; until then no change is sent to a switch"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "read it as the user ixagent runs as"
+	}
+	return ""
+}
+
+// noSpace makes an error one of [ErrFull] if the disk, a quota or a limit was the cause.
+func noSpace(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, cause := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		// bbolt keeps only the text of some errors.
+		if errors.Is(err, cause) || strings.HasSuffix(err.Error(), ": "+cause.Error()) {
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+	}
+	return err
+}
 
 const (
 	fileName = "journal.db"
@@ -55,6 +98,7 @@ type Journal struct {
 	timeout time.Duration
 	mu      sync.RWMutex // the file's lock is polled for; within a process there is no need to
 	damaged atomic.Pointer[string]
+	held    sync.Map // entries that this process has begun, and the file that it keeps locked for each
 }
 
 // Open returns the journal of a folder, which it makes if it is not there. The folder is accessible to its owner
@@ -66,9 +110,20 @@ func Open(dir string) (*Journal, error) {
 	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout}
 	if _, err := os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
 		if err := j.create(dir); err != nil {
-			return nil, fmt.Errorf("journal %s: %w", j.path, err)
+			return nil, &Error{j.path, noSpace(err)}
 		}
 	}
+	return j.sound()
+}
+
+// Existing returns the journal of a folder for reading, and never makes one: without one the error is
+// [fs.ErrNotExist].
+func Existing(dir string) (*Journal, error) {
+	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout}
+	return j.sound()
+}
+
+func (j *Journal) sound() (*Journal, error) {
 	if err := j.view(func(*bolt.Tx) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -120,6 +175,7 @@ const (
 	bucketHistory     = "history"     // id(8, big endian) -> JSON
 
 	keySchema = "schema"
+	keyBegun  = "begun " // id(8, big endian) -> nothing
 )
 
 func (j *Journal) view(f func(*bolt.Tx) error) error {
@@ -145,7 +201,7 @@ func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) (err error) {
 	var file *os.File
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("journal %s: %w", j.path, err)
+			err = &Error{j.path, noSpace(err)}
 		}
 	}()
 	if why := j.damaged.Load(); why != nil {

@@ -1,15 +1,19 @@
 package journal
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +38,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(full); dir != "" {
 		os.Exit(fill(dir))
 	}
+	if dir := os.Getenv(begin); dir != "" {
+		os.Exit(beginAndWait(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -44,6 +51,16 @@ func open(t testing.TB, dir string) *Journal {
 		t.Fatal(err)
 	}
 	return j
+}
+
+// add begins an entry and ends it.
+func add(j *Journal, e Entry) (uint64, error) {
+	id, err := j.Begin(e)
+	if err != nil {
+		return 0, err
+	}
+	e.ID = id
+	return id, j.End(e)
 }
 
 func TestJournalIsReadableByItsOwnerAlone(t *testing.T) {
@@ -80,12 +97,12 @@ func TestWhatIsStoredIsReadBack(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) {
 				e := Entry{
-					Time:   time.Unix(rapid.Int64Range(0, 9).Draw(t, "time"), 0).UTC(),
+					Begun:  time.Unix(rapid.Int64Range(0, 9).Draw(t, "time"), 0).UTC(),
 					Device: rapid.SampledFrom([]string{"sw1", "sw2"}).Draw(t, "device"),
 					Plan:   json.RawMessage(fmt.Sprintf(`{"n":%d}`, len(history))),
 					Result: Applied,
 				}
-				id, err := j().Append(e)
+				id, err := add(j(), e)
 				if err != nil || id <= uint64(len(history)) {
 					t.Fatal(id, err)
 				}
@@ -139,7 +156,7 @@ func TestWhatIsStoredIsReadBack(t *testing.T) {
 func TestHistoryIsSearched(t *testing.T) {
 	j := open(t, t.TempDir())
 	for i := range 10 {
-		if _, err := j.Append(Entry{Time: time.Unix(int64(i), 0), Device: fmt.Sprint("sw", i%2), Plan: []byte("{}")}); err != nil {
+		if _, err := add(j, Entry{Begun: time.Unix(int64(i), 0), Device: fmt.Sprint("sw", i%2), Plan: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -233,7 +250,7 @@ func TestProcessesTakeTurns(t *testing.T) {
 		all.Go(func() {
 			j, err := Open(dir) // by itself, as another process would
 			for n := 0; n < 5 && err == nil; n++ {
-				_, err = j.Append(Entry{Device: fmt.Sprint(i), Plan: []byte("{}")})
+				_, err = add(j, Entry{Device: fmt.Sprint(i), Plan: []byte("{}")})
 			}
 			if err != nil {
 				t.Error(err)
@@ -277,7 +294,7 @@ func TestNewerJournalIsLeftAlone(t *testing.T) {
 	if _, err := Open(dir); !errors.Is(err, ErrNewer) {
 		t.Error(err)
 	}
-	if _, err := j.Append(Entry{Plan: []byte("{}")}); !errors.Is(err, ErrNewer) {
+	if _, err := add(j, Entry{Plan: []byte("{}")}); !errors.Is(err, ErrNewer) {
 		t.Error(err)
 	}
 	if !bytes.Equal(content(t, j), before) {
@@ -325,7 +342,7 @@ func filled(t testing.TB) *Journal {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := j.Append(Entry{Device: "sw1", Plan: []byte(`"` + strings.Repeat("x", 3000) + `"`)}); err != nil {
+		if _, err := add(j, Entry{Device: "sw1", Plan: []byte(`"` + strings.Repeat("x", 3000) + `"`)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -355,7 +372,7 @@ func TestDamagedJournalIsAnErrorAndNeverTheEnd(t *testing.T) {
 		damaged := func() *Journal { return &Journal{path: path, timeout: time.Second} }
 		_, err1 := damaged().Allocations()
 		_, err2 := damaged().History(Filter{})
-		_, err3 := damaged().Append(Entry{Plan: []byte("{}")})
+		_, err3 := add(damaged(), Entry{Plan: []byte("{}")})
 		if err1 != nil || err2 != nil || err3 != nil {
 			refused++
 		}
@@ -373,7 +390,7 @@ func TestDamagedJournalIsAnErrorAndNeverTheEnd(t *testing.T) {
 func TestPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 	j := filled(t)
 	before := content(t, j)
-	if _, err := j.Append(Entry{Device: "sw2", Plan: []byte(`"` + strings.Repeat("y", 9000) + `"`)}); err != nil {
+	if _, err := j.Begin(Entry{Device: "sw2", Plan: []byte(`"` + strings.Repeat("y", 9000) + `"`)}); err != nil {
 		t.Fatal(err)
 	}
 	after := content(t, j)
@@ -399,7 +416,7 @@ func TestPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 		if err != nil || len(known) != 200 {
 			t.Fatalf("%d numbers, %v", len(known), err)
 		}
-		if _, err := j.Append(Entry{Plan: []byte("{}")}); err != nil {
+		if _, err := add(j, Entry{Plan: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
 		return len(found)
@@ -427,6 +444,116 @@ func TestPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 	}
 }
 
+// begin is the environment variable that lets the test binary begin an entry and be killed.
+const begin = "IXAGENT_TEST_BEGIN"
+
+func TestChangeOfAKilledProcessIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), begin+"="+dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "1 <nil>\n" {
+		t.Fatal(line, err)
+	}
+	result := func() Result {
+		found, err := j.History(Filter{})
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		return found[0].Result
+	}
+	if gone, err := j.Recover(); err != nil || len(gone) != 0 || result() != Begun {
+		t.Errorf("while it is being applied: %v, %v, %s", gone, err, result())
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	if got := result(); got != Begun {
+		t.Errorf("%s", got)
+	}
+	gone, err := open(t, dir).Recover()
+	if err != nil || len(gone) != 1 || gone[0].Device != "sw1" || result() != Interrupted {
+		t.Errorf("after the restart: %v, %v, %s", gone, err, result())
+	}
+	if gone, err := j.Recover(); err != nil || len(gone) != 0 {
+		t.Errorf("told twice: %v, %v", gone, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("the folder holds %v, %v", files, err)
+	}
+}
+
+func beginAndWait(dir string) int {
+	j, err := Open(dir)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(j.Begin(Entry{Device: "sw1", Plan: []byte("{}")}))
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	runtime.KeepAlive(j)
+	return 1
+}
+
+func TestHistoryIsKeptByCountAndAge(t *testing.T) {
+	j := open(t, t.TempDir())
+	start := time.Unix(1_700_000_000, 0).UTC()
+	err := j.update(func(tx *bolt.Tx) error {
+		bucket := tx.Bucket([]byte(bucketHistory))
+		for id := uint64(1); id <= KeepEntries; id++ {
+			value, err := json.Marshal(Entry{ID: id, Begun: start.Add(time.Duration(id) * time.Second), Plan: []byte("{}")})
+			if err != nil {
+				return err
+			}
+			if err := bucket.Put(entryKey(id), value); err != nil {
+				return err
+			}
+		}
+		return bucket.SetSequence(KeepEntries)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		begun time.Time
+		want  int
+	}{
+		{start.Add(KeepEntries * time.Second), KeepEntries},
+		{start.Add(KeepAge + (KeepEntries-9)*time.Second), 12}, // ten of before, and the two that are new
+		{start.Add(3 * KeepAge), 1},
+	} {
+		if _, err := add(j, Entry{Begun: c.begun, Plan: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := j.History(Filter{}); err != nil || len(found) != c.want || !found[0].Begun.Equal(c.begun) {
+			t.Errorf("%d entries, want %d: %v", len(found), c.want, err)
+		}
+	}
+}
+
+func TestReadingMakesNoJournal(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Existing(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
+		t.Errorf("the folder holds %v, %v", files, err)
+	}
+}
+
 // fill appends to a journal until it fails, and ends with 0 when the journal is as it was before the failure.
 func fill(dir string) int {
 	signal.Ignore(syscall.SIGXFSZ)
@@ -442,14 +569,14 @@ func fill(dir string) int {
 	}
 	stored := 0
 	for range 1000 {
-		if _, err = j.Append(Entry{Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
+		if _, err = j.Begin(Entry{Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
 			break
 		}
 		stored++
 	}
 	fmt.Println(stored, err)
 	found, readErr := j.History(Filter{})
-	if err == nil || readErr != nil || len(found) != stored || stored == 0 {
+	if !errors.Is(err, ErrFull) || readErr != nil || len(found) != stored || stored == 0 {
 		fmt.Println(len(found), readErr)
 		return 1
 	}
@@ -467,7 +594,7 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	if !strings.Contains(string(out), "journal.db: ") {
 		t.Errorf("the error does not name the file: %s", out)
 	}
-	if _, err := open(t, dir).Append(Entry{Plan: []byte("{}")}); err != nil {
+	if _, err := add(open(t, dir), Entry{Plan: []byte("{}")}); err != nil {
 		t.Errorf("the journal does not recover when there is room again: %v", err)
 	}
 }
@@ -485,7 +612,7 @@ func TestFolderThatCannotBeMadeIsAnError(t *testing.T) {
 func BenchmarkAppend(b *testing.B) {
 	j := open(b, b.TempDir())
 	for b.Loop() {
-		if _, err := j.Append(Entry{Device: "sw1", Plan: []byte("{}")}); err != nil {
+		if _, err := add(j, Entry{Device: "sw1", Plan: []byte("{}")}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,11 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,14 +112,14 @@ func TestTransaction(t *testing.T) {
 		made   bool          // the switch has what was planned at the end
 		result journal.Result
 	}{
-		"confirms what it verified":                      {phases: "check apply verify confirm", made: true, result: journal.Applied},
+		"confirms what it verified":                      {phases: "check apply verify confirm", made: true, result: journal.Confirmed},
 		"without confirmed commits it only verifies":     {faults: memory.Faults{Permanent: true}, phases: "check apply verify", made: true, result: journal.Applied},
-		"a stale plan is refused before anything":        {stale: true, phases: "check", fault: drivers.Stale, result: journal.Failed},
-		"a refused change leaves the switch as it was":   {faults: memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("no")}}, phases: "check apply", fault: drivers.Rejected, result: journal.Failed},
+		"a stale plan is refused before anything":        {stale: true, phases: "check", fault: drivers.Stale, result: journal.Refused},
+		"a refused change leaves the switch as it was":   {faults: memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("no")}}, phases: "check apply", fault: drivers.Rejected, result: journal.Refused},
 		"an accepted change that is not made is noticed": {faults: memory.Faults{Ignored: true}, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
 		"what is not as planned is taken back":           {spoil: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
 		"and by the inverse where the switch cannot":     {spoil: true, plain: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
-		"a lost answer is resolved by looking":           {faults: memory.Faults{Lost: true}, phases: "check apply verify confirm", made: true, result: journal.Applied},
+		"a lost answer is resolved by looking":           {faults: memory.Faults{Lost: true}, phases: "check apply verify confirm", made: true, result: journal.Confirmed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sw := memory.New(memory.Capabilities(), nil)
@@ -386,7 +386,22 @@ func TestTriggersAmountToOne(t *testing.T) {
 	})
 }
 
-func TestJournalThatCannotBeWrittenIsAnError(t *testing.T) {
+// untouched fails the test when the switch is asked anything.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Observe(context.Context) (switchcfg.State, error) {
+	u.t.Error("the switch was read")
+	return nil, nil
+}
+
+func (u untouched) Apply(context.Context, []plan.Change) (drivers.Result, error) {
+	u.t.Error("the switch was changed")
+	return drivers.Result{}, nil
+}
+
+func (u untouched) Close() error { return nil }
+
+func TestWhatCannotBeWrittenDownIsNotDone(t *testing.T) {
 	dir := t.TempDir()
 	j, err := journal.Open(dir)
 	if err != nil {
@@ -395,12 +410,75 @@ func TestJournalThatCannotBeWrittenIsAnError(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "journal.db"), []byte(strings.Repeat("broken", 10000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sw := memory.New(memory.Capabilities(), nil)
-	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
-	if _, err := tx.Apply(t.Context(), build(t, sw, intent(10))); err == nil || !strings.Contains(err.Error(), "journal") {
+	tx := Transaction{Driver: untouched{t}, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
+	_, err = tx.Apply(t.Context(), build(t, memory.New(memory.Capabilities(), nil), intent(10)))
+	if !errors.Is(err, journal.ErrCorrupt) || !strings.Contains(err.Error(), "nothing was sent to sw1: journal "+j.Path()) {
 		t.Errorf("%v", err)
 	}
-	if slices.Contains(sw.State().Keys(), switchcfg.Key{}) {
-		t.Error("an empty key")
+}
+
+// watching looks into the journal at the moment of the change.
+type watching struct {
+	drivers.Driver
+	look func()
+}
+
+func (w *watching) Unwrap() drivers.Driver { return nil }
+
+func (w *watching) Apply(ctx context.Context, c []plan.Change) (drivers.Result, error) {
+	w.look()
+	return w.Driver.Apply(ctx, c)
+}
+
+func TestHistoryHasTheChangeBeforeTheSwitch(t *testing.T) {
+	j, err := journal.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := func() journal.Entry {
+		found, err := j.History(journal.Filter{})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%d entries, %v", len(found), err)
+		}
+		return found[0]
+	}
+	sw := memory.New(memory.Capabilities(), nil)
+	p := build(t, sw, intent(10))
+	driver := &watching{sw.Open("sw1"), func() {
+		if e := only(); e.Result != journal.Begun || len(e.Plan) == 0 || !e.Ended.IsZero() {
+			t.Errorf("%+v", e)
+		}
+	}}
+	tx := Transaction{Driver: driver, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j, By: By{Who: "ann", Command: "ixagent apply"}}
+	out, err := tx.Apply(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := only()
+	if e.Result != journal.Applied || e.Who != "ann" || e.Command != "ixagent apply" || e.Digest != out.Digest || e.Ended.Before(e.Begun) || len(e.Phases) != len(out.Phases) {
+		t.Errorf("%+v", e)
+	}
+	var kept plan.Plan
+	if err := json.Unmarshal(e.Plan, &kept); err != nil || string(kept.AppendText(nil)) != string(p.AppendText(nil)) {
+		t.Errorf("%v: the plan is another one:\n%s", err, kept.AppendText(nil))
+	}
+}
+
+func TestHistoryHasNoSecret(t *testing.T) {
+	j, err := journal.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sw := memory.New(memory.Capabilities(), nil)
+	p := build(t, sw, intent(10))
+	sw.SetFaults(memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("bad line: password hunter2")}})
+	by := By{Redact: strings.NewReplacer("hunter2", "(secret)").Replace}
+	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j, By: by}
+	if _, err := tx.Apply(t.Context(), p); err == nil {
+		t.Fatal("it was applied")
+	}
+	text, err := os.ReadFile(j.Path())
+	if err != nil || strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "password (secret)") {
+		t.Errorf("the secret is in the journal, or the error is not: %v", err)
 	}
 }

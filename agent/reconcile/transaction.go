@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ixagent/ixagent/agent/journal"
@@ -23,6 +25,14 @@ type Transaction struct {
 	Window  time.Duration    // in which the switch takes changes back unless they are confirmed
 	Journal *journal.Journal // nil: the plan is not recorded
 	Metrics *metrics.Metrics // nil: nothing is counted
+	By      By               // who the journal says it was
+}
+
+// By is whoever has a plan applied.
+type By struct {
+	Who     string              // a user's name, or "daemon"
+	Command string              // what was typed; "" for the daemon
+	Redact  func(string) string // takes secrets out of the text of an error; nil: there are none
 }
 
 // Outcome is what became of a plan.
@@ -40,10 +50,7 @@ type Outcome struct {
 }
 
 // Phase is one part of a transaction.
-type Phase struct {
-	Name string        `json:"name"` // check, apply, verify, confirm, revert
-	Took time.Duration `json:"took"` // in nanoseconds
-}
+type Phase = journal.Phase
 
 // grace is how long a transaction that has begun goes on after its context ended, to be confirmed or taken back.
 const grace = 30 * time.Second
@@ -65,35 +72,84 @@ func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if len(p.Changes) == 0 {
 		return out, nil
 	}
+	entry, err := t.begin(p, out.Digest, start)
+	if err != nil {
+		return out, err
+	}
 	native, err := t.run(ctx, p, &out)
 	out.Took = time.Since(start)
 	if err == nil {
 		t.Metrics.Applied(p.Device, p)
 	}
-	if t.Journal != nil {
-		err = errors.Join(err, t.record(p, out, start, native, err))
-	}
-	return out, err
+	return out, errors.Join(err, t.end(entry, out, native, err))
 }
 
-func (t *Transaction) record(p plan.Plan, out Outcome, start time.Time, native []byte, failure error) error {
+// begin writes down what is about to be done, before the switch is asked anything.
+func (t *Transaction) begin(p plan.Plan, digest string, start time.Time) (e journal.Entry, err error) {
+	if t.Journal == nil {
+		return e, nil
+	}
+	members := make(map[string]bool)
+	for _, c := range p.Changes {
+		for _, account := range append([]string{c.Cause.Account}, c.Members...) {
+			if account != "" {
+				members[account] = true
+			}
+		}
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
-		return err
+		return e, err
 	}
-	e := journal.Entry{Time: start, Device: p.Device, Plan: text, Result: journal.Applied, Took: out.Took}
+	e = journal.Entry{
+		Device: p.Device, Begun: start.UTC(), Who: t.By.Who, Command: t.By.Command, Digest: digest,
+		Members: slices.Sorted(maps.Keys(members)), Plan: text,
+	}
+	if e.ID, err = t.Journal.Begin(e); err != nil {
+		return e, fmt.Errorf("nothing was sent to %s: %w", p.Device, err)
+	}
+	return e, nil
+}
+
+// end writes down what became of it.
+func (t *Transaction) end(e journal.Entry, out Outcome, native []byte, failure error) error {
+	if t.Journal == nil {
+		return nil
+	}
+	e.Ended, e.Phases, e.Result = e.Begun.Add(out.Took), out.Phases, resultOf(out, failure)
 	if len(native) > 0 {
 		h := sha256.Sum256(native)
 		e.Native = hex.EncodeToString(h[:])
 	}
 	if failure != nil {
-		e.Result, e.Error = journal.Failed, failure.Error()
-		if out.Reverted {
-			e.Result = journal.Reverted
+		e.Error = failure.Error()
+		if t.By.Redact != nil {
+			e.Error = t.By.Redact(e.Error)
 		}
 	}
-	_, err = t.Journal.Append(e)
-	return err
+	return t.Journal.End(e)
+}
+
+// resultOf says in one word what became of a plan.
+func resultOf(out Outcome, failure error) journal.Result {
+	last := out.Phases[len(out.Phases)-1].Name
+	switch fault := drivers.FaultOf(failure); {
+	case failure == nil && out.Confirmed:
+		return journal.Confirmed
+	case failure == nil:
+		return journal.Applied
+	case out.Reverted:
+		return journal.Reverted
+	case last == "revert", last != "check" && fault == drivers.Unknown:
+		return journal.Unknown
+	case fault == drivers.Transient, fault == drivers.Incomplete:
+		if last == "check" {
+			return journal.Failed
+		}
+		return journal.Unknown
+	default:
+		return journal.Refused
+	}
 }
 
 func (t *Transaction) fail(p plan.Plan, f drivers.Fault, err error) error {
@@ -105,7 +161,7 @@ func (t *Transaction) phase(out *Outcome, name string, f func() error) error {
 	start := time.Now()
 	err := f()
 	took := time.Since(start)
-	out.Phases = append(out.Phases, Phase{name, took})
+	out.Phases = append(out.Phases, Phase{Name: name, Took: took})
 	t.Metrics.Phase(name, took)
 	return err
 }

@@ -57,7 +57,7 @@ withheld, 130 interrupted.`,
 	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
 	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.checkCmd(), a.driversCmd(), a.versionCmd())
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.historyCmd(), a.checkCmd(), a.driversCmd(), a.versionCmd())
 	return cmd
 }
 
@@ -90,6 +90,7 @@ type choice struct {
 	devices []string // all if there are none
 	losses  []string // digests
 	deletes int      // below 0: the configured limits
+	command string   // for the journal
 }
 
 func (c *choice) flags(cmd *cobra.Command) {
@@ -106,7 +107,7 @@ func (a *app) pass(ctx context.Context, c choice) (*agent.Pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Accept = c.losses
+	o.Accept, o.Who, o.Command = c.losses, who(), c.command
 	p, err := agent.NewPass(ctx, o)
 	if err == nil && c.deletes >= 0 {
 		p.AllowDeletes(c.deletes)

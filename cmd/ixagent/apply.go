@@ -38,6 +38,7 @@ switch takes its change back by itself unless it is verified and confirmed in ti
   ixagent apply --device fra1-sw1 --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			c.command = typed(cmd, args)
 			p, err := a.pass(cmd.Context(), c)
 			if err != nil {
 				return err
