@@ -205,9 +205,13 @@ func TestHostsOverVeths(t *testing.T) {
 	if err := x.SetLink(t.Context(), "eth1", false); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other end sees the carrier fall", func() bool {
-		s, err := y.State(t.Context())
-		return err == nil && !s.Links[0].Up && s.Links[1].Distributing
+	eventually(t, "both ends see the carrier fall", func() bool {
+		for _, h := range []*host.Client{x, y} {
+			if s, err := h.State(t.Context()); err != nil || s.Links[0].Up || !s.Links[1].Distributing {
+				return false
+			}
+		}
+		return true
 	})
 	if r, err := x.Ping(t.Context(), asks("10.0.0.2")); err != nil || r.Received != 5 {
 		t.Errorf("on one link: %+v %v", r, err)
