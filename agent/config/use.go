@@ -109,13 +109,16 @@ func (c *Config) CheckWeb() error {
 	if c.WebConfig.IsZero() {
 		return nil
 	}
-	if err := web.Validate(c.WebConfig.name); err != nil {
+	if err := c.checkWeb(); err != nil {
 		// Errors of YAML have a line each. A fault is one line.
-		err = errors.New(strings.Join(strings.Fields(plain(err).Error()), " "))
-		return c.WebConfig.fault(err)
+		return c.WebConfig.fault(errors.New(strings.Join(strings.Fields(plain(err).Error()), " ")))
 	}
-	if c.Listen.Addr().IsLoopback() {
-		return nil
+	return nil
+}
+
+func (c *Config) checkWeb() error {
+	if err := web.Validate(c.WebConfig.name); err != nil || c.Listen.Addr().IsLoopback() {
+		return err
 	}
 	var w struct {
 		Users map[string]any `yaml:"basic_auth_users"`
@@ -124,14 +127,14 @@ func (c *Config) CheckWeb() error {
 		} `yaml:"tls_server_config"`
 	}
 	text, err := os.ReadFile(c.WebConfig.name)
-	if err == nil {
-		err = yaml.Unmarshal(text, &w)
-	}
-	if err == nil && len(w.Users) == 0 && w.TLS.Client != "RequireAndVerifyClientCert" {
-		err = fmt.Errorf("anybody who reaches %s could read all and reload the agent, for it has neither basic_auth_users nor client_auth_type: RequireAndVerifyClientCert", c.Listen.Addr())
-	}
 	if err != nil {
-		return c.WebConfig.fault(errors.New(strings.Join(strings.Fields(plain(err).Error()), " ")))
+		return err
+	}
+	if err := yaml.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	if len(w.Users) == 0 && w.TLS.Client != "RequireAndVerifyClientCert" {
+		return fmt.Errorf("anybody who reaches %s could read all and reload the agent, for it has neither basic_auth_users nor client_auth_type: RequireAndVerifyClientCert", c.Listen.Addr())
 	}
 	return nil
 }
