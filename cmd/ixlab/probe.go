@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -304,20 +303,16 @@ func (p *probing) explain(ctx context.Context, legs []leg) error {
 
 // dropsOf returns what the switch in a namespace dropped last, and whether there is a switch.
 func dropsOf(ctx context.Context, ns *namespace.Namespace) ([]dataplane.Drop, bool, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://switch/drops", nil)
-	if err != nil {
-		return nil, false, err
-	}
-	resp, err := host.DialSocket(switchControl, ns.Do).Do(r)
+	body, err := askSwitch(ctx, ns.Do, "drops")
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 		return nil, false, ctx.Err()
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	defer resp.Body.Close()
+	defer body.Close()
 	var drops []dataplane.Drop
-	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<22)).Decode(&drops)
+	err = json.NewDecoder(io.LimitReader(body, 1<<22)).Decode(&drops)
 	return drops, true, err
 }
 

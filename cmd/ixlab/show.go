@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/host"
 )
 
 func newSwitchShow() *cobra.Command {
@@ -30,7 +30,12 @@ func newSwitchShow() *cobra.Command {
 			if drops {
 				what = "drops"
 			}
-			text, err := askSwitch(c.Context(), what)
+			body, err := askSwitch(c.Context(), nil, what)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			text, err := io.ReadAll(body)
 			if err != nil {
 				return err
 			}
@@ -49,36 +54,22 @@ func newSwitchShow() *cobra.Command {
 	return c
 }
 
-// askSwitch returns what the switch of this network namespace answers.
-func askSwitch(ctx context.Context, what string) ([]byte, error) {
-	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", switchControl)
-	}}
-	defer t.CloseIdleConnections()
+// askSwitch returns what the switch of a network namespace answers. Enter runs a function inside of it; nil stands for
+// that of the process.
+func askSwitch(ctx context.Context, enter func(func() error) error, what string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://switch/"+what, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.RoundTrip(req)
+	resp, err := host.DialSocket(switchControl, enter).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no switch with wires in this network namespace: %w", err)
 	}
-	defer resp.Body.Close()
-	return io.ReadAll(resp.Body)
+	return resp.Body, nil
 }
 
 func showState(w io.Writer, text []byte) error {
-	var s struct {
-		Ports []struct {
-			dataplane.PortState
-			MAC string `json:"mac"` // in the place of the one that is only written
-		} `json:"ports"`
-		LAGs []struct {
-			dataplane.LAGState
-			Partner string `json:"partner-system"`
-		} `json:"lags"`
-		Circuits []dataplane.CircuitState `json:"circuits"`
-	}
+	var s planeState
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
@@ -93,7 +84,7 @@ func showState(w io.Writer, text []byte) error {
 	row()
 	row("LAG", "ENABLED", "UP", "COLLECTING", "DISTRIBUTING", "PARTNER")
 	for _, l := range s.LAGs {
-		row(l.Name, l.Enabled, l.Operational, strings.Join(l.Collecting, ","), strings.Join(l.Distributing, ","), l.Partner)
+		row(l.Name, l.Enabled, l.Operational, strings.Join(l.Collecting, ","), strings.Join(l.Distributing, ","), l.PartnerSystem)
 	}
 	row()
 	row("CIRCUIT", "SERVICE", "UP", "STATIONS", "IN", "OUT", "DROPPED")

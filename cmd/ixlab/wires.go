@@ -25,9 +25,6 @@ import (
 // switchControl is the abstract Unix socket, in the network namespace of a switch, that tells what the switch does.
 const switchControl = "@ixlab-switch"
 
-// vxlanPort is the UDP port of VXLAN (RFC 7348).
-const vxlanPort = 4789
-
 // wiring joins the ports of a switch with network interfaces, which come and go: Ethernet<N> is eth<N>.
 type wiring struct {
 	plane *dataplane.Plane
@@ -41,6 +38,9 @@ type wiring struct {
 	shut     map[string]bool     // interfaces whose ports are disabled by configuration
 }
 
+// interfaceOf returns the interface of a port.
+func interfaceOf(port string) string { return "eth" + strings.TrimPrefix(port, "Ethernet") }
+
 type attached struct {
 	wire  *wire.Wire
 	index int
@@ -52,7 +52,7 @@ func newWiring(p *dataplane.Plane, names []string, src netip.Addr, cores map[str
 		attached: make(map[string]attached), shut: make(map[string]bool),
 	}
 	for _, name := range names {
-		w.ports["eth"+strings.TrimPrefix(name, "Ethernet")] = name
+		w.ports[interfaceOf(name)] = name
 	}
 	return w
 }
@@ -112,7 +112,7 @@ func (w *wiring) commit(before, after *tree.Tree) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a, b := range tree.Pairs(was, is) {
-		name := "eth" + strings.TrimPrefix(b.Key(0), "Ethernet")
+		name := interfaceOf(b.Key(0))
 		if a.Same(b) || w.ports[name] == "" {
 			continue
 		}
@@ -151,7 +151,7 @@ func tunnelEnd(a netip.Addr) (*net.UDPConn, error) {
 	if err := errors.Join(netlink.AddrReplace(lo, own), netlink.LinkSetUp(lo)); err != nil {
 		return nil, fmt.Errorf("tunnel address %s: %w", a, err)
 	}
-	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, vxlanPort)))
+	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, dataplane.TunnelUDPPort)))
 }
 
 // parseCores reads IF=ADDR,... pairs.

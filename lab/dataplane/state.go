@@ -1,7 +1,8 @@
 package dataplane
 
 import (
-	"encoding/hex"
+	"fmt"
+	"net"
 
 	"github.com/ixagent/ixagent/lab/dataplane/lacp"
 )
@@ -20,16 +21,20 @@ type PortState struct {
 // MAC is an address that is shown as people write it.
 type MAC [6]byte
 
-// MarshalText returns a as six octets in hexadecimal with colons between them.
-func (a MAC) MarshalText() ([]byte, error) {
-	text := make([]byte, 0, 17)
-	for i := range a {
-		if i > 0 {
-			text = append(text, ':')
-		}
-		text = hex.AppendEncode(text, a[i:i+1])
+// String returns a as six octets in hexadecimal with colons between them.
+func (a MAC) String() string { return net.HardwareAddr(a[:]).String() }
+
+// MarshalText returns the form of [MAC.String].
+func (a MAC) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what [MAC.MarshalText] writes.
+func (a *MAC) UnmarshalText(text []byte) error {
+	m, err := net.ParseMAC(string(text))
+	if err != nil || len(m) != len(a) {
+		return fmt.Errorf("%q is no MAC address", text)
 	}
-	return text, nil
+	*a = MAC(m)
+	return nil
 }
 
 // PortState returns the state of a port, or of the tunnels by the name of [TunnelPort], and whether there is one.
