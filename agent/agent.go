@@ -51,6 +51,12 @@ type Options struct {
 	// each of them how it fares, and so not while the loop or one of the locks is stuck. It must return at once.
 	Alive func()
 	Beat  time.Duration // 0 for none
+
+	// Now tells the time of day; nil for [time.Now]. Nothing that is awaited depends on it.
+	Now func() time.Time
+	// Step is called before each step of a transaction on a device, as in [reconcile.Transaction]; nil for nobody.
+	// Tests stop the process there.
+	Step func(device, step string)
 }
 
 // cooling is how long a LAG number, VLAN or VNI is not given again after its owner has ended.
@@ -73,6 +79,9 @@ func assemble(o Options) (*parts, error) {
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	j, err := journal.Open(o.Config.StateDir.String())
 	if err != nil {
@@ -118,14 +127,14 @@ func (p *parts) compile(s *source.Snapshot) ([]string, error) {
 		var changed []string
 		switch {
 		case s == p.last:
-			changed = p.compiler.Advance(time.Now())
+			changed = p.compiler.Advance(p.Now())
 		case p.last == nil:
-			p.compiler.Set(s.Records, s.Faults, time.Now())
+			p.compiler.Set(s.Records, s.Faults, p.Now())
 			for _, d := range p.Config.Inventory.Devices {
 				changed = append(changed, d.Name)
 			}
 		default:
-			changed = p.compiler.Update(source.Delta(p.last, s), time.Now())
+			changed = p.compiler.Update(source.Delta(p.last, s), p.Now())
 		}
 		err := p.journal.StoreAllocations(p.alloc.Dirty())
 		if err == nil {
@@ -213,7 +222,7 @@ func Run(ctx context.Context, o Options) error {
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
 			Device: d, Open: p.open(d, slots), Guard: limits, Window: o.Config.Limits.ConfirmWindow,
-			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied,
+			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}

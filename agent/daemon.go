@@ -82,7 +82,7 @@ func (d *daemon) compile(ctx context.Context) {
 			d.workers[name].SetIntent(d.compiler.Intent(name))
 		}
 		if next := d.compiler.Next(); !next.IsZero() {
-			clock.Reset(max(time.Until(next), time.Second))
+			clock.Reset(max(next.Sub(d.Now()), time.Second))
 		}
 	}
 }

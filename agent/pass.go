@@ -150,7 +150,7 @@ func (p *Pass) Apply(ctx context.Context, pl plan.Plan) (out reconcile.Outcome, 
 	defer s.Close()
 	t := reconcile.Transaction{
 		Driver: s, Scope: d.Scope(), Window: max(p.Config.Limits.ConfirmWindow, 10*time.Second), Journal: p.journal, Metrics: p.metrics,
-		By: reconcile.By{Who: p.Who, Command: p.Command, Redact: p.redact(d)},
+		By: reconcile.By{Who: p.Who, Command: p.Command, Redact: p.redact(d)}, Step: p.Step,
 	}
 	return t.Apply(ctx, pl)
 }

@@ -26,6 +26,10 @@ type Transaction struct {
 	Journal *journal.Journal // nil: the plan is not recorded
 	Metrics *metrics.Metrics // nil: nothing is counted
 	By      By               // who the journal says it was
+
+	// Step is called before each step on a device: "begin" and "end", which are written down, and the phases between
+	// them; nil for nobody.
+	Step func(device, step string)
 }
 
 // By is whoever has a plan applied.
@@ -72,12 +76,14 @@ func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
 	if len(p.Changes) == 0 {
 		return out, nil
 	}
+	t.step(p.Device, "begin")
 	entry, err := t.begin(p, out.Digest, start)
 	if err != nil {
 		return out, err
 	}
 	native, err := t.run(ctx, p, &out)
 	out.Took = time.Since(start)
+	t.step(p.Device, "end")
 	if err == nil {
 		t.Metrics.Applied(p.Device, p)
 	}
@@ -156,8 +162,15 @@ func (t *Transaction) fail(p plan.Plan, f drivers.Fault, err error) error {
 	return &drivers.Error{Device: p.Device, Op: "apply", Fault: f, Err: err}
 }
 
+func (t *Transaction) step(device, step string) {
+	if t.Step != nil {
+		t.Step(device, step)
+	}
+}
+
 // phase times one part of the transaction.
 func (t *Transaction) phase(out *Outcome, name string, f func() error) error {
+	t.step(out.Device, name)
 	start := time.Now()
 	err := f()
 	took := time.Since(start)

@@ -32,8 +32,9 @@ type Worker struct {
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
-	Redact  func(string) string // see [By]
-	Applied func()              // called after each transaction that succeeded; may be nil
+	Redact  func(string) string       // see [By]
+	Applied func()                    // called after each transaction that succeeded; may be nil
+	Step    func(device, step string) // see [Transaction]
 
 	mu      sync.Mutex
 	intent  *plan.Intent
@@ -240,7 +241,7 @@ func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, sta
 		s.tell(w, p, "plan waits: "+ErrHarmed.Error()+", and was taken back; ixagent apply tries it once more")
 		return nil, nil
 	}
-	t := Transaction{Driver: s.driver, Scope: w.Device.Scope(), Window: w.Window, Journal: w.Journal, Metrics: w.Metrics, By: By{Who: "daemon", Redact: w.Redact}}
+	t := Transaction{Driver: s.driver, Scope: w.Device.Scope(), Window: w.Window, Journal: w.Journal, Metrics: w.Metrics, By: By{Who: "daemon", Redact: w.Redact}, Step: w.Step}
 	out, err := t.Apply(ctx, p)
 	if errors.Is(err, ErrHarmed) {
 		s.harmful = out.Digest
