@@ -35,6 +35,9 @@ type Options struct {
 	// Memory keeps the baseline over restarts. Without it the first read has nothing to be compared with.
 	Memory Memory
 	Logger *slog.Logger
+	// Told is called at the end of each read with what [Source.Read] returns, unless its context is done; nil for
+	// nobody.
+	Told func(changed bool, err error)
 }
 
 // Source reads one exchange. Its methods may be called concurrently.
@@ -44,6 +47,7 @@ type Source struct {
 	poll  time.Duration
 	guard guard
 	log   *slog.Logger
+	told  func(changed bool, err error)
 	nudge chan struct{}
 
 	reading sync.Mutex // held during a read
@@ -115,7 +119,9 @@ func New(c *config.Source, o Options) (*Source, error) {
 		return nil, fmt.Errorf("source %s: unknown type %q", c.Name, c.Type)
 	}
 	limits := Limits{MaxShrink: c.MaxShrink, Allowance: c.ShrinkAllowance}
-	return newSource(c.Name, f, c.Poll, guard{source: c.Name, limits: limits, memory: o.Memory}, log), nil
+	s := newSource(c.Name, f, c.Poll, guard{source: c.Name, limits: limits, memory: o.Memory}, log)
+	s.told = o.Told
+	return s, nil
 }
 
 func newSource(name string, f feed, poll time.Duration, g guard, log *slog.Logger) *Source {
@@ -165,6 +171,9 @@ func (s *Source) Read(ctx context.Context) (snapshot *Snapshot, changed bool, er
 	before := s.Status().Snapshot
 	snapshot, err = s.read(ctx)
 	now := time.Now()
+	if s.told != nil && ctx.Err() == nil {
+		defer func() { s.told(changed, err) }()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.Tried, s.status.Err = now, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -205,6 +206,20 @@ func TestFailedReadKeepsTheSnapshot(t *testing.T) {
 	refused(t, s, "source ix: boom")
 	if again, changed := accepted(t, s); again != first || changed {
 		t.Error("the snapshot did not survive")
+	}
+}
+
+func TestEveryReadIsTold(t *testing.T) {
+	s, _ := scripted(metro(2), metro(2), errors.New("no route to host"), metro(3))
+	var told []string
+	s.told = func(changed bool, err error) { told = append(told, fmt.Sprint(changed, " ", err)) }
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ctx := range []context.Context{t.Context(), t.Context(), t.Context(), done} {
+		s.Read(ctx)
+	}
+	if want := []string{"true <nil>", "false <nil>", "false source ix: no route to host"}; !slices.Equal(told, want) {
+		t.Errorf("told %q", told)
 	}
 }
 
