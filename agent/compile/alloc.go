@@ -203,3 +203,46 @@ func (a *Allocations) Dirty() []Allocation {
 	})
 	return out
 }
+
+// Pool is how full a pool of the inventory is.
+type Pool struct {
+	Name    string // "vlan", "vni" or "lag"
+	Device  string // of LAG numbers; "" for what the whole exchange has in common
+	Size    int    // numbers in it
+	Used    int    // of them, by what lives
+	Cooling int    // not given again yet
+}
+
+// Pools returns how full the pools of an inventory are, in its order. Numbers that lie in no pool do not count.
+func (a *Allocations) Pools(inv *config.Inventory, now time.Time) []Pool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []Pool
+	add := func(name, device, scope string, ranges ...config.Range) {
+		p := Pool{Name: name, Device: device}
+		for _, r := range ranges {
+			p.Size += r.Len()
+		}
+		if p.Size == 0 {
+			return
+		}
+		if s := a.scopes[scope]; s != nil {
+			for n, h := range s.holders {
+				switch in := func(r config.Range) bool { return r.Contains(n) }; {
+				case !slices.ContainsFunc(ranges, in):
+				case h.Released.IsZero():
+					p.Used++
+				case now.Sub(h.Released) < a.cooling:
+					p.Cooling++
+				}
+			}
+		}
+		out = append(out, p)
+	}
+	add("vlan", "", "vlan", inv.Pools.VLAN...)
+	add("vni", "", "vni", inv.Pools.VNI...)
+	for _, d := range inv.Devices {
+		add("lag", d.Name, "lag/"+d.Name, d.LAGs.Range)
+	}
+	return out
+}

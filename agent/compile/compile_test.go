@@ -709,6 +709,35 @@ func TestNumbersStayWithTheirOwner(t *testing.T) {
 	}
 }
 
+func TestPoolsCountWhatLiesInThem(t *testing.T) {
+	conf := testInventory(t)
+	inv := &conf.Inventory
+	inv.Pools = config.Pools{VNI: []config.Range{{First: 100, Last: 109}, {First: 200, Last: 200}}}
+	inv.Devices = []*config.Device{
+		{Name: "sw1", LAGs: config.LAGs{Range: config.Range{First: 10, Last: 11}}},
+		{Name: "without-lags"},
+	}
+	alloc := NewAllocations([]Allocation{
+		{Scope: "vni", Owner: "ns:a", Number: 100},
+		{Scope: "vni", Owner: "ns:b", Number: 200},
+		{Scope: "vni", Owner: "ns:of-a-former-pool", Number: 300},
+		{Scope: "vni", Owner: "ns:ended", Number: 101, Released: now.Add(-time.Minute)},
+		{Scope: "vni", Owner: "ns:ended-long-ago", Number: 102, Released: now.Add(-time.Hour)},
+		{Scope: "lag/sw1", Owner: "conn:a", Number: 10},
+		{Scope: "unit/sw1/Ethernet1", Owner: "nsc:a", Number: 11},
+	}, time.Hour)
+	want := []Pool{{Name: "vni", Size: 11, Used: 2, Cooling: 1}, {Name: "lag", Device: "sw1", Size: 2, Used: 1}}
+	if got := alloc.Pools(inv, now); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	alloc.Take("vni", "ns:ended", inv.Pools.VNI, 0, now)
+	alloc.Release("conn:a", now)
+	want = []Pool{{Name: "vni", Size: 11, Used: 3}, {Name: "lag", Device: "sw1", Size: 2, Cooling: 1}}
+	if got := alloc.Pools(inv, now); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestCooledNumberIsGivenAgain(t *testing.T) {
 	alloc := NewAllocations(nil, time.Hour)
 	pool := []config.Range{{First: 1, Last: 3}}
