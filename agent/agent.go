@@ -45,6 +45,9 @@ type Options struct {
 
 	// Reload is what /-/reload does; see [web.Options]. It may be called concurrently.
 	Reload func(context.Context) error
+	// Refused reports whether a configuration that was read since is refused; nil for never. It may be called
+	// concurrently.
+	Refused func() bool
 	// Started is called once everything runs, whether or not the exchange and the switches answer.
 	Started func()
 	// Alive is called every Beat by the loop that carries what the exchange says to the switches, once it has asked
@@ -87,11 +90,13 @@ func assemble(o Options) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log})
+	m, name := metrics.New(o.Registerer), o.Config.Sources[0].Name
+	told := func(changed bool, err error) { m.Read(name, changed, err) }
+	s, err := source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log, Told: told})
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{Options: o, journal: j, source: s, metrics: metrics.New(o.Registerer)}
+	p := &parts{Options: o, journal: j, source: s, metrics: m}
 	gone, err := j.Recover()
 	if errors.Is(err, journal.ErrFull) {
 		o.Log.Error("switches are looked at and not changed", "err", err)
@@ -100,6 +105,7 @@ func assemble(o Options) (*parts, error) {
 		return nil, err
 	}
 	for _, e := range gone {
+		m.Transaction(e.Device, journal.Interrupted, 0)
 		o.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
 	}
 	return p, p.renew()
@@ -232,7 +238,8 @@ func Run(ctx context.Context, o Options) error {
 	o.Registerer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics.Build(o.Version, revision())
 	p.metrics.Source(p.source.Name(), p.source.Status)
-	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1)}
+	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
+	p.metrics.State(d.state)
 	g.Go(func() error { d.compile(ctx); return nil })
 	g.Go(func() error {
 		p.source.Run(ctx, d.deliver, d.failed)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/agent/web"
@@ -18,15 +19,16 @@ type daemon struct {
 	*parts
 	workers   map[string]*reconcile.Worker
 	snapshots chan *source.Snapshot // the latest that is not compiled yet
+	started   time.Time             // with a configuration that had just been read
 
 	mu         sync.Mutex
 	rejections []compile.Rejection
-	err        error // why the latest snapshot could not be compiled
+	err        error                // why the latest snapshot could not be compiled
+	numbers    *compile.Allocations // with which the latest was
 }
 
 // deliver hands a snapshot over; one that waits is superseded.
 func (d *daemon) deliver(s *source.Snapshot) {
-	d.metrics.Read(s.Source, true, nil)
 	d.Log.Info("snapshot accepted", "source", s.Source, "version", s.Version[:12], "faults", len(s.Faults))
 	select {
 	case <-d.snapshots:
@@ -36,7 +38,6 @@ func (d *daemon) deliver(s *source.Snapshot) {
 }
 
 func (d *daemon) failed(err error) {
-	d.metrics.Read(d.source.Name(), false, err)
 	d.Log.Error("exchange was not read, and what it said last stays", "source", d.source.Name(), "err", err)
 }
 
@@ -70,7 +71,7 @@ func (d *daemon) compile(ctx context.Context) {
 		changed, err := d.parts.compile(latest)
 		d.mu.Lock()
 		if d.err = err; err == nil {
-			d.rejections = d.compiler.Rejections()
+			d.rejections, d.numbers = d.compiler.Rejections(), d.alloc
 		}
 		d.mu.Unlock()
 		if err != nil {
@@ -128,6 +129,18 @@ func (d *daemon) status() web.Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out.Rejections = d.rejections
+	return out
+}
+
+// state is what the metrics tell of the agent as a whole.
+func (d *daemon) state() metrics.State {
+	out := metrics.State{Ready: d.ready() == nil, Configured: d.started, Refused: d.Refused != nil && d.Refused()}
+	d.mu.Lock()
+	numbers := d.numbers
+	d.mu.Unlock()
+	if numbers != nil {
+		out.Pools = numbers.Pools(&d.Config.Inventory, d.Now())
+	}
 	return out
 }
 

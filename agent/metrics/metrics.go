@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/plan"
@@ -22,14 +23,24 @@ import (
 
 // The names.
 const (
-	nameBuildInfo         = "ixagent_build_info"
-	nameSourceReads       = "ixagent_source_reads_total"
-	nameSourceSuccess     = "ixagent_source_last_success_timestamp_seconds"
-	nameSnapshotTime      = "ixagent_snapshot_timestamp_seconds"
-	nameSnapshotRecords   = "ixagent_snapshot_records"
-	nameSnapshotFaults    = "ixagent_snapshot_faults"
-	nameCompileDuration   = "ixagent_compile_duration_seconds"
-	nameRejections        = "ixagent_rejections"
+	nameBuildInfo     = "ixagent_build_info"
+	nameReady         = "ixagent_ready"
+	nameConfigGood    = "ixagent_config_last_reload_successful"
+	nameConfigSuccess = "ixagent_config_last_reload_success_timestamp_seconds"
+
+	nameSourceReads     = "ixagent_source_reads_total"
+	nameSourceSuccess   = "ixagent_source_last_success_timestamp_seconds"
+	nameSnapshotTime    = "ixagent_snapshot_timestamp_seconds"
+	nameSnapshotRefused = "ixagent_snapshot_refused"
+	nameSnapshotRecords = "ixagent_snapshot_records"
+	nameSnapshotFaults  = "ixagent_snapshot_faults"
+	nameCompileDuration = "ixagent_compile_duration_seconds"
+	nameRejections      = "ixagent_rejections"
+	nameEvents          = "ixagent_events_total"
+	nameOutbox          = "ixagent_outbox_messages"
+	nameOutboxOldest    = "ixagent_outbox_oldest_timestamp_seconds"
+	nameDeliveries      = "ixagent_webhook_deliveries_total"
+
 	nameDeviceInfo        = "ixagent_device_info"
 	nameDeviceUp          = "ixagent_device_up"
 	nameDeviceSuccess     = "ixagent_device_last_success_timestamp_seconds"
@@ -38,11 +49,30 @@ const (
 	namePhaseDuration     = "ixagent_phase_duration_seconds"
 	nameOperationDuration = "ixagent_operation_duration_seconds"
 	nameFaults            = "ixagent_faults_total"
-	namePending           = "ixagent_changes_pending"
-	nameWithheld          = "ixagent_changes_withheld"
-	nameApplied           = "ixagent_changes_applied_total"
-	nameReverts           = "ixagent_reverts_total"
-	nameDrift             = "ixagent_drift_objects"
+	nameLACP              = "ixagent_lacp_members"
+
+	nameTransactions        = "ixagent_transactions_total"
+	nameTransactionDuration = "ixagent_transaction_duration_seconds"
+	nameApplied             = "ixagent_changes_applied_total"
+	nameReverts             = "ixagent_reverts_total"
+
+	namePending            = "ixagent_changes_pending"
+	nameWithheld           = "ixagent_changes_withheld"
+	nameHeld               = "ixagent_plan_held"
+	nameDrift              = "ixagent_drift_objects"
+	nameDrifted            = "ixagent_drifted_objects_total"
+	nameInvariantsViolated = "ixagent_invariants_violated"
+	nameViolations         = "ixagent_invariant_violations_total"
+	nameFreezes            = "ixagent_freezes"
+	nameWindows            = "ixagent_maintenance_windows"
+	nameApprovalsOpen      = "ixagent_approvals_open"
+	nameApprovals          = "ixagent_approvals_total"
+
+	namePoolSize       = "ixagent_allocation_pool_size"
+	nameAllocations    = "ixagent_allocations"
+	nameJournalUp      = "ixagent_journal_up"
+	nameJournalSize    = "ixagent_journal_size_bytes"
+	nameJournalEntries = "ixagent_journal_entries"
 )
 
 // Result is how a pass over a device ended.
@@ -57,13 +87,56 @@ const (
 	Failed    Result = "failed"    // an error ended it
 )
 
+// Event is what became of an event that the exchange sent.
+type Event string
+
+// What becomes of events.
+const (
+	EventAccepted  Event = "accepted"  // and a source is read for it
+	EventDuplicate Event = "duplicate" // it was there before
+	EventIgnored   Event = "ignored"   // it concerns nothing the agent reads
+	EventRefused   Event = "refused"   // it is malformed, or from nobody who is known
+	EventDropped   Event = "dropped"   // one of too many
+)
+
+// Delivery is what became of an attempt to deliver a report to the webhook.
+type Delivery string
+
+// What becomes of deliveries.
+const (
+	Delivered Delivery = "delivered"
+	Retried   Delivery = "retried" // it did not arrive and is tried again
+	Dropped   Delivery = "dropped" // it never will
+)
+
+// Approval is what became of a person's wish to approve a plan.
+type Approval string
+
+// What becomes of approvals.
+const (
+	ApprovalAccepted Approval = "accepted"
+	ApprovalRefused  Approval = "refused" // there is no such plan, or not any more
+)
+
+// results are those that a transaction can have.
+func results() []journal.Result {
+	return []journal.Result{
+		journal.Confirmed, journal.Applied, journal.Reverted, journal.Refused, journal.Failed, journal.Unknown, journal.Interrupted,
+	}
+}
+
 // Metrics are the metrics of one agent. Its methods may be called concurrently, and on nil, where they do nothing.
 type Metrics struct {
 	build    *prometheus.GaugeVec
 	sources  *sources
+	states   *states
 	reads    *prometheus.CounterVec
 	compile  prometheus.Histogram
 	rejected *tally
+
+	events     *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	approvals  *prometheus.CounterVec
 
 	device    *prometheus.GaugeVec
 	up        *prometheus.GaugeVec
@@ -73,11 +146,18 @@ type Metrics struct {
 	phase     *prometheus.HistogramVec
 	operation *prometheus.HistogramVec
 	faults    *prometheus.CounterVec
-	pending   *tally
-	withheld  *tally
-	applied   *prometheus.CounterVec
-	reverts   *prometheus.CounterVec
-	drift     *prometheus.GaugeVec
+	lacp      *tally
+
+	transactions *prometheus.CounterVec
+	transaction  prometheus.Histogram
+	applied      *prometheus.CounterVec
+	reverts      *prometheus.CounterVec
+
+	pending    *tally
+	withheld   *tally
+	held       *prometheus.GaugeVec
+	drift      *tally
+	invariants *tally
 }
 
 // New returns metrics registered with reg. A registry holds the metrics of one agent; to register those of a second
@@ -90,6 +170,9 @@ func New(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
+	tallied := func(name, help string, labels ...string) *tally {
+		return newTally(gauge(name, help, labels...), len(labels))
+	}
 	duration := func(name, help string) prometheus.HistogramOpts {
 		return prometheus.HistogramOpts{
 			Name: name, Help: help,
@@ -101,26 +184,49 @@ func New(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		build:    gauge(nameBuildInfo, "The program; always 1.", "version", "revision", "goversion"),
 		sources:  newSources(),
+		states:   newStates(),
 		reads:    counter(nameSourceReads, "Reads of the exchange by result: changed, unchanged, refused (it lost too much), failed.", "source", "result"),
 		compile:  f.NewHistogram(duration(nameCompileDuration, "Time from a snapshot to what each switch should carry.")),
-		rejected: newTally(gauge(nameRejections, "Records the exchange asks for that are not provisioned as asked, by tag and syslog severity.", "tag", "severity")),
+		rejected: tallied(nameRejections, "Records the exchange asks for that are not provisioned as asked, by tag and syslog severity.", "tag", "severity"),
+
+		events:     counter(nameEvents, "Events from the exchange by result: accepted, duplicate, ignored, refused, dropped (too many).", "result"),
+		deliveries: counter(nameDeliveries, "Attempts to deliver a report to the webhook by result: delivered, retried, dropped.", "result"),
+		approvals:  counter(nameApprovals, "Approvals of plans by result: accepted, refused (there is no such plan, or not any more).", "result"),
 
 		device:    gauge(nameDeviceInfo, "The devices of the inventory; always 1.", "device", "driver", "mode"),
 		up:        gauge(nameDeviceUp, "Whether the device has a session: 1 or 0.", "device"),
 		success:   gauge(nameDeviceSuccess, "When a pass over the device last ended without an error or a revert.", "device"),
 		passes:    counter(namePasses, "Passes over the device by result: converged, pending, applied, reverted, failed.", "device", "result"),
 		pass:      f.NewHistogram(duration(namePassDuration, "Time of a pass over a device.")),
-		phase:     f.NewHistogramVec(duration(namePhaseDuration, "Time of each phase of a pass over a device."), []string{"phase"}),
+		phase:     f.NewHistogramVec(duration(namePhaseDuration, "Time of each phase of a pass over a device, and of a transaction on it."), []string{"phase"}),
 		operation: f.NewHistogramVec(duration(nameOperationDuration, "Time of each operation on a device."), []string{"driver", "op"}),
 		faults:    counter(nameFaults, "Failed operations on the device by operation and fault.", "device", "op", "fault"),
-		pending:   newTally(gauge(namePending, "Objects on the device that the latest plan changes and that are not changed yet.", "device", "verb")),
-		withheld:  newTally(gauge(nameWithheld, "Objects on the device that need a change that is withheld.", "device", "reason")),
-		applied:   counter(nameApplied, "Objects changed on the device.", "device", "kind", "verb"),
-		reverts:   counter(nameReverts, "Transactions on the device that were taken back.", "device"),
-		drift:     gauge(nameDrift, "Objects of the agent on the device that are not as the agent left them.", "device"),
+		lacp:      tallied(nameLACP, "Members of the device's LAGs that LACP has in sync and out of sync; none while it has no session.", "device", "state"),
+
+		transactions: counter(nameTransactions, "Transactions on the device by result: confirmed, applied, reverted, refused, failed, unknown, interrupted.", "device", "result"),
+		transaction:  f.NewHistogram(duration(nameTransactionDuration, "Time of a transaction on a device.")),
+		applied:      counter(nameApplied, "Objects changed on the device.", "device", "kind", "verb"),
+		reverts:      counter(nameReverts, "Transactions on the device that were taken back.", "device"),
+
+		pending:  tallied(namePending, "Objects on the device that the latest plan changes and that are not changed yet.", "device", "verb"),
+		withheld: tallied(nameWithheld, "Objects on the device that need a change that is withheld.", "device", "reason"),
+		held:     gauge(nameHeld, "Whether the device's plan waits because it harmed somebody when it was tried: 1 or 0.", "device"),
+		drift: tallied(nameDrift, "Objects of the agent on the device that are not as the agent left them.", "device").
+			rising(counter(nameDrifted, "Objects of the agent on the device that others were found to have changed.", "device")),
+		invariants: tallied(nameInvariantsViolated, "Violations of an invariant of the exchange on the device now; anything but 0 is an alarm.", "device", "invariant").
+			rising(counter(nameViolations, "Violations of an invariant of the exchange that were found on the device.", "device", "invariant")),
 	}
 	if reg != nil {
-		reg.MustRegister(m.sources)
+		reg.MustRegister(m.sources, m.states)
+	}
+	for _, r := range []Event{EventAccepted, EventDuplicate, EventIgnored, EventRefused, EventDropped} {
+		m.events.WithLabelValues(string(r))
+	}
+	for _, r := range []Delivery{Delivered, Retried, Dropped} {
+		m.deliveries.WithLabelValues(string(r))
+	}
+	for _, r := range []Approval{ApprovalAccepted, ApprovalRefused} {
+		m.approvals.WithLabelValues(string(r))
 	}
 	return m
 }
@@ -143,6 +249,15 @@ func (m *Metrics) Source(name string, status func() source.Status) {
 	if status == nil {
 		m.reads.DeletePartialMatch(prometheus.Labels{"source": name})
 	}
+}
+
+// State makes the metrics tell what the agent has at hand, which they ask for when they are gathered. A later call
+// replaces it; nil ends it and removes its series.
+func (m *Metrics) State(ask func() State) {
+	if m == nil {
+		return
+	}
+	m.states.set(ask)
 }
 
 // Read counts a read of a source, as [source.Source.Read] reports it.
@@ -183,6 +298,30 @@ func (m *Metrics) Rejections(all []compile.Rejection) {
 	m.rejected.set("", now)
 }
 
+// Event counts an event from the exchange.
+func (m *Metrics) Event(e Event) {
+	if m == nil {
+		return
+	}
+	m.events.WithLabelValues(string(e)).Inc()
+}
+
+// Delivery counts an attempt to deliver a report to the webhook.
+func (m *Metrics) Delivery(d Delivery) {
+	if m == nil {
+		return
+	}
+	m.deliveries.WithLabelValues(string(d)).Inc()
+}
+
+// Approval counts a person's wish to approve a plan.
+func (m *Metrics) Approval(a Approval) {
+	if m == nil {
+		return
+	}
+	m.approvals.WithLabelValues(string(a)).Inc()
+}
+
 // Device tells of a device of the inventory, which gains its series. Its mode or driver may have changed.
 func (m *Metrics) Device(device, driver, mode string) {
 	if m == nil {
@@ -192,7 +331,11 @@ func (m *Metrics) Device(device, driver, mode string) {
 	m.device.WithLabelValues(device, driver, mode).Set(1)
 	m.up.WithLabelValues(device)
 	m.reverts.WithLabelValues(device)
-	m.drift.WithLabelValues(device)
+	m.held.WithLabelValues(device)
+	m.Drift(device, 0)
+	for _, r := range results() {
+		m.transactions.WithLabelValues(device, string(r))
+	}
 	for _, r := range []Result{Converged, Pending, Applied, Reverted, Failed} {
 		m.passes.WithLabelValues(device, string(r))
 	}
@@ -206,23 +349,31 @@ func (m *Metrics) Forget(device string) {
 	labels := prometheus.Labels{"device": device}
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
-	}{m.device, m.up, m.success, m.passes, m.faults, m.applied, m.reverts, m.drift} {
+	}{m.device, m.up, m.success, m.passes, m.faults, m.transactions, m.applied, m.reverts, m.held} {
 		v.DeletePartialMatch(labels)
 	}
-	m.pending.set(device, nil)
-	m.withheld.set(device, nil)
+	for _, t := range []*tally{m.lacp, m.pending, m.withheld, m.drift, m.invariants} {
+		t.forget(device)
+	}
 }
 
-// Up tells whether the device has a session.
+// Up tells whether the device has a session. Without one nothing is known of its LACP.
 func (m *Metrics) Up(device string, up bool) {
 	if m == nil {
 		return
 	}
-	v := 0.0
-	if up {
-		v = 1
+	m.up.WithLabelValues(device).Set(truth(up))
+	if !up {
+		m.lacp.set(device, nil)
 	}
-	m.up.WithLabelValues(device).Set(v)
+}
+
+// LACP tells how many members of the device's LAGs are in sync and how many are not.
+func (m *Metrics) LACP(device string, in, out int) {
+	if m == nil {
+		return
+	}
+	m.lacp.set(device, map[[2]string]int{{device, "in_sync"}: in, {device, "out_of_sync"}: out})
 }
 
 // Pass tells that a pass over a device ended now.
@@ -240,7 +391,8 @@ func (m *Metrics) Pass(device string, r Result, took time.Duration) {
 	}
 }
 
-// Phase tells how long a phase of a pass took: "observe", "plan", "apply", "verify", "confirm".
+// Phase tells how long a phase took: "observe" and "plan" of a pass; "check", "apply", "verify", "confirm" and
+// "revert" of a transaction.
 func (m *Metrics) Phase(phase string, took time.Duration) {
 	if m == nil {
 		return
@@ -300,12 +452,44 @@ func (m *Metrics) Applied(device string, p plan.Plan) {
 	m.Observed(device, plan.Plan{Withheld: p.Withheld})
 }
 
-// Drift tells how many objects of a device are not as the agent left them.
+// Transaction counts a transaction on a device, whatever became of it. It took 0 if nobody knows how long.
+func (m *Metrics) Transaction(device string, r journal.Result, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.transactions.WithLabelValues(device, string(r)).Inc()
+	if took > 0 {
+		m.transaction.Observe(took.Seconds())
+	}
+}
+
+// Held tells whether the plan of a device waits because it harmed somebody when it was tried.
+func (m *Metrics) Held(device string, held bool) {
+	if m == nil {
+		return
+	}
+	m.held.WithLabelValues(device).Set(truth(held))
+}
+
+// Drift tells how many objects of a device are not as the agent left them. It must also be told when they are again.
 func (m *Metrics) Drift(device string, objects int) {
 	if m == nil {
 		return
 	}
-	m.drift.WithLabelValues(device).Set(float64(objects))
+	m.drift.set(device, map[[2]string]int{{device}: objects})
+}
+
+// Invariants tells how often each invariant of the exchange is violated on a device now. It names all that were
+// looked at, those that hold with 0. A number that rises is counted by as much.
+func (m *Metrics) Invariants(device string, violated map[string]int) {
+	if m == nil {
+		return
+	}
+	now := make(map[[2]string]int, len(violated))
+	for name, n := range violated {
+		now[[2]string{device, name}] = n
+	}
+	m.invariants.set(device, now)
 }
 
 // objects returns what becomes of each object. One that is taken down and put back is replaced.
@@ -321,3 +505,10 @@ func objects(changes []plan.Change) map[switchcfg.Key]plan.Verb {
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"maps"
 	"sync"
 
@@ -13,7 +14,7 @@ import (
 // sources asks each source how it fares whenever metrics are gathered: a read that finds nothing new tells nobody,
 // and yet it is a success.
 type sources struct {
-	success, snapshot, records, faults *prometheus.Desc
+	success, snapshot, refused, records, faults *prometheus.Desc
 
 	mu  sync.Mutex
 	all map[string]func() source.Status
@@ -26,6 +27,7 @@ func newSources() *sources {
 	return &sources{
 		success:  desc(nameSourceSuccess, "When the exchange was last read whole and accepted, whether or not it said something new."),
 		snapshot: desc(nameSnapshotTime, "When the records in force were first read."),
+		refused:  desc(nameSnapshotRefused, "Whether the latest read is refused because it lost too much: 1 or 0."),
 		records:  desc(nameSnapshotRecords, "Records in force by collection.", "collection"),
 		faults:   desc(nameSnapshotFaults, "Faults of single records in force by collection.", "collection"),
 		all:      make(map[string]func() source.Status),
@@ -44,6 +46,7 @@ func (s *sources) set(name string, status func() source.Status) {
 func (s *sources) Describe(out chan<- *prometheus.Desc) {
 	out <- s.success
 	out <- s.snapshot
+	out <- s.refused
 	out <- s.records
 	out <- s.faults
 }
@@ -58,6 +61,8 @@ func (s *sources) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
 		}
 		now := status()
+		var shrunken *source.ShrinkError
+		gauge(s.refused, truth(errors.As(now.Err, &shrunken)))
 		if now.Snapshot == nil {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -92,7 +93,8 @@ func (s *supervisor) reload(ctx context.Context) error {
 // options without a configuration say.
 func (s *supervisor) runUntilReload(ctx context.Context, o agent.Options) (agent.Options, error) {
 	started, alive := make(chan struct{}, 1), make(chan struct{}, 1)
-	o.Reload, o.Beat = s.reload, s.beat
+	var refused atomic.Bool
+	o.Reload, o.Refused, o.Beat = s.reload, refused.Load, s.beat
 	o.Started = func() { started <- struct{}{} }
 	o.Alive = func() {
 		select {
@@ -124,6 +126,7 @@ func (s *supervisor) runUntilReload(ctx context.Context, o agent.Options) (agent
 		}
 		s.sayReloading()
 		next, err := s.goodOptions()
+		refused.Store(err != nil)
 		if answer != nil {
 			answer <- err
 		}
