@@ -74,6 +74,8 @@ type parts struct {
 	compiler *compile.Compiler
 	alloc    *compile.Allocations
 	last     *source.Snapshot
+
+	unfinished map[string][]journal.Entry // changes of processes that died, by device
 }
 
 func assemble(o Options) (*parts, error) {
@@ -98,6 +100,7 @@ func assemble(o Options) (*parts, error) {
 	}
 	p := &parts{Options: o, journal: j, source: s, metrics: m}
 	gone, err := j.Recover()
+	p.unfinished = make(map[string][]journal.Entry)
 	if errors.Is(err, journal.ErrFull) {
 		o.Log.Error("switches are looked at and not changed", "err", err)
 	} else if err != nil {
@@ -105,6 +108,7 @@ func assemble(o Options) (*parts, error) {
 		return nil, err
 	}
 	for _, e := range gone {
+		p.unfinished[e.Device] = append(p.unfinished[e.Device], e)
 		m.Transaction(e.Device, journal.Interrupted, 0)
 		o.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
 	}
@@ -194,6 +198,13 @@ func (p *parts) redact(d *config.Device) func(string) string {
 	}
 }
 
+// guards returns what withholds changes.
+func (p *parts) guards(tunnels plan.Guard) reconcile.Guards {
+	return func(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+		return tunnels, guard.Limits(p.Config.Limits)
+	}
+}
+
 // Run is the daemon. It polls the exchange, keeps every switch equal to its intent as far as its mode allows, and
 // serves metrics, health and status, until ctx ends. Transactions that have begun by then are brought to their
 // end. It returns nil when it was told to stop.
@@ -212,10 +223,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 	slots := semaphore.NewWeighted(int64(o.Config.Limits.Parallel))
 	workers := make(map[string]*reconcile.Worker, len(o.Config.Inventory.Devices))
-	limits := guard.All(guard.Limits(o.Config.Limits), guard.Tunnels(&o.Config.Inventory, func(device, service string) bool {
+	tunnels := guard.Tunnels(&o.Config.Inventory, func(device, service string) bool {
 		joined := workers[device].Status().Joined
 		return joined == nil || joined[service]
-	}))
+	})
 	applied := func() {
 		for _, w := range workers {
 			waits := func(x plan.Withheld) bool { return x.Reason == plan.Depends && x.Key.Kind == switchcfg.KindService }
@@ -224,14 +235,18 @@ func Run(ctx context.Context, o Options) error {
 			}
 		}
 	}
+	spans := &reconcile.Spans{Workers: workers, Parallel: o.Config.Limits.Parallel}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
-			Device: d, Open: p.open(d, slots), Guard: limits, Window: o.Config.Limits.ConfirmWindow,
-			Heal: o.Config.Policy.HealDrift, Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
+			Device: d, Open: p.open(d, slots), Guards: p.guards(tunnels), Spans: spans,
+			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak,
+			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
+			Unfinished: p.unfinished[d.Name],
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
+	g.Go(func() error { spans.Run(ctx); return nil })
 	for _, w := range workers {
 		g.Go(func() error { w.Run(ctx); return nil })
 	}

@@ -300,7 +300,7 @@ func TestLimitHoldsUntilAPersonApplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Apply(ctx, pl); err != nil {
+	if err := p.Apply(ctx, pl)[0].Err; err != nil {
 		t.Fatal(err)
 	}
 	if pl, err = p.Plan(ctx, "sw1"); err != nil || !pl.Empty() {
@@ -331,7 +331,7 @@ func TestLimitHoldsUntilAPersonApplies(t *testing.T) {
 	if pl, err = p.Plan(ctx, "sw1"); err != nil || len(pl.Withheld) > 0 {
 		t.Fatalf("%v\n%s", err, pl.AppendText(nil))
 	}
-	if _, err := p.Apply(ctx, pl); err != nil {
+	if err := p.Apply(ctx, pl)[0].Err; err != nil {
 		t.Fatal(err)
 	}
 	if left := e.sw("sw1").State(); len(left) > 0 {
@@ -390,7 +390,7 @@ func TestSwitchThatWaitsIsNotCutOff(t *testing.T) {
 		for _, d := range p.Devices() {
 			pl, err := p.Plan(t.Context(), d)
 			if err == nil {
-				_, err = p.Apply(t.Context(), pl)
+				err = p.Apply(t.Context(), pl)[0].Err
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, pl.AppendText(nil))

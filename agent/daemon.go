@@ -117,7 +117,7 @@ func (d *daemon) status() web.Status {
 	out := web.Status{Version: d.Version, Source: web.SourceOf(d.source.Name(), d.source.Status())}
 	for _, dev := range d.Config.Inventory.Devices {
 		st := d.workers[dev.Name].Status()
-		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift}
+		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole}
 		if st.Err != nil {
 			x.Error = st.Err.Error()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -117,7 +118,10 @@ func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 		return joined == nil || joined[service]
 	}
 	d, _ := p.Config.Inventory.Device(device)
-	w := reconcile.Worker{Device: d, Guard: guard.All(p.guard, guard.Tunnels(&p.Config.Inventory, remains))}
+	guards := func(*config.Device, func(plan.Change) bool) (hard, soft plan.Guard) {
+		return guard.All(p.guard, guard.Tunnels(&p.Config.Inventory, remains)), nil
+	}
+	w := reconcile.Worker{Device: d, Guards: guards}
 	return w.Plan(observed, p.compiler.Intent(device)), nil
 }
 
@@ -134,25 +138,63 @@ func (p *Pass) Native(pl plan.Plan) ([]byte, error) {
 	return render(d.Capabilities(), pl.Changes)
 }
 
-// Apply makes a plan real, or leaves the switch as it was; see [reconcile.Transaction]. It works in every mode: a
-// person asked for it.
-func (p *Pass) Apply(ctx context.Context, pl plan.Plan) (out reconcile.Outcome, err error) {
+// Apply makes plans real, all of them or none: each switch that cannot be brought there is left as it was; see
+// [reconcile.Transaction]. It works in every mode: a person asked for it. The results are in the order of the plans.
+func (p *Pass) Apply(ctx context.Context, plans ...plan.Plan) []Applied {
+	out := make([]Applied, len(plans))
+	parts := make([]*reconcile.Part, len(plans))
+	var opening sync.WaitGroup
+	for i, pl := range plans {
+		opening.Go(func() { parts[i], out[i].Err = p.part(ctx, pl) })
+	}
+	opening.Wait()
+	defer func() {
+		for _, part := range parts {
+			if part != nil {
+				part.Driver.Close()
+			}
+		}
+	}()
+	for i := range plans {
+		if out[i].Err != nil {
+			for j := range out {
+				out[j].Device = plans[j].Device
+				if out[j].Err == nil {
+					out[j].Err = fmt.Errorf("%s: %w: %s", plans[j].Device, reconcile.ErrTogether, plans[i].Device)
+				}
+			}
+			return out
+		}
+	}
+	t := reconcile.Transaction{
+		Window: max(p.Config.Limits.ConfirmWindow, 10*time.Second), Soak: p.Config.Limits.Soak, Journal: p.journal, Metrics: p.metrics,
+		Who: p.Who, Command: p.Command, Step: p.Step,
+	}
+	_ = t.Apply(ctx, parts...) // each part has its own
+	for i, part := range parts {
+		out[i] = Applied{part.Outcome, part.Err}
+	}
+	return out
+}
+
+// Applied is what became of a plan.
+type Applied struct {
+	reconcile.Outcome
+	Err error `json:"-"`
+}
+
+func (p *Pass) part(ctx context.Context, pl plan.Plan) (*reconcile.Part, error) {
 	d, ok := p.Config.Inventory.Device(pl.Device)
 	if !ok {
-		return out, fmt.Errorf("the inventory has no device %q", pl.Device)
+		return nil, fmt.Errorf("the inventory has no device %q", pl.Device)
 	}
 	byPerson := *d
 	byPerson.Mode = config.Enforce
 	s, err := p.open(&byPerson, p.slots)(ctx)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	defer s.Close()
-	t := reconcile.Transaction{
-		Driver: s, Scope: d.Scope(), Window: max(p.Config.Limits.ConfirmWindow, 10*time.Second), Journal: p.journal, Metrics: p.metrics,
-		By: reconcile.By{Who: p.Who, Command: p.Command, Redact: p.redact(d)}, Step: p.Step,
-	}
-	return t.Apply(ctx, pl)
+	return &reconcile.Part{Driver: s, Scope: d.Scope(), Plan: pl, Redact: p.redact(d)}, nil
 }
 
 // Has returns an error that lists the switches if the inventory has none of that name.

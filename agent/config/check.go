@@ -33,6 +33,8 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	}
 	if w := c.Limits.ConfirmWindow; w < 10*time.Second || w > time.Hour {
 		k.faultAt(&c.Limits.ConfirmWindow, "", "%s is not between 10s and 1h", w)
+	} else if s := c.Limits.Soak; s < 0 || s > w/2 {
+		k.faultAt(&c.Limits.Soak, "", "%s is not between 0s and half of confirm_window", s)
 	}
 	k.credentials()
 	k.pools()

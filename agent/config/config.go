@@ -79,6 +79,7 @@ type Limits struct {
 	MaxDeletes       int           `yaml:"max_deletes" jsonschema:"default=10,minimum=0"`           // objects deleted on one switch
 	MaxDeletePercent Percent       `yaml:"max_delete_percent" jsonschema:"default=5"`               // part of the objects on one switch
 	ConfirmWindow    time.Duration `yaml:"confirm_window" jsonschema:"default=2m"`                  // time in which a switch takes a change back unless it is confirmed, 10s to 1h
+	Soak             time.Duration `yaml:"soak"`                                                    // time for which a change is watched before it is confirmed, at most half of confirm_window
 	Parallel         int           `yaml:"parallel" jsonschema:"default=16,minimum=1,maximum=1024"` // switches worked on at once
 }
 

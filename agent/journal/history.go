@@ -53,7 +53,12 @@ type Entry struct {
 	Result  Result          `json:"result"`
 	Error   string          `json:"error,omitempty"`
 	Phases  []Phase         `json:"phases,omitempty"`
+	With    []string        `json:"with,omitempty"`    // other devices of the same transaction
+	Decided bool            `json:"decided,omitempty"` // all devices of the transaction keep it
 }
+
+// Commit is the name of the plan's confirmed commit on its device.
+func (e Entry) Commit() string { return e.Digest[:min(32, len(e.Digest))] }
 
 // Phase is one part of a transaction.
 type Phase struct {
@@ -66,53 +71,82 @@ func entryKey(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) 
 // begunKey is where the first bucket has that an entry is begun.
 func begunKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(keyBegun), id) }
 
-// Begin adds an entry whose plan is about to be applied, and returns its id. When it returns, the entry is on disk;
-// if it fails, nothing may be sent to the device. It ends with [Journal.End], or with the process: then
-// [Journal.Recover] finds it.
-func (j *Journal) Begin(e Entry) (uint64, error) {
-	e.Result = Begun
-	var held *os.File
+// Begin adds entries whose plans are about to be applied, all of them or none, and gives them their ids. When it
+// returns, they are on disk; if it fails, nothing may be sent to a device. Each ends with [Journal.End], or with the
+// process: then [Journal.Recover] finds it.
+func (j *Journal) Begin(entries ...Entry) error {
+	var held []*os.File
 	err := j.update(func(tx *bolt.Tx) error {
 		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
-		id, err := bucket.NextSequence()
-		if err != nil {
-			return err
+		for i := range entries {
+			id, err := bucket.NextSequence()
+			if err != nil {
+				return err
+			}
+			entries[i].ID = id
+			e := entries[i]
+			e.Result = Begun
+			if err := prune(bucket, meta, e); err != nil {
+				return err
+			}
+			if err := errors.Join(put(bucket, e), meta.Put(begunKey(id), []byte{})); err != nil {
+				return err
+			}
+			f, err := hold(j.holder(id))
+			if err != nil {
+				return err
+			}
+			held = append(held, f)
 		}
-		e.ID = id
-		if err := prune(bucket, meta, e); err != nil {
-			return err
-		}
-		value, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(bucket.Put(entryKey(id), value), meta.Put(begunKey(id), []byte{})); err != nil {
-			return err
-		}
-		held, err = hold(j.holder(id))
-		return err
+		return nil
 	})
-	if err != nil {
-		release(held)
-		return 0, err
+	for i, f := range held {
+		if err != nil {
+			release(f)
+		} else {
+			j.held.Store(entries[i].ID, f)
+		}
 	}
-	j.held.Store(e.ID, held)
-	return e.ID, nil
+	return err
 }
 
-// End completes an entry that [Journal.Begin] has added. When it returns, that is on disk. If it fails, the entry
-// stays as it was begun.
-func (j *Journal) End(e Entry) error {
-	if held, ok := j.held.LoadAndDelete(e.ID); ok {
-		defer release(held.(*os.File))
+// Decide notes of entries that are begun that all their devices keep the change. When it returns, that is on disk.
+func (j *Journal) Decide(entries ...Entry) error {
+	return j.update(func(tx *bolt.Tx) error {
+		for _, e := range entries {
+			e.Decided = true
+			if err := put(tx.Bucket([]byte(bucketHistory)), e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// End completes entries that [Journal.Begin] has added. When it returns, that is on disk. If it fails, they stay as
+// they were begun.
+func (j *Journal) End(entries ...Entry) error {
+	for _, e := range entries {
+		if held, ok := j.held.LoadAndDelete(e.ID); ok {
+			defer release(held.(*os.File))
+		}
 	}
 	return j.update(func(tx *bolt.Tx) error {
-		value, err := json.Marshal(e)
-		if err != nil {
-			return err
+		for _, e := range entries {
+			if err := errors.Join(put(tx.Bucket([]byte(bucketHistory)), e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+				return err
+			}
 		}
-		return errors.Join(tx.Bucket([]byte(bucketHistory)).Put(entryKey(e.ID), value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID)))
+		return nil
 	})
+}
+
+func put(history *bolt.Bucket, e Entry) error {
+	value, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return history.Put(entryKey(e.ID), value)
 }
 
 // Recover marks what was begun by processes that are gone as interrupted, and returns it, the earliest first.
@@ -143,11 +177,7 @@ func (j *Journal) Recover() ([]Entry, error) {
 				return err
 			}
 			e.Result = Interrupted
-			value, err := json.Marshal(e)
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(bucket.Put(key, value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+			if err := errors.Join(put(bucket, e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
 				return err
 			}
 			gone, holders = append(gone, e), append(holders, holder)

@@ -55,12 +55,11 @@ func open(t testing.TB, dir string) *Journal {
 
 // add begins an entry and ends it.
 func add(j *Journal, e Entry) (uint64, error) {
-	id, err := j.Begin(e)
-	if err != nil {
+	entries := []Entry{e}
+	if err := j.Begin(entries...); err != nil {
 		return 0, err
 	}
-	e.ID = id
-	return id, j.End(e)
+	return entries[0].ID, j.End(entries...)
 }
 
 func TestJournalIsReadableByItsOwnerAlone(t *testing.T) {
@@ -391,7 +390,7 @@ func TestDamagedJournalIsAnErrorAndNeverTheEnd(t *testing.T) {
 func TestPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 	j := filled(t)
 	before := content(t, j)
-	if _, err := j.Begin(Entry{Device: "sw2", Plan: []byte(`"` + strings.Repeat("y", 9000) + `"`)}); err != nil {
+	if err := j.Begin(Entry{Device: "sw2", Plan: []byte(`"` + strings.Repeat("y", 9000) + `"`)}); err != nil {
 		t.Fatal(err)
 	}
 	after := content(t, j)
@@ -503,7 +502,9 @@ func beginAndWait(dir string) int {
 		fmt.Println(err)
 		return 1
 	}
-	fmt.Println(j.Begin(Entry{Device: "sw1", Plan: []byte("{}")}))
+	entries := []Entry{{Device: "sw1", Plan: []byte("{}")}}
+	err = j.Begin(entries...)
+	fmt.Println(entries[0].ID, err)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	runtime.KeepAlive(j)
 	return 1
@@ -570,7 +571,7 @@ func fill(dir string) int {
 	}
 	stored := 0
 	for range 1000 {
-		if _, err = j.Begin(Entry{Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
+		if err = j.Begin(Entry{Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
 			break
 		}
 		stored++

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/drivers"
-	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -33,9 +32,9 @@ type bystanders struct {
 	members map[string]string // members of LAGs that send frames, and their LAG
 }
 
-// bystanders looks at the switch before p is applied.
-func (t *Transaction) bystanders(ctx context.Context, p plan.Plan) (bystanders, error) {
-	driver, ok := drivers.As[drivers.Operational](t.Driver)
+// bystanders looks at the switch before the plan is applied.
+func (p *Part) bystanders(ctx context.Context, window time.Duration) (bystanders, error) {
+	driver, ok := drivers.As[drivers.Operational](p.Driver)
 	if !ok {
 		return bystanders{}, nil
 	}
@@ -44,7 +43,7 @@ func (t *Transaction) bystanders(ctx context.Context, p plan.Plan) (bystanders, 
 		return bystanders{}, err
 	}
 	touched := make(map[string]bool)
-	for _, c := range p.Changes {
+	for _, c := range p.Plan.Changes {
 		for _, o := range []switchcfg.Object{c.Before, c.After} {
 			switch o := o.(type) {
 			case *switchcfg.Interface:
@@ -57,7 +56,7 @@ func (t *Transaction) bystanders(ctx context.Context, p plan.Plan) (bystanders, 
 			}
 		}
 	}
-	b := bystanders{driver: driver, settle: min(settle, t.Window/3), members: make(map[string]string)}
+	b := bystanders{driver: driver, settle: min(settle, window/3), members: make(map[string]string)}
 	for name, port := range now.Ports {
 		if port.Up && !touched[name] {
 			b.ports = append(b.ports, name)
@@ -96,21 +95,30 @@ func (b *bystanders) down(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// well waits until all of them work, or fails with [errDown].
-func (b *bystanders) well(ctx context.Context) error {
+// well waits until all of them work and it is so late, or fails with [errDown].
+func (b *bystanders) well(ctx context.Context, until time.Time) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for over := time.After(b.settle); ; {
+	var since time.Time // of somebody being down
+	for {
 		all, err := b.down(ctx)
-		if err != nil || len(all) == 0 {
+		now := time.Now()
+		switch {
+		case err != nil:
 			return err
+		case len(all) == 0:
+			if since = (time.Time{}); !now.Before(until) {
+				return nil
+			}
+		case since.IsZero():
+			since = now
+		case now.Sub(since) >= b.settle:
+			return fmt.Errorf("%s %w", strings.Join(all, ", "), errDown)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-over:
-			return fmt.Errorf("%s %w", strings.Join(all, ", "), errDown)
 		}
 	}
 }
@@ -121,7 +129,7 @@ func (b *bystanders) blame(ctx context.Context, failure error) error {
 	if !errors.Is(failure, errDown) {
 		return failure
 	}
-	switch err := b.well(ctx); {
+	switch err := b.well(ctx, time.Time{}); {
 	case err == nil:
 		return fmt.Errorf("%w: %w", ErrHarmed, failure)
 	case errors.Is(err, errDown):

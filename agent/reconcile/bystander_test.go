@@ -108,8 +108,7 @@ func TestWhoeverWorkedBeforeWorksAfterOrTheChangeIsTakenBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sw := memory.New(memory.Capabilities(), nil)
 				p, before := build(t, sw, intent(10)), sw.State()
-				tx := Transaction{Driver: cable(sw, c.oper), Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
-				out, err := tx.Apply(t.Context(), p)
+				out, err := apply(t, Transaction{Window: time.Minute}, cable(sw, c.oper), p)
 				if (err == nil) != c.made || errors.Is(err, ErrHarmed) != c.harmed || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("error %v", err)
 				}
@@ -132,12 +131,11 @@ func TestCoincidenceIsNoHarm(t *testing.T) {
 			}
 			return ports()
 		})
-		tx := Transaction{Driver: d, Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
-		out, err := tx.Apply(t.Context(), p)
+		out, err := apply(t, Transaction{Window: time.Minute}, d, p)
 		if err == nil || errors.Is(err, ErrHarmed) || !out.Reverted || !strings.Contains(err.Error(), "still down without it") {
 			t.Fatalf("%v, reverted %v", err, out.Reverted)
 		}
-		if _, err := tx.Apply(t.Context(), p); err != nil {
+		if _, err := apply(t, Transaction{Window: time.Minute}, d, p); err != nil {
 			t.Errorf("the second time it was down before: %v", err)
 		}
 	})
@@ -153,7 +151,7 @@ func TestHarmfulPlanWaits(t *testing.T) {
 			}
 			return ports()
 		})
-		w, log := worker(t, sw, config.Enforce, true)
+		w, log := worker(t, sw, config.Enforce)
 		w.Open = func(context.Context) (drivers.Driver, error) { return d, nil }
 		start(w)
 		w.SetIntent(intent(10))
@@ -162,7 +160,7 @@ func TestHarmfulPlanWaits(t *testing.T) {
 		if d.tries != 1 || len(sw.State()) != 0 {
 			t.Errorf("tried %d times, and the switch has\n%s", d.tries, sw.State().AppendText(nil))
 		}
-		if !strings.Contains(log.String(), "Ethernet10 went down") || !strings.Contains(log.String(), "plan waits: "+ErrHarmed.Error()) {
+		if !strings.Contains(log.String(), "Ethernet10 went down") || !strings.Contains(log.String(), waitsHarmful) {
 			t.Error(log)
 		}
 		d.oper = func(time.Duration, bool) drivers.OperState { return ports() }

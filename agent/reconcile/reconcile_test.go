@@ -92,6 +92,14 @@ func build(t testing.TB, sw *memory.Switch, in *plan.Intent) plan.Plan {
 	return p
 }
 
+// apply has one switch make p real.
+func apply(t testing.TB, tx Transaction, d drivers.Driver, p plan.Plan) (Outcome, error) {
+	t.Helper()
+	part := &Part{Driver: d, Scope: device(t, config.Enforce).Scope(), Plan: p}
+	err := tx.Apply(t.Context(), part)
+	return part.Outcome, err
+}
+
 func names(out Outcome) string {
 	var all []string
 	for _, p := range out.Phases {
@@ -146,8 +154,7 @@ func TestTransaction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tx := Transaction{Driver: driver, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
-			out, err := tx.Apply(t.Context(), p)
+			out, err := apply(t, Transaction{Window: time.Minute, Journal: j}, driver, p)
 			if (err != nil) != (c.fault != "") || c.fault != "" && drivers.FaultOf(err) != c.fault {
 				t.Errorf("error %v, want fault %q", err, c.fault)
 			}
@@ -181,8 +188,7 @@ func TestForeignChangeIsDenied(t *testing.T) {
 	sw.Put(uplink)
 	before := sw.State()
 	p := plan.Plan{Device: "sw1", Basis: before.Digest(), Atomic: true, Changes: []plan.Change{{Verb: plan.Delete, Key: uplink.Key(), Before: uplink}}}
-	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
-	if _, err := tx.Apply(t.Context(), p); drivers.FaultOf(err) != drivers.Denied {
+	if _, err := apply(t, Transaction{Window: time.Minute}, sw.Open("sw1"), p); drivers.FaultOf(err) != drivers.Denied {
 		t.Errorf("%v", err)
 	}
 	if !sw.State().Equal(before) {
@@ -197,19 +203,35 @@ func TestStoppingFinishesTheTransactionInHand(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := sw.Open("sw1")
 	confirmer, _ := drivers.As[drivers.Confirmer](d)
-	tx := Transaction{Driver: &spoiledConfirmer{spoiled{d, cancel}, confirmer}, Scope: device(t, config.Enforce).Scope(), Window: time.Minute}
-	if out, err := tx.Apply(ctx, p); err != nil || names(out) != "check apply verify confirm" {
-		t.Fatalf("%v, phases %q", err, names(out))
+	part := &Part{Driver: &spoiledConfirmer{spoiled{d, cancel}, confirmer}, Scope: device(t, config.Enforce).Scope(), Plan: p}
+	tx := Transaction{Window: time.Minute}
+	if err := tx.Apply(ctx, part); err != nil || names(part.Outcome) != "check apply verify confirm" {
+		t.Fatalf("%v, phases %q", err, names(part.Outcome))
 	}
 	if sw.State().Digest() != p.Target {
 		t.Error("the switch is not as planned")
 	}
 }
 
-func worker(t testing.TB, sw *memory.Switch, mode config.Mode, heal bool) (w *Worker, log *strings.Builder) {
+func worker(t testing.TB, sw *memory.Switch, mode config.Mode) (w *Worker, log *strings.Builder) {
 	log = new(strings.Builder)
 	open := func(context.Context) (drivers.Driver, error) { return sw.Open("sw1"), nil }
-	return &Worker{Device: device(t, mode), Open: open, Window: time.Minute, Heal: heal, Log: slog.New(slog.NewTextHandler(log, nil))}, log
+	return &Worker{Device: device(t, mode), Open: open, Window: time.Minute, Log: slog.New(slog.NewTextHandler(log, nil))}, log
+}
+
+// holding returns guards of which the soft one withholds drift, or all else.
+func holding(drifted bool, reason plan.Reason) Guards {
+	return func(_ *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+		return noGuard, func(changes []plan.Change, _ switchcfg.State) map[switchcfg.Key]plan.Hold {
+			out := make(map[switchcfg.Key]plan.Hold)
+			for _, c := range changes {
+				if drift(c) == drifted {
+					out[c.Key] = plan.Hold{Reason: reason}
+				}
+			}
+			return out
+		}
+	}
 }
 
 // running runs a worker in a bubble of its own time and stops it.
@@ -232,7 +254,7 @@ func running(t *testing.T, f func(t *testing.T, start func(*Worker))) {
 func TestWorkerConvergesAndThenRests(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), nil)
-		w, log := worker(t, sw, config.Enforce, true)
+		w, log := worker(t, sw, config.Enforce)
 		start(w)
 		w.SetIntent(intent(10))
 		synctest.Wait()
@@ -260,7 +282,8 @@ func TestModesThatDoNotApplyOnlyTell(t *testing.T) {
 	for _, mode := range []config.Mode{config.Observe, config.Approve} {
 		running(t, func(t *testing.T, start func(*Worker)) {
 			sw := memory.New(memory.Capabilities(), nil)
-			w, log := worker(t, sw, mode, true)
+			w, log := worker(t, sw, mode)
+			w.Guards = holding(false, "approval")
 			start(w)
 			w.SetIntent(intent(10))
 			time.Sleep(time.Hour)
@@ -268,25 +291,67 @@ func TestModesThatDoNotApplyOnlyTell(t *testing.T) {
 			if len(sw.State()) > 0 {
 				t.Errorf("mode %s changed the switch", mode)
 			}
-			if st := w.Status(); len(st.Plan.Changes) != 4 {
+			st := w.Status()
+			if mode == config.Observe && (len(st.Plan.Changes) != 4 || st.Waits != "mode observe" || st.Whole != "") {
 				t.Errorf("%+v", st)
 			}
-			if n := strings.Count(log.String(), "plan waits"); n != 1 {
+			if mode == config.Approve && (len(st.Plan.Withheld) != 4 || st.Whole == "") {
+				t.Errorf("%+v", st)
+			}
+			if n := strings.Count(log.String(), "not everything is as it should be"); n != 1 {
 				t.Errorf("mode %s told %d times of one plan:\n%s", mode, n, log)
 			}
 		})
 	}
 }
 
+// approving is a person who approved one plan.
+type approving struct{ digest, used string }
+
+func (a *approving) Approved(_, digest string) bool { return digest == a.digest }
+func (a *approving) Used(_, digest string)          { a.used = digest }
+
+func TestWhatAPersonApprovedIsDoneAndNothingElse(t *testing.T) {
+	running(t, func(t *testing.T, start func(*Worker)) {
+		sw := memory.New(memory.Capabilities(), nil)
+		w, _ := worker(t, sw, config.Approve)
+		w.Guards = holding(false, "approval")
+		orders := &approving{digest: "of another plan"}
+		w.Orders = orders
+		start(w)
+		w.SetIntent(intent(10))
+		synctest.Wait()
+		seen := w.Status().Whole
+		w.SetIntent(intent(11))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, digest := range []string{seen, w.Status().Whole} {
+			if len(sw.State()) > 0 {
+				t.Fatal("a plan is made that nobody approved")
+			}
+			orders.digest = digest
+			w.Trigger()
+			synctest.Wait()
+		}
+		if !sw.State().Equal(intent(11).State) || orders.used != orders.digest {
+			t.Errorf("the approved plan is not made, or can be made again:\n%s", sw.State().AppendText(nil))
+		}
+	})
+}
+
 func TestDriftIsHealedOrLeft(t *testing.T) {
 	for _, heal := range []bool{true, false} {
 		running(t, func(t *testing.T, start func(*Worker)) {
 			sw := memory.New(memory.Capabilities(), nil)
-			w, log := worker(t, sw, config.Enforce, heal)
+			w, log := worker(t, sw, config.Enforce)
+			if !heal {
+				w.Guards = holding(true, "drift")
+			}
 			start(w)
 			w.SetIntent(intent(10))
 			synctest.Wait()
-			typed := intent(99).State[switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 1}]
+			key := switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 1}
+			typed := intent(99).State[key]
 			sw.Put(typed)
 			time.Sleep(time.Second) // the switch announces it
 			synctest.Wait()
@@ -294,7 +359,7 @@ func TestDriftIsHealedOrLeft(t *testing.T) {
 			if healed != heal {
 				t.Errorf("heal %v: healed %v", heal, healed)
 			}
-			if st := w.Status(); st.Drift == heal || heal && !strings.Contains(log.String(), "drift=true") {
+			if st := w.Status(); st.Drift > 0 == heal || !strings.Contains(log.String(), "somebody else changed what the agent made") || !strings.Contains(log.String(), key.String()) {
 				t.Errorf("heal %v: not seen as drift: %+v\n%s", heal, st, log)
 			}
 			// New intent is applied whether or not drift is healed.
@@ -311,7 +376,7 @@ func TestDriftIsHealedOrLeft(t *testing.T) {
 func TestUnreachableSwitchIsTriedLessAndLessOften(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), nil)
-		w, _ := worker(t, sw, config.Enforce, true)
+		w, _ := worker(t, sw, config.Enforce)
 		var dials atomic.Int32
 		var up atomic.Bool
 		open := w.Open
@@ -346,7 +411,7 @@ func TestTruncatedReadNeverChangesASwitch(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), intent(10).State)
 		sw.SetFaults(memory.Faults{Truncated: true})
-		w, _ := worker(t, sw, config.Enforce, true)
+		w, _ := worker(t, sw, config.Enforce)
 		start(w)
 		w.SetIntent(intent(11))
 		time.Sleep(time.Hour)
@@ -363,7 +428,7 @@ func TestTruncatedReadNeverChangesASwitch(t *testing.T) {
 func TestTriggersAmountToOne(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), intent(10).State)
-		w, _ := worker(t, sw, config.Enforce, true)
+		w, _ := worker(t, sw, config.Enforce)
 		var passes atomic.Int32
 		open := w.Open
 		w.Open = func(ctx context.Context) (drivers.Driver, error) {
@@ -410,8 +475,7 @@ func TestWhatCannotBeWrittenDownIsNotDone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "journal.db"), []byte(strings.Repeat("broken", 10000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tx := Transaction{Driver: untouched{t}, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j}
-	_, err = tx.Apply(t.Context(), build(t, memory.New(memory.Capabilities(), nil), intent(10)))
+	_, err = apply(t, Transaction{Window: time.Minute, Journal: j}, untouched{t}, build(t, memory.New(memory.Capabilities(), nil), intent(10)))
 	if !errors.Is(err, journal.ErrCorrupt) || !strings.Contains(err.Error(), "nothing was sent to sw1: journal "+j.Path()) {
 		t.Errorf("%v", err)
 	}
@@ -449,8 +513,7 @@ func TestHistoryHasTheChangeBeforeTheSwitch(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}}
-	tx := Transaction{Driver: driver, Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j, By: By{Who: "ann", Command: "ixagent apply"}}
-	out, err := tx.Apply(t.Context(), p)
+	out, err := apply(t, Transaction{Window: time.Minute, Journal: j, Who: "ann", Command: "ixagent apply"}, driver, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -472,9 +535,9 @@ func TestHistoryHasNoSecret(t *testing.T) {
 	sw := memory.New(memory.Capabilities(), nil)
 	p := build(t, sw, intent(10))
 	sw.SetFaults(memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("bad line: password hunter2")}})
-	by := By{Redact: strings.NewReplacer("hunter2", "(secret)").Replace}
-	tx := Transaction{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Window: time.Minute, Journal: j, By: by}
-	if _, err := tx.Apply(t.Context(), p); err == nil {
+	part := &Part{Driver: sw.Open("sw1"), Scope: device(t, config.Enforce).Scope(), Plan: p, Redact: strings.NewReplacer("hunter2", "(secret)").Replace}
+	tx := Transaction{Window: time.Minute, Journal: j}
+	if err := tx.Apply(t.Context(), part); err == nil {
 		t.Fatal("it was applied")
 	}
 	text, err := os.ReadFile(j.Path())

@@ -2,13 +2,11 @@ package reconcile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/ixagent/ixagent/agent/journal"
@@ -18,25 +16,42 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// Transaction applies plans through one session.
+// Transaction makes the plans of one switch or of several real, on all of them or on none.
 type Transaction struct {
-	Driver  drivers.Driver
-	Scope   *plan.Scope      // what may be changed
-	Window  time.Duration    // in which the switch takes changes back unless they are confirmed
-	Journal *journal.Journal // nil: the plan is not recorded
+	Window  time.Duration    // in which switches take changes back unless they are confirmed
+	Soak    time.Duration    // for which what was changed is watched before it is confirmed, a part of Window
+	Journal *journal.Journal // nil: the plans are not recorded
 	Metrics *metrics.Metrics // nil: nothing is counted
-	By      By               // who the journal says it was
+	Who     string           // has the plans applied, as the journal says: a user's name, or "daemon"
+	Command string           // what was typed; "" for the daemon
 
 	// Step is called before each step on a device: "begin" and "end", which are written down, and the phases between
-	// them; nil for nobody.
+	// them; nil for nobody. Those of several devices may be called concurrently.
 	Step func(device, step string)
 }
 
-// By is whoever has a plan applied.
-type By struct {
-	Who     string              // a user's name, or "daemon"
-	Command string              // what was typed; "" for the daemon
+// Part is what a transaction does on one switch.
+type Part struct {
+	Driver  drivers.Driver
+	Scope   *plan.Scope // what may be changed
+	Plan    plan.Plan
+	Earlier Sample              // what the switch did some time ago, if that is known
 	Redact  func(string) string // takes secrets out of the text of an error; nil: there are none
+
+	// What became of it, set by [Transaction.Apply].
+	Outcome Outcome
+	Err     error
+
+	entry     journal.Entry
+	id        string            // of the commit
+	confirmer drivers.Confirmer // nil for a switch that does not take changes back by itself
+	before    switchcfg.State
+	after     switchcfg.State // as last read since it was changed; nil if it was not
+	others    bystanders
+	sent      bool  // the switch may have the change
+	unsure    error // why it is not known whether it took it
+	result    journal.Result
+	native    []byte
 }
 
 // Outcome is what became of a plan.
@@ -46,251 +61,414 @@ type Outcome struct {
 	Changes   int           `json:"changes"`
 	Confirmed bool          `json:"confirmed"` // the switch would have taken it back by itself
 	Reverted  bool          `json:"reverted,omitempty"`
+	With      []string      `json:"with,omitempty"` // other switches of the same transaction
 	Phases    []Phase       `json:"phases"`
 	Warnings  []string      `json:"warnings,omitempty"` // the switch's remarks
 	Took      time.Duration `json:"took"`               // in nanoseconds
-
-	after switchcfg.State // as it was verified; nil if it was not
 }
 
 // Phase is one part of a transaction.
 type Phase = journal.Phase
 
-// grace is how long a transaction that has begun goes on after its context ended, to be confirmed or taken back.
-const grace = 30 * time.Second
+const (
+	// grace is how long a transaction that has begun goes on after its context ended and its window has passed, to be
+	// confirmed or taken back.
+	grace = 30 * time.Second
 
-// ErrUnverified says that a switch did not become what the plan leads to.
-var ErrUnverified = errors.New("the switch is not in the state the plan leads to")
+	// retry is the wait between two attempts to confirm.
+	retry = 250 * time.Millisecond
+)
 
-// Apply makes p real, or leaves the switch as it was. Its error says which, unless the session was lost at the one
-// moment when that cannot be known: then its fault is [drivers.Unknown]. A plan made for another state than the
-// switch is in fails with [drivers.Stale] before anything is sent, one that touches what is not the agent's with
-// [drivers.Denied]. One that took down what it does not touch fails with [ErrHarmed].
-func (t *Transaction) Apply(ctx context.Context, p plan.Plan) (Outcome, error) {
+var (
+	// ErrUnverified says that a switch did not become what the plan leads to.
+	ErrUnverified = errors.New("the switch is not in the state the plan leads to")
+
+	// ErrTogether says that a switch is as it was because of another one that was to change with it.
+	ErrTogether = errors.New("another switch that was to change with it could not")
+
+	errLate    = errors.New("it took so long that the switch would soon take the change back by itself")
+	errLapsed  = errors.New("the switch took the change back by itself before it was confirmed")
+	errNotMade = errors.New("the switch accepted the change and did not make it")
+)
+
+// Apply makes the plans of all parts real, or leaves every switch as it was. The error of a part says which, unless
+// the session was lost at the one moment when that cannot be known: then its fault is [drivers.Unknown]. A plan made
+// for another state than the switch is in fails with [drivers.Stale] before anything is sent, one that touches what is
+// not the agent's with [drivers.Denied]. One that took down what it does not touch fails with [ErrHarmed]. A part that
+// failed only because of another fails with [ErrTogether].
+//
+// The error is that of all parts together.
+func (t *Transaction) Apply(ctx context.Context, parts ...*Part) error {
 	start := time.Now()
-	out := Outcome{Device: p.Device, Changes: len(p.Changes)}
-	var err error
-	if out.Digest, err = p.Digest(); err != nil {
-		return out, err
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p *Part) bool {
+		p.Outcome = Outcome{Device: p.Plan.Device, Changes: len(p.Plan.Changes)}
+		p.Outcome.Digest, p.Err = p.Plan.Digest()
+		return p.Err == nil && len(p.Plan.Changes) == 0
+	})
+	if len(parts) == 0 {
+		return nil
 	}
-	if len(p.Changes) == 0 {
-		return out, nil
-	}
-	t.step(p.Device, "begin")
-	entry, err := t.begin(p, out.Digest, start)
-	if err != nil {
-		return out, err
-	}
-	native, err := t.run(ctx, p, &out)
-	out.Took = time.Since(start)
-	t.step(p.Device, "end")
-	if err == nil {
-		t.Metrics.Applied(p.Device, p)
-	}
-	return out, errors.Join(err, t.end(entry, out, native, err))
-}
-
-// begin writes down what is about to be done, before the switch is asked anything.
-func (t *Transaction) begin(p plan.Plan, digest string, start time.Time) (e journal.Entry, err error) {
-	if t.Journal == nil {
-		return e, nil
-	}
-	members := make(map[string]bool)
-	for _, c := range p.Changes {
-		for _, account := range append([]string{c.Cause.Account}, c.Members...) {
-			if account != "" {
-				members[account] = true
+	for _, p := range parts {
+		for _, o := range parts {
+			if o != p {
+				p.Outcome.With = append(p.Outcome.With, o.Plan.Device)
 			}
 		}
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return e, err
-	}
-	e = journal.Entry{
-		Device: p.Device, Begun: start.UTC(), Who: t.By.Who, Command: t.By.Command, Digest: digest,
-		Members: slices.Sorted(maps.Keys(members)), Plan: text,
-	}
-	if e.ID, err = t.Journal.Begin(e); err != nil {
-		return e, fmt.Errorf("nothing was sent to %s: %w", p.Device, err)
-	}
-	return e, nil
-}
-
-// end writes down what became of it.
-func (t *Transaction) end(e journal.Entry, out Outcome, native []byte, failure error) error {
-	if t.Journal == nil {
-		return nil
-	}
-	e.Ended, e.Phases, e.Result = e.Begun.Add(out.Took), out.Phases, resultOf(out, failure)
-	if len(native) > 0 {
-		h := sha256.Sum256(native)
-		e.Native = hex.EncodeToString(h[:])
-	}
-	if failure != nil {
-		e.Error = failure.Error()
-		if t.By.Redact != nil {
-			e.Error = t.By.Redact(e.Error)
+	if t.apart(parts) && t.begin(parts, start) {
+		t.run(ctx, parts)
+		for _, p := range parts {
+			t.step(p, "end")
+			p.Outcome.Took = time.Since(start)
+			t.Metrics.Transaction(p.Plan.Device, p.result, p.Outcome.Took)
+			if p.Err == nil {
+				t.Metrics.Applied(p.Plan.Device, p.Plan)
+			}
 		}
+		t.end(parts)
 	}
-	return t.Journal.End(e)
-}
-
-// resultOf says in one word what became of a plan.
-func resultOf(out Outcome, failure error) journal.Result {
-	last := out.Phases[len(out.Phases)-1].Name
-	switch fault := drivers.FaultOf(failure); {
-	case failure == nil && out.Confirmed:
-		return journal.Confirmed
-	case failure == nil:
-		return journal.Applied
-	case out.Reverted:
-		return journal.Reverted
-	case last == "revert", last != "check" && fault == drivers.Unknown:
-		return journal.Unknown
-	case fault == drivers.Transient, fault == drivers.Incomplete:
-		if last == "check" {
-			return journal.Failed
-		}
-		return journal.Unknown
-	default:
-		return journal.Refused
+	errs := make([]error, len(parts))
+	for i, p := range parts {
+		errs[i] = p.Err
 	}
+	return errors.Join(errs...)
 }
 
-func (t *Transaction) fail(p plan.Plan, f drivers.Fault, err error) error {
-	return &drivers.Error{Device: p.Device, Op: "apply", Fault: f, Err: err}
-}
-
-func (t *Transaction) step(device, step string) {
+func (t *Transaction) step(p *Part, step string) {
 	if t.Step != nil {
-		t.Step(device, step)
+		t.Step(p.Plan.Device, step)
 	}
 }
 
-// phase times one part of the transaction.
-func (t *Transaction) phase(out *Outcome, name string, f func() error) error {
-	t.step(out.Device, name)
-	start := time.Now()
-	err := f()
-	took := time.Since(start)
-	out.Phases = append(out.Phases, Phase{Name: name, Took: took})
-	t.Metrics.Phase(name, took)
+// each does one phase on all parts, side by side, and reports whether all parts are well after it.
+func (t *Transaction) each(parts []*Part, phase string, f func(*Part) error) bool {
+	var wg sync.WaitGroup
+	for _, p := range parts {
+		do := func() {
+			t.step(p, phase)
+			start := time.Now()
+			if err := f(p); err != nil {
+				p.Err = errors.Join(p.Err, err)
+			}
+			took := time.Since(start)
+			t.Metrics.Phase(phase, took)
+			if n := len(p.Outcome.Phases); n > 0 && p.Outcome.Phases[n-1].Name == phase {
+				p.Outcome.Phases[n-1].Took += took
+				return
+			}
+			p.Outcome.Phases = append(p.Outcome.Phases, Phase{Name: phase, Took: took})
+		}
+		if len(parts) == 1 {
+			do()
+		} else {
+			wg.Go(do)
+		}
+	}
+	wg.Wait()
+	return t.apart(parts)
+}
+
+// apart reports whether all parts are well. If not, those that are fail because of the others.
+func (t *Transaction) apart(parts []*Part) bool {
+	var failed []string
+	for _, p := range parts {
+		if p.Err != nil && !errors.Is(p.Err, ErrTogether) {
+			failed = append(failed, p.Plan.Device)
+		}
+	}
+	if len(failed) == 0 {
+		return true
+	}
+	for _, p := range parts {
+		if p.Err == nil {
+			p.Err = fmt.Errorf("%s: %w: %s", p.Plan.Device, ErrTogether, strings.Join(failed, ", "))
+		}
+	}
+	return false
+}
+
+func (p *Part) fail(f drivers.Fault, err error) error {
+	return &drivers.Error{Device: p.Plan.Device, Op: "apply", Fault: f, Err: err}
+}
+
+func (t *Transaction) run(ctx context.Context, parts []*Part) {
+	if !t.each(parts, "check", func(p *Part) error { return p.check(ctx, t.Window) }) {
+		return
+	}
+	// From here on the switches are brought to one of two states, also when the agent is told to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Window+grace)
+	defer cancel()
+	end := time.Now().Add(t.Window) // earlier than that of any switch
+	if t.made(ctx, parts) && t.verified(ctx, parts, end) && t.decided(parts) {
+		t.confirm(ctx, parts, end)
+		return
+	}
+	t.revert(ctx, parts)
+}
+
+// check makes sure that the plan may be applied to what the switch is.
+func (p *Part) check(ctx context.Context, window time.Duration) (err error) {
+	p.result = journal.Failed
+	if p.before, err = p.Driver.Observe(ctx); err != nil {
+		return err
+	}
+	if err := p.permitted(); err != nil {
+		p.result = journal.Refused
+		return err
+	}
+	p.others, err = p.bystanders(ctx, window)
 	return err
 }
 
-func (t *Transaction) run(ctx context.Context, p plan.Plan, out *Outcome) (native []byte, err error) {
-	var before switchcfg.State
-	var others bystanders
-	err = t.phase(out, "check", func() error {
-		var err error
-		if before, err = t.Driver.Observe(ctx); err != nil {
-			return err
-		}
-		if before.Digest() != p.Basis {
-			return t.fail(p, drivers.Stale, plan.ErrStale)
-		}
-		for _, c := range p.Changes {
-			if err := t.Scope.Permit(c); err != nil {
-				return t.fail(p, drivers.Denied, err)
-			}
-		}
-		if err := plan.Prove(before, p); err != nil {
-			return err
-		}
-		others, err = t.bystanders(ctx, p)
-		return err
-	})
-	if err != nil {
-		return nil, err
+// permitted returns why the plan must not be applied to what the switch is, or nil.
+func (p *Part) permitted() error {
+	if p.before.Digest() != p.Plan.Basis {
+		return p.fail(drivers.Stale, plan.ErrStale)
 	}
-	// From here on the switch is brought to one of two states, also when the agent is told to stop.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := time.AfterFunc(max(grace, t.Window), cancel)
-	defer stop.Stop()
-
-	id := out.Digest[:32]
-	confirmer, confirmed := drivers.As[drivers.Confirmer](t.Driver)
-	var result drivers.Result
-	err = t.phase(out, "apply", func() error {
-		if confirmed {
-			var err error
-			if result, err = confirmer.ApplyConfirmed(ctx, id, t.Window, p.Changes); drivers.FaultOf(err) != drivers.Unsupported {
-				return err
-			}
-			confirmed = false // nothing was changed
+	for _, c := range p.Plan.Changes {
+		if err := p.Scope.Permit(c); err != nil {
+			return p.fail(drivers.Denied, err)
 		}
-		var err error
-		result, err = t.Driver.Apply(ctx, p.Changes)
-		return err
-	})
-	out.Confirmed, out.Warnings = confirmed, result.Warnings
-	if err != nil && drivers.FaultOf(err) != drivers.Unknown {
-		return result.Native, err
 	}
-	unsure := err
+	return plan.Prove(p.before, p.Plan)
+}
 
-	var after switchcfg.State
-	verified := t.phase(out, "verify", func() error {
-		var err error
-		if after, err = t.Driver.Observe(ctx); err != nil {
-			return err
+// made sends the changes: first to the switches that take them back by themselves, then to the others.
+func (t *Transaction) made(ctx context.Context, parts []*Part) bool {
+	var plain, confirmed []*Part
+	for _, p := range parts {
+		p.id = p.Outcome.Digest[:32]
+		if c, ok := drivers.As[drivers.Confirmer](p.Driver); ok {
+			p.confirmer = c
+			confirmed = append(confirmed, p)
+		} else {
+			plain = append(plain, p)
 		}
-		switch after.Digest() {
-		case p.Target:
-			if err := others.well(ctx); err != nil {
-				return t.fail(p, drivers.Rejected, err)
-			}
-			out.after = after
+	}
+	t.each(confirmed, "apply", func(p *Part) error {
+		result, err := p.confirmer.ApplyConfirmed(ctx, p.id, t.Window, p.Plan.Changes)
+		if drivers.FaultOf(err) == drivers.Unsupported {
+			p.confirmer = nil // nothing was changed
 			return nil
-		case p.Basis:
-			return t.fail(p, drivers.Rejected, errors.New("the switch accepted the change and did not make it"))
 		}
-		return t.fail(p, drivers.Rejected, fmt.Errorf("%w: %s", ErrUnverified, firstDifference(p, before, after)))
+		p.Outcome.Confirmed = true
+		return p.sentWith(result, err)
 	})
-	if unsure != nil && after != nil && after.Digest() == p.Basis {
-		return result.Native, unsure
-	}
-	if verified == nil && confirmed {
-		verified = t.phase(out, "confirm", func() error { return confirmer.Confirm(ctx, id) })
-		if verified == nil {
-			return result.Native, nil
-		}
-		if drivers.FaultOf(verified) == drivers.Unknown {
-			return result.Native, verified // it is confirmed, or the switch takes it back by itself
+	for _, p := range confirmed {
+		if p.confirmer == nil && p.Err == nil {
+			plain = append(plain, p)
 		}
 	}
-	if verified == nil {
-		return result.Native, nil
+	if !t.apart(parts) {
+		return false
 	}
-	err = t.phase(out, "revert", func() error {
-		if confirmed {
-			return confirmer.Revert(ctx, id)
-		}
-		if after == nil {
-			return errors.New("the switch could not be read, so nothing was taken back")
-		}
-		_, err := t.Driver.Apply(ctx, plan.Inverse(p.Changes))
+	t.each(plain, "apply", func(p *Part) error {
+		return p.sentWith(p.Driver.Apply(ctx, p.Plan.Changes))
+	})
+	return t.apart(parts)
+}
+
+// sentWith notes the switch's answer to a change.
+func (p *Part) sentWith(r drivers.Result, err error) error {
+	p.native, p.Outcome.Warnings = r.Native, r.Warnings
+	switch fault := drivers.FaultOf(err); {
+	case err == nil:
+		p.sent = true
+	case fault == drivers.Unknown:
+		p.sent, p.unsure = true, err // to be seen
+	case fault != drivers.Transient && fault != drivers.Incomplete:
+		p.result = journal.Refused
 		return err
-	})
-	if err != nil {
-		if confirmed {
-			err = fmt.Errorf("and was not told to take it back, which it does by itself within %v: %w", t.Window, err)
-		}
-		return result.Native, errors.Join(verified, err)
+	default:
+		return err
 	}
-	out.Reverted = true
-	return result.Native, fmt.Errorf("taken back: %w", others.blame(ctx, verified))
+	return nil
+}
+
+// verified looks whether every switch has become what was planned, and nobody else was hurt.
+func (t *Transaction) verified(ctx context.Context, parts []*Part, end time.Time) bool {
+	until := time.Now().Add(t.Soak)
+	return t.each(parts, "verify", func(p *Part) (err error) {
+		if p.after, err = p.Driver.Observe(ctx); err != nil {
+			return err
+		}
+		switch p.after.Digest() {
+		case p.Plan.Target:
+			if err := p.others.well(ctx, until); err != nil {
+				return p.fail(drivers.Rejected, err)
+			}
+		case p.Plan.Basis:
+			if p.unsure != nil {
+				return p.unsure
+			}
+			return p.fail(drivers.Rejected, errNotMade)
+		default:
+			return p.fail(drivers.Rejected, fmt.Errorf("%w: %s", ErrUnverified, p.firstDifference()))
+		}
+		if p.confirmer != nil && time.Until(end) < t.Window/8 {
+			return p.fail(drivers.Rejected, errLate)
+		}
+		return nil
+	})
+}
+
+// decided writes down that all switches keep the change, so that a process that comes after this one goes on with it.
+// One switch needs no decision: it keeps the change once it is confirmed.
+func (t *Transaction) decided(parts []*Part) bool {
+	if len(parts) == 1 || t.Journal == nil {
+		return true
+	}
+	var entries []journal.Entry
+	for _, p := range parts {
+		t.step(p, "decide")
+		p.entry.Decided = true
+		entries = append(entries, p.entry)
+	}
+	if err := t.Journal.Decide(entries...); err != nil {
+		for _, p := range parts {
+			p.entry.Decided = false
+			p.Err = err
+		}
+		return false
+	}
+	return true
+}
+
+// confirm makes the switches keep what they have.
+func (t *Transaction) confirm(ctx context.Context, parts []*Part, end time.Time) {
+	var confirmed []*Part
+	for _, p := range parts {
+		if p.result = journal.Applied; p.confirmer != nil {
+			confirmed = append(confirmed, p)
+		}
+	}
+	if len(confirmed) == 0 || t.each(confirmed, "confirm", func(p *Part) error { return p.confirm(ctx, end) }) {
+		for _, p := range confirmed {
+			p.result = journal.Confirmed
+		}
+		return
+	}
+	t.apart(parts)
+	unknown := slices.ContainsFunc(parts, func(p *Part) bool { return drivers.FaultOf(p.Err) == drivers.Unknown })
+	for _, p := range confirmed {
+		switch {
+		case errors.Is(p.Err, errLapsed):
+			p.result, p.Outcome.Reverted = journal.Reverted, true
+		case drivers.FaultOf(p.Err) == drivers.Unknown:
+			p.result = journal.Unknown
+		default:
+			p.result = journal.Confirmed
+		}
+	}
+	var keep []*Part
+	for _, p := range parts {
+		if p.result == journal.Confirmed || p.result == journal.Applied {
+			keep = append(keep, p)
+		}
+	}
+	if unknown {
+		// It was decided, and whoever cannot be asked has it or gets it with the next plan.
+		for _, p := range keep {
+			p.Err = nil
+		}
+		return
+	}
+	t.each(keep, "revert", func(p *Part) error {
+		if _, err := p.Driver.Apply(ctx, plan.Inverse(p.Plan.Changes)); err != nil {
+			return fmt.Errorf("it was confirmed and could not be taken back: %w", err)
+		}
+		p.result, p.Outcome.Reverted = journal.Reverted, true
+		return nil
+	})
+}
+
+// confirm asks until it has an answer, or it is too late for one.
+func (p *Part) confirm(ctx context.Context, end time.Time) error {
+	for {
+		err := p.confirmer.Confirm(ctx, p.id)
+		if err == nil {
+			return nil
+		}
+		if drivers.FaultOf(err) == drivers.Rejected {
+			// There is nothing to confirm: an earlier attempt did it, or the switch was faster.
+			now, failed := p.Driver.Observe(ctx)
+			if failed == nil {
+				switch now.Digest() {
+				case p.Plan.Target:
+					return nil
+				case p.Plan.Basis:
+					return p.fail(drivers.Rejected, errLapsed)
+				}
+			}
+			return p.fail(drivers.Unknown, errors.Join(err, failed))
+		}
+		select {
+		case <-time.After(min(retry, time.Until(end))):
+			if time.Now().Before(end) {
+				continue
+			}
+		case <-ctx.Done():
+		}
+		// It is confirmed, or the switch takes it back by itself.
+		return p.fail(drivers.Unknown, err)
+	}
+}
+
+// revert takes back what was sent, and says whose fault it was.
+func (t *Transaction) revert(ctx context.Context, parts []*Part) {
+	var back []*Part
+	for _, p := range parts {
+		switch {
+		case !p.sent:
+		case p.after != nil && p.after.Digest() == p.Plan.Basis && p.unsure != nil:
+			p.result = journal.Failed // it never arrived
+		default:
+			back = append(back, p)
+		}
+	}
+	why := make(map[*Part]error, len(back))
+	for _, p := range back {
+		why[p] = p.Err
+	}
+	t.each(back, "revert", func(p *Part) error {
+		p.result = journal.Unknown
+		if err := p.takeBack(ctx); err != nil {
+			if p.confirmer != nil {
+				err = fmt.Errorf("and was not told to take it back, which it does by itself within %v: %w", t.Window, err)
+			}
+			return err
+		}
+		p.result, p.Outcome.Reverted = journal.Reverted, true
+		p.Err = fmt.Errorf("taken back: %w", p.others.blame(ctx, why[p]))
+		return nil
+	})
+}
+
+func (p *Part) takeBack(ctx context.Context) error {
+	if p.confirmer != nil {
+		return p.confirmer.Revert(ctx, p.id)
+	}
+	if p.after == nil {
+		// Whether it has the change was not looked at, or could not be.
+		var err error
+		if p.after, err = p.Driver.Observe(ctx); err != nil {
+			return fmt.Errorf("nothing was taken back, because the switch could not be read: %w", err)
+		}
+	}
+	if p.after.Digest() == p.Plan.Basis {
+		return nil
+	}
+	_, err := p.Driver.Apply(ctx, plan.Inverse(p.Plan.Changes))
+	return err
 }
 
 // firstDifference says where what was observed is not what the plan leads to.
-func firstDifference(p plan.Plan, before, after switchcfg.State) string {
-	want, err := plan.Apply(before, p.Changes)
+func (p *Part) firstDifference() string {
+	want, err := plan.Apply(p.before, p.Plan.Changes)
 	if err != nil {
 		return err.Error()
 	}
-	d := plan.Diff(after, want)
+	d := plan.Diff(p.after, want)
 	if len(d) == 0 {
 		return "no object differs"
 	}

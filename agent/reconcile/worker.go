@@ -19,22 +19,42 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// refresh is how often a switch is observed without any other reason.
-const refresh = time.Minute
+const (
+	// refresh is how often a switch is observed without any other reason.
+	refresh = time.Minute
 
-// Worker keeps one switch equal to its intent. Only Run touches the switch.
+	// rounds is how many transactions a pass makes at most: a second one does what the first made possible.
+	rounds = 3
+)
+
+// Guards returns what withholds changes of a device at this moment. Drift tells the changes that undo what somebody
+// else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft withholds
+// waits for a person, and passes with a plan that a person approved.
+type Guards func(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard)
+
+// Worker keeps one switch equal to its intent. Whoever holds busy, and nobody else, touches the switch.
 type Worker struct {
 	Device  *config.Device
 	Open    func(ctx context.Context) (drivers.Driver, error)
-	Guard   plan.Guard
-	Window  time.Duration // of a transaction
-	Heal    bool          // undo what others changed
+	Guards  Guards        // nil: nothing is withheld by guards
+	Orders  Orders        // nil: nobody approves anything
+	Spans   *Spans        // switches that change services together; nil: this one stands alone
+	Window  time.Duration // least window of a transaction
+	Soak    time.Duration // of a transaction
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
-	Redact  func(string) string       // see [By]
+	Redact  func(string) string       // see [Part]
 	Applied func()                    // called after each transaction that succeeded; may be nil
+	Passed  func()                    // called after each pass; may be nil
 	Step    func(device, step string) // see [Transaction]
+
+	// Unfinished are changes of the switch whose process died, or whose end is not known. They are looked after before
+	// anything else.
+	Unfinished []journal.Entry
+
+	busy sync.Mutex
+	session
 
 	mu      sync.Mutex
 	intent  *plan.Intent
@@ -43,14 +63,38 @@ type Worker struct {
 	made    sync.Once
 }
 
+// Orders are what people allow. Both functions may be called concurrently.
+type Orders interface {
+	// Approved reports whether a person approved the plan of that digest for a device.
+	Approved(device, digest string) bool
+	// Used ends an approval.
+	Used(device, digest string)
+}
+
 // Status is how a switch fares.
 type Status struct {
 	Time    time.Time       // end of the last pass; zero before there is one
 	Err     error           // why it did not succeed
 	Plan    plan.Plan       // of the last pass that got so far: what is left to do after it
-	Drift   bool            // the plan undoes what somebody else changed
+	Waits   string          // why nothing of Plan is done; "" if it is
+	Whole   string          // digest of the plan that does all that waits for a person; "" if nothing does
+	Drift   int             // objects that somebody else changed
+	Held    bool            // the plan was taken back because of whom it harmed
 	Outcome *Outcome        // of the last transaction
 	Joined  map[string]bool // services with circuits on the switch when it was last observed; nil before that
+}
+
+// session is the open connection to the switch and what is remembered of the passes over it.
+type session struct {
+	driver   drivers.Driver
+	watch    context.CancelFunc
+	watched  sync.WaitGroup
+	observed switchcfg.State // as last seen
+	settled  *plan.Intent    // the intent that the switch was last seen to have
+	told     string          // what was logged last
+	harmful  string          // digest of the plan that was taken back because of whom it harmed
+	slowest  time.Duration   // that an operation on the switch took
+	sample   Sample          // what the switch did when it was last looked at
 }
 
 func (w *Worker) wake() chan struct{} {
@@ -74,6 +118,13 @@ func (w *Worker) SetIntent(in *plan.Intent) {
 	w.Trigger()
 }
 
+// Intent returns what the switch should carry, as last set.
+func (w *Worker) Intent() *plan.Intent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.intent
+}
+
 // Status returns how the switch fares.
 func (w *Worker) Status() Status {
 	w.mu.Lock()
@@ -81,10 +132,22 @@ func (w *Worker) Status() Status {
 	return w.status
 }
 
+func (w *Worker) setStatus(s Status) {
+	w.mu.Lock()
+	w.status = s
+	w.mu.Unlock()
+	if w.Passed != nil {
+		w.Passed()
+	}
+}
+
 // Run makes passes until ctx is done. A transaction that has begun by then is brought to its end.
 func (w *Worker) Run(ctx context.Context) {
-	s := session{worker: w}
-	defer s.close()
+	defer func() {
+		w.busy.Lock()
+		defer w.busy.Unlock()
+		w.close()
+	}()
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = time.Second, 5*time.Minute
 	timer := time.NewTimer(0)
@@ -99,16 +162,12 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-w.wake():
 		case <-timer.C:
 		}
-		w.mu.Lock()
-		in := w.intent
-		w.mu.Unlock()
+		in := w.Intent()
 		if in == nil {
 			continue
 		}
 		wait := refresh + rand.N(refresh/10)
-		if err := w.pass(ctx, &s, in); err != nil && ctx.Err() == nil {
-			s.close()
-			w.Metrics.Up(w.Device.Name, false)
+		if err := w.pass(ctx, in); err != nil && ctx.Err() == nil {
 			wait = retry.NextBackOff()
 		} else {
 			retry.Reset()
@@ -117,78 +176,121 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// session is the open connection to the switch and what is remembered of the passes over it.
-type session struct {
-	worker  *Worker
-	driver  drivers.Driver
-	watch   context.CancelFunc
-	watched sync.WaitGroup
-	settled *plan.Intent // the intent for which there was nothing left to do
-	told    string       // digest of the plan logged last
-	harmful string       // digest of the plan that was taken back because of whom it harmed
+// open opens a session unless there is one, and settles what an earlier one left open.
+func (w *Worker) open(ctx context.Context) error {
+	if w.driver == nil {
+		d, err := w.Open(ctx)
+		w.Metrics.Up(w.Device.Name, err == nil)
+		if err != nil {
+			return err
+		}
+		w.driver = d
+		if watcher, ok := drivers.As[drivers.Watcher](d); ok {
+			watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			w.watch = cancel
+			w.watched.Go(func() {
+				// A subscription that ends is no fault: the next pass opens a session that works, or says why not.
+				if err := watcher.Watch(watching, w.Trigger); err != nil && watching.Err() == nil {
+					w.Log.Debug("switch is no longer watched", "device", w.Device.Name, "err", err)
+					w.Trigger()
+				}
+			})
+		}
+	}
+	return w.recover(ctx)
 }
 
-func (s *session) open(ctx context.Context) error {
-	if s.driver != nil {
-		return nil
-	}
-	d, err := s.worker.Open(ctx)
-	s.worker.Metrics.Up(s.worker.Device.Name, err == nil)
-	if err != nil {
-		return err
-	}
-	s.driver = d
-	if watcher, ok := drivers.As[drivers.Watcher](d); ok {
-		watching, cancel := context.WithCancel(ctx)
-		s.watch = cancel
-		s.watched.Go(func() {
-			// A subscription that ends is no fault: the next pass opens a session that works, or says why not.
-			if err := watcher.Watch(watching, s.worker.Trigger); err != nil && watching.Err() == nil {
-				s.worker.Log.Debug("switch is no longer watched", "device", s.worker.Device.Name, "err", err)
-				s.worker.Trigger()
+// recover ends commits that are perhaps pending on the switch: what was decided stays, all else is taken back.
+func (w *Worker) recover(ctx context.Context) error {
+	for len(w.Unfinished) > 0 {
+		e := w.Unfinished[0]
+		if c, ok := drivers.As[drivers.Confirmer](w.driver); ok {
+			end, what := c.Revert, "taken back"
+			if e.Decided {
+				end, what = c.Confirm, "confirmed"
 			}
-		})
+			switch err := end(ctx, e.Commit()); drivers.FaultOf(err) {
+			case drivers.Transient, drivers.Unknown:
+				return err
+			default:
+				if err == nil {
+					w.Log.Warn("pending commit of an interrupted change is ended", "device", w.Device.Name, "change", e.ID, "result", what)
+				}
+			}
+		}
+		w.Unfinished = w.Unfinished[1:]
 	}
 	return nil
 }
 
-func (s *session) close() {
-	if s.driver == nil {
+func (w *Worker) close() {
+	if w.driver == nil {
 		return
 	}
-	if s.watch != nil {
-		s.watch()
-		s.watched.Wait()
-		s.watch = nil
+	if w.watch != nil {
+		w.watch()
+		w.watched.Wait()
+		w.watch = nil
 	}
-	if err := s.driver.Close(); err != nil {
-		s.worker.Log.Debug("closing a session", "device", s.worker.Device.Name, "err", err)
+	if err := w.driver.Close(); err != nil {
+		w.Log.Debug("closing a session", "device", w.Device.Name, "err", err)
 	}
-	s.driver = nil
+	w.driver = nil
 }
 
-// pass observes, plans, and where the mode allows it applies, until nothing is left to do.
-func (w *Worker) pass(ctx context.Context, s *session, in *plan.Intent) error {
+// look observes the switch.
+func (w *Worker) look(ctx context.Context) (switchcfg.State, error) {
+	if err := w.open(ctx); err != nil {
+		return nil, err
+	}
 	start := time.Now()
+	observed, err := w.driver.Observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(start)
+	w.Metrics.Phase("observe", took)
+	w.slowest = max(w.slowest, took)
+	w.observed = observed
+	return observed, nil
+}
+
+// pass observes, plans, and where it may applies, until nothing is left that the switch can do by itself.
+func (w *Worker) pass(ctx context.Context, in *plan.Intent) error {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	start := time.Now()
+	w.Spans.looking(w, in)
 	status := w.Status()
-	out, err := w.reconcile(ctx, s, in, &status)
+	out, err := w.reconcile(ctx, in, &status)
+	if err != nil {
+		// What it will need when it is back is seen from what it had.
+		w.Spans.propose(w, w.decide(w.observed, in), err)
+	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
+	}
+	w.ended(status, out, err, time.Since(start))
+	return err
+}
+
+// ended tells of the end of a pass, or of a transaction over several switches.
+func (w *Worker) ended(status Status, out *Outcome, err error, took time.Duration) {
+	if err != nil {
+		w.close()
+		w.Metrics.Up(w.Device.Name, false)
 	}
 	status.Time, status.Err = time.Now(), err
 	if out != nil {
 		status.Outcome = out
 	}
-	w.mu.Lock()
-	w.status = status
-	w.mu.Unlock()
-	w.Metrics.Pass(w.Device.Name, result(out, err, status.Plan), time.Since(start))
+	w.Metrics.Pass(w.Device.Name, result(out, err, status.Plan), took)
+	w.setStatus(status)
 	if err != nil {
 		w.Log.Error("pass did not succeed", "device", w.Device.Name, "driver", w.Device.Driver, "fault", string(drivers.FaultOf(err)), "err", err)
 	} else if out != nil && w.Applied != nil {
 		w.Applied()
 	}
-	return err
 }
 
 // result says in one word how a pass ended.
@@ -206,80 +308,232 @@ func result(out *Outcome, err error, left plan.Plan) metrics.Result {
 	return metrics.Converged
 }
 
-// reconcile makes one pass. The outcome is nil if there was no transaction.
-func (w *Worker) reconcile(ctx context.Context, s *session, in *plan.Intent, status *Status) (*Outcome, error) {
-	if err := s.open(ctx); err != nil {
-		return nil, err
+// decision is what there is to do on a switch.
+type decision struct {
+	in       *plan.Intent
+	observed switchcfg.State
+	whole    plan.Plan // all that could be done if a person approved it
+	digest   string    // of whole; "" if there is nothing to do
+	plan     plan.Plan // what may be done now
+	guard    plan.Guard
+	approved bool   // a person approved whole
+	waits    string // why nothing of plan is done; "" if it is
+	drift    int
+}
+
+// drifted reports whether a change undoes what somebody else did: what is wanted at its key is what was wanted when
+// the switch was last seen to have it.
+func drifted(settled, in *plan.Intent, c plan.Change) bool {
+	if settled == nil {
+		return false
 	}
-	observed, err := s.driver.Observe(ctx)
+	was, is := settled.State[c.Key], in.State[c.Key]
+	return was == nil && is == nil || was != nil && is != nil && switchcfg.Equal(was, is)
+}
+
+// decide plans.
+func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
+	start := time.Now()
+	d := &decision{in: in, observed: observed}
+	drift := func(c plan.Change) bool { return drifted(w.settled, in, c) }
+	hard, soft := plan.Guard(noGuard), plan.Guard(noGuard)
+	if w.Guards != nil {
+		hard, soft = w.Guards(w.Device, drift)
+	}
+	d.guard = hard
+	d.whole = w.build(observed, in, hard)
+	d.plan = d.whole
+	for _, c := range d.whole.Changes {
+		if drift(c) {
+			d.drift++
+		}
+	}
+	if len(d.whole.Changes) == 0 {
+		return d
+	}
+	d.digest, _ = d.whole.Digest() // a plan that was built can be written
+	switch {
+	case w.Device.Mode == config.Observe:
+		d.waits = "mode observe"
+	case w.Orders != nil && w.Orders.Approved(w.Device.Name, d.digest):
+		d.approved = true
+	default:
+		d.guard = guard.All(hard, soft)
+		d.plan = w.build(observed, in, d.guard)
+	}
+	w.Metrics.Phase("plan", time.Since(start))
+	return d
+}
+
+func noGuard([]plan.Change, switchcfg.State) map[switchcfg.Key]plan.Hold { return nil }
+
+// Plan returns the plan of all that may be done to the switch with a person's approval.
+func (w *Worker) Plan(observed switchcfg.State, in *plan.Intent) plan.Plan {
+	hard := plan.Guard(noGuard)
+	if w.Guards != nil {
+		hard, _ = w.Guards(w.Device, func(plan.Change) bool { return false })
+	}
+	return w.build(observed, in, hard)
+}
+
+func (w *Worker) build(observed switchcfg.State, in *plan.Intent, g plan.Guard) plan.Plan {
+	return plan.Build(plan.Input{Device: w.Device.Name, Observed: observed, Intent: *in, Scope: w.Device.Scope(), Traits: w.Device.Capabilities().Traits, Guard: g})
+}
+
+// without returns what may be done now but for some spans, with the reason of each.
+func (w *Worker) without(d *decision, spans map[string]string) plan.Plan {
+	switch {
+	case len(spans) == 0:
+		return d.plan
+	case d.approved:
+		// What a person approved is done as a whole.
+		hold := func(changes []plan.Change, _ switchcfg.State) map[switchcfg.Key]plan.Hold {
+			out := make(map[switchcfg.Key]plan.Hold, len(changes))
+			for _, c := range changes {
+				out[c.Key] = plan.Hold{Reason: plan.Spans, Detail: "it was approved together with what waits: " + first(spans)}
+			}
+			return out
+		}
+		return w.build(d.observed, d.in, guard.All(d.guard, holdSpans(spans), hold))
+	}
+	return w.build(d.observed, d.in, guard.All(d.guard, holdSpans(spans)))
+}
+
+// harms reports whether a plan was taken back before because of whom it harmed.
+func (w *Worker) harms(p plan.Plan) bool {
+	digest, err := p.Digest()
+	return err == nil && digest == w.harmful
+}
+
+const waitsHarmful = "it was taken back, because it took down what it does not touch; ixagent apply tries it once more"
+
+// reconcile makes one pass. The outcome is nil if there was no transaction.
+func (w *Worker) reconcile(ctx context.Context, in *plan.Intent, status *Status) (*Outcome, error) {
+	observed, err := w.look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	status.Joined = guard.Joined(observed)
-	p := w.Plan(observed, in)
-	status.Plan, status.Drift = p, s.settled == in && len(p.Changes) > 0
-	w.Metrics.Observed(w.Device.Name, p)
-	drifted := 0
-	if status.Drift {
-		drifted = len(p.Changes)
+	var out *Outcome
+	for range rounds {
+		d := w.decide(observed, in)
+		mine := w.without(d, w.Spans.propose(w, d, nil))
+		if d.waits == "" && w.harms(mine) {
+			d.waits = waitsHarmful
+		}
+		w.fares(status, d, mine)
+		if len(mine.Changes) == 0 || d.waits != "" {
+			w.probe(ctx)
+			return out, nil
+		}
+		part := w.part(mine)
+		err := w.transaction().Apply(ctx, part)
+		out = &part.Outcome
+		if err := w.applied(d, part); err != nil {
+			return out, err
+		}
+		if err != nil {
+			return out, err
+		}
+		observed = w.observed
 	}
-	w.Metrics.Drift(w.Device.Name, drifted)
-	if len(p.Changes) == 0 {
-		s.settled = in
-		s.tell(w, p, "")
-		return nil, nil
+	return out, errors.New("plans were applied and verified, and there is still something to do: " + status.Plan.Summary())
+}
+
+// fares enters what is left to do.
+func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
+	status.Joined = guard.Joined(d.observed)
+	status.Plan, status.Waits, status.Drift, status.Held = left, d.waits, d.drift, w.harms(left) || w.harms(d.plan)
+	if status.Whole = ""; !d.approved && d.waits == "" && d.digest != "" && len(d.plan.Changes) < len(d.whole.Changes) {
+		status.Whole = d.digest
+	}
+	if len(d.whole.Changes) == 0 {
+		w.settled = d.in
+	}
+	w.Metrics.Observed(w.Device.Name, left)
+	w.Metrics.Drift(w.Device.Name, d.drift)
+	w.Metrics.Held(w.Device.Name, status.Held)
+	w.tell(*status)
+}
+
+// part returns the part of a transaction that makes p real.
+func (w *Worker) part(p plan.Plan) *Part {
+	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Earlier: w.sample, Redact: w.Redact}
+}
+
+func (w *Worker) transaction() *Transaction {
+	return &Transaction{Window: w.Window, Soak: w.Soak, Journal: w.Journal, Metrics: w.Metrics, Who: "daemon", Step: w.Step}
+}
+
+// applied takes note of what became of a part.
+func (w *Worker) applied(d *decision, p *Part) error {
+	for _, ph := range p.Outcome.Phases {
+		w.slowest = max(w.slowest, ph.Took)
 	}
 	switch {
-	case w.Device.Mode != config.Enforce:
-		s.tell(w, p, "plan waits: mode "+string(w.Device.Mode))
-		return nil, nil
-	case status.Drift && !w.Heal:
-		s.tell(w, p, "plan waits: drift is not healed")
-		return nil, nil
+	case p.result == journal.Unknown:
+		w.Unfinished = append(w.Unfinished, p.entry)
+	case errors.Is(p.Err, ErrHarmed):
+		w.harmful = p.Outcome.Digest
 	}
-	if digest, err := p.Digest(); err == nil && digest == s.harmful {
-		s.tell(w, p, "plan waits: "+ErrHarmed.Error()+", and was taken back; ixagent apply tries it once more")
-		return nil, nil
+	if p.Err != nil {
+		return p.Err
 	}
-	t := Transaction{Driver: s.driver, Scope: w.Device.Scope(), Window: w.Window, Journal: w.Journal, Metrics: w.Metrics, By: By{Who: "daemon", Redact: w.Redact}, Step: w.Step}
-	out, err := t.Apply(ctx, p)
-	if errors.Is(err, ErrHarmed) {
-		s.harmful = out.Digest
+	if d.approved && w.Orders != nil {
+		w.Orders.Used(w.Device.Name, d.digest)
 	}
-	if err != nil {
-		return &out, err
-	}
-	w.Log.Info("plan applied", "device", w.Device.Name, "plan", out.Digest[:12], "changes", out.Changes, "drift", status.Drift, "duration", out.Took)
-	status.Joined = guard.Joined(out.after)
-	status.Plan = w.Plan(out.after, in)
-	out.after = nil // the outcome is kept, the whole of a switch need not be
-	w.Metrics.Observed(w.Device.Name, status.Plan)
-	w.Metrics.Drift(w.Device.Name, 0)
-	if len(status.Plan.Changes) > 0 {
-		return &out, errors.New("a plan was applied and verified, and there is still something to do: " + status.Plan.Summary())
-	}
-	s.settled = in
-	s.tell(w, status.Plan, "")
-	return &out, nil
+	w.observed = p.after
+	w.Log.Info("plan applied", "device", w.Device.Name, "plan", p.Outcome.Digest[:12], "changes", p.Outcome.Changes, "drift", d.drift, "duration", p.Outcome.Took)
+	return nil
 }
 
-// tell logs a plan that waits, or that withholds something, once.
-func (s *session) tell(w *Worker, p plan.Plan, waits string) {
-	if p.Empty() {
-		s.told = ""
+// tell logs a plan that waits, or that withholds something, and what somebody else changed, once.
+func (w *Worker) tell(s Status) {
+	if s.Plan.Empty() && s.Drift == 0 {
+		w.told = ""
 		return
 	}
-	digest, err := p.Digest()
+	digest, err := s.Plan.Digest()
 	if err != nil {
 		return
 	}
-	if key := digest + waits; key != s.told {
-		s.told = key
-		w.Log.Warn("not everything is as it should be", "device", w.Device.Name, "plan", digest[:12], "changes", len(p.Changes), "withheld", len(p.Withheld), "cause", waits)
+	key := digest + s.Waits
+	for _, x := range s.Plan.Withheld {
+		key += string(x.Reason)
+	}
+	if key == w.told {
+		return
+	}
+	w.told = key
+	if s.Drift > 0 {
+		w.Log.Warn("somebody else changed what the agent made", "device", w.Device.Name, "objects", s.Drift, "cause", examples(s.Plan))
+	}
+	if s.Waits != "" || len(s.Plan.Withheld) > 0 {
+		w.Log.Warn("not everything is as it should be", "device", w.Device.Name, "plan", digest[:12], "changes", len(s.Plan.Changes), "withheld", len(s.Plan.Withheld), "cause", s.Waits)
 	}
 }
 
-// Plan returns the plan of one pass.
-func (w *Worker) Plan(observed switchcfg.State, in *plan.Intent) plan.Plan {
-	return plan.Build(plan.Input{Device: w.Device.Name, Observed: observed, Intent: *in, Scope: w.Device.Scope(), Traits: w.Device.Capabilities().Traits, Guard: w.Guard})
+// examples names a few objects that a plan is about.
+func examples(p plan.Plan) string {
+	const some = 3
+	var text string
+	n := 0
+	add := func(k switchcfg.Key) {
+		if n++; n > some {
+			return
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += k.String()
+	}
+	for _, c := range p.Changes {
+		add(c.Key)
+	}
+	for _, x := range p.Withheld {
+		add(x.Key)
+	}
+	if n > some {
+		text += ", ..."
+	}
+	return text
 }

@@ -39,6 +39,8 @@ type Device struct {
 	Plan       Plan            `json:"plan"`                  // what is left to do
 	PlanDigest string          `json:"plan_digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
 	Withheld   []plan.Withheld `json:"withheld"`              // what is needed and not done
+	Waits      string          `json:"waits,omitempty"`       // why nothing of the plan is done
+	Approve    string          `json:"approve,omitempty"`     // digest of the plan that does all that waits for a person
 }
 
 // Plan counts the objects that a plan changes, as in [plan.Plan.Counts].

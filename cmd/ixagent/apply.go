@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
 )
 
 // applied is the JSON form of what apply did on one switch.
@@ -129,36 +131,68 @@ func (a *app) ask(d *document) error {
 	return nil
 }
 
-// apply makes one plan after the other real and tells of each. A switch that fails holds up no other.
+// apply makes plans real and tells of each. Those that change a service together are one transaction; a switch that
+// fails holds up no other.
 func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []applied, failed int) {
 	results = []applied{}
-	for _, pl := range d.Plans {
-		if len(pl.Changes) == 0 || ctx.Err() != nil {
-			continue
+	for _, plans := range joint(d.Plans) {
+		if ctx.Err() != nil {
+			break
 		}
-		out, err := p.Apply(ctx, pl)
-		r := applied{Outcome: out}
-		switch {
-		case err == nil:
-			how := "applied and verified, but the switch would not have taken it back by itself,"
-			if out.Confirmed {
-				how = "applied, verified and confirmed"
+		for _, out := range p.Apply(ctx, plans...) {
+			r := applied{Outcome: out.Outcome}
+			if out.Err != nil {
+				failed++
+				r.Error = out.Err.Error()
+				report(a.err, out.Err)
+				if drivers.FaultOf(out.Err) == drivers.Stale {
+					fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+				}
+			} else {
+				a.sayApplied(out.Outcome)
 			}
-			fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", pl.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
-			for _, w := range out.Warnings {
-				fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", pl.Device, w)
-			}
-		default:
-			failed++
-			r.Error = err.Error()
-			report(a.err, err)
-			if drivers.FaultOf(err) == drivers.Stale {
-				fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
-			}
+			results = append(results, r)
 		}
-		results = append(results, r)
 	}
 	return results, failed
+}
+
+func (a *app) sayApplied(out reconcile.Outcome) {
+	how := "applied and verified, but the switch would not have taken it back by itself,"
+	if out.Confirmed {
+		how = "applied, verified and confirmed"
+	}
+	fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", out.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
+	for _, w := range out.Warnings {
+		fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", out.Device, w)
+	}
+}
+
+// joint returns plans in groups, those of one group linked by services that they all change.
+func joint(plans []plan.Plan) [][]plan.Plan {
+	var groups [][]plan.Plan
+	for _, p := range plans {
+		if len(p.Changes) == 0 {
+			continue
+		}
+		group := []plan.Plan{p}
+		groups = slices.DeleteFunc(groups, func(o []plan.Plan) bool {
+			linked := slices.ContainsFunc(o, func(q plan.Plan) bool { return share(p, q) })
+			if linked {
+				group = append(o, group...)
+			}
+			return linked
+		})
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// share reports whether two plans change a service together.
+func share(p, q plan.Plan) bool {
+	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
+		return c.Span != "" && slices.ContainsFunc(q.Changes, func(o plan.Change) bool { return o.Span == c.Span })
+	})
 }
 
 func phases(out reconcile.Outcome) string {

@@ -263,16 +263,16 @@ func groupRejections(all []compile.Rejection) []rejectionGroup {
 
 // apply makes the plans real.
 func (d *demo) apply(ctx context.Context) error {
-	d.page.heading("Apply: each switch takes its changes back by itself unless they are verified and confirmed")
-	for i, p := range d.plans {
-		out, err := d.pass.Apply(ctx, p)
-		if err != nil {
-			return fmt.Errorf("the plan for %s was not applied: %w", p.Device, err)
+	d.page.heading("Apply: all switches together, and each takes its changes back by itself unless they are verified and confirmed")
+	for i, out := range d.pass.Apply(ctx, d.plans...) {
+		p := d.plans[i]
+		if out.Err != nil {
+			return fmt.Errorf("the plan for %s was not applied: %w", p.Device, out.Err)
 		}
 		if !out.Confirmed {
 			return fmt.Errorf("%s was changed without a confirmed commit", p.Device)
 		}
-		d.report.Devices[i].Apply = &out
+		d.report.Devices[i].Apply = &out.Outcome
 		var phases []string
 		for _, ph := range out.Phases {
 			phases = append(phases, fmt.Sprintf("%s %v", ph.Name, round(ph.Took)))

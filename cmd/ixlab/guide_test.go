@@ -42,7 +42,7 @@ func TestGuideIsOneSlowLAGOfThreePorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pass.Apply(t.Context(), p); err != nil {
+	if err := pass.Apply(t.Context(), p)[0].Err; err != nil {
 		t.Fatal(err)
 	}
 

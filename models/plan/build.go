@@ -98,6 +98,7 @@ func (b *builder) collect() {
 			continue
 		}
 		d.Cause = b.in.Intent.cause(d.Key, d.After, d.Before)
+		d.Span = b.span(d)
 		c := &cand{Change: d}
 		switch {
 		case !b.in.Scope.Covers(d.Key):
@@ -235,7 +236,7 @@ func (b *builder) split(c *cand, why string) bool {
 func (b *builder) untouched(k switchcfg.Key) *cand {
 	o := b.in.Observed[k]
 	c := &cand{Change: Change{Verb: Replace, Key: k, Before: o, After: o}}
-	c.Cause = b.in.Intent.cause(k, o)
+	c.Cause, c.Span = b.in.Intent.cause(k, o), b.span(c.Change)
 	if !b.in.Scope.mayChange(o) {
 		c.hold = &Hold{Conflict, stranger(o)}
 	} else if f, ok := b.frozen.find(c.Change); ok {
@@ -272,7 +273,7 @@ func (b *builder) withheld() []Withheld {
 	var out []Withheld
 	b.each(func(c *cand) {
 		if !c.active() {
-			w := Withheld{Verb: c.Verb, Key: c.Key, Reason: c.hold.Reason, Detail: c.hold.Detail, Cause: c.Cause}
+			w := Withheld{Verb: c.Verb, Key: c.Key, Reason: c.hold.Reason, Detail: c.hold.Detail, Cause: c.Cause, Span: c.Span}
 			if c.Cause.Account != "" {
 				w.Members = []string{c.Cause.Account}
 			}
@@ -280,6 +281,26 @@ func (b *builder) withheld() []Withheld {
 		}
 	})
 	return out
+}
+
+// span returns what [Change.Span] says.
+func (b *builder) span(c Change) string {
+	for _, o := range []switchcfg.Object{c.After, c.Before} {
+		switch o := o.(type) {
+		case *switchcfg.Service:
+			if o.Crosses() {
+				return o.Name
+			}
+		case *switchcfg.Circuit:
+			key := switchcfg.Key{Kind: switchcfg.KindService, Name: o.Service}
+			for _, s := range []switchcfg.State{b.in.Intent.State, b.in.Observed} {
+				if svc, ok := s[key].(*switchcfg.Service); ok && svc.Type == switchcfg.ServiceLine && svc.Crosses() {
+					return svc.Name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // frozen finds the freeze that covers a change.

@@ -72,6 +72,10 @@ type Change struct {
 	Disruption Disruption       `json:"disruption"`
 	Members    []string         `json:"members,omitempty"` // accounts whose traffic the disruption touches
 	Reason     string           `json:"reason,omitempty"`  // why a step exists that is no difference by itself
+
+	// Span is the service that crosses to other switches and that the change is a part of: the service itself, or the
+	// line whose end it is. What several switches change of it they change together.
+	Span string `json:"span,omitempty"`
 }
 
 type changeJSON struct {
@@ -130,6 +134,7 @@ const (
 	Limited  Reason = "limit"    // the pass would exceed a limit
 	Illegal  Reason = "illegal"  // the switch would be left in an illegal state
 	Depends  Reason = "depends"  // something else that is withheld must happen first
+	Spans    Reason = "span"     // another switch must change with it, and does not now
 )
 
 // Withheld is a change that is needed and not made.
@@ -140,6 +145,7 @@ type Withheld struct {
 	Detail  string        `json:"detail"` // one sentence for an operator
 	Cause   Cause         `json:"cause,omitzero"`
 	Members []string      `json:"members,omitempty"`
+	Span    string        `json:"span,omitempty"` // as in [Change]
 }
 
 // Plan is the ordered difference for one switch. Its JSON form is stable: fields are only added.

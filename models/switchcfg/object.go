@@ -158,6 +158,9 @@ type Service struct {
 	MACLimit    uint32       `json:"mac_limit,omitempty"`
 }
 
+// Crosses reports whether the service reaches other switches.
+func (o *Service) Crosses() bool { return o.VLAN != 0 || o.VNI != 0 || len(o.Peers) > 0 }
+
 // Filter decides which frames of a circuit enter the switch. Frames to the reserved addresses of IEEE
 // 802.1Q-2022 8.6.3 (01:80:c2:00:00:00 to 0f: BPDUs, slow protocols, LLDP) never do. Of the others, those from
 // Sources do, or all where AnySource is set.

@@ -1,0 +1,508 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+const (
+	// patience is how long a LAN or tree waits for a switch that is being looked at. A line waits until it is.
+	patience = 10 * time.Second
+
+	// again is how often what waits for other switches is looked at without any other reason.
+	again = time.Second
+
+	// longest is the longest window of a transaction.
+	longest = time.Hour
+)
+
+// Spans brings switches together that must change a service with each other.
+//
+// A line has its two ends on both switches or on none: it waits until both can be changed. A LAN or a tree exists
+// without one of its switches: those that can be changed now are changed together, and none waits for the others.
+//
+// Each switch makes a proposal after it was looked at: the spans its plan changes, and those that it cannot change now,
+// with the reason. A switch that cannot be reached proposes what it would need, as far as it was ever seen.
+type Spans struct {
+	Workers  map[string]*Worker
+	Parallel int // switches worked on at once
+
+	mu        sync.Mutex
+	proposals map[string]*proposal // by device
+	engaged   map[string]bool      // devices in a transaction
+	woken     chan struct{}
+	made      sync.Once
+}
+
+// proposal is what one switch has to change together with others.
+type proposal struct {
+	in      *plan.Intent
+	looking time.Time           // since when the switch is looked at; zero if it was
+	spans   map[string]proposed // by service
+	held    map[string]bool     // spans that the switch was last told to leave to all together
+
+	refused string    // why the last attempt did not succeed because of this switch
+	until   time.Time // when it is tried again
+	retry   *backoff.ExponentialBackOff
+}
+
+// proposed is a span on one switch.
+type proposed struct {
+	line bool
+	why  string // it cannot be changed now; "" if it can
+}
+
+func (s *Spans) wake() chan struct{} {
+	s.made.Do(func() {
+		s.woken = make(chan struct{}, 1)
+		s.proposals, s.engaged = make(map[string]*proposal), make(map[string]bool)
+	})
+	return s.woken
+}
+
+func (s *Spans) nudge() {
+	select {
+	case s.wake() <- struct{}{}:
+	default:
+	}
+}
+
+// looking notes that a switch is being looked at with a new intent.
+func (s *Spans) looking(w *Worker, in *plan.Intent) {
+	if s == nil {
+		return
+	}
+	s.wake()
+	s.mu.Lock()
+	was := s.proposals[w.Device.Name]
+	s.mu.Unlock()
+	if was != nil && was.in == in {
+		return
+	}
+	// Until it was looked at, what it had before says best what it needs.
+	spans := spansOf(w.decide(w.observed, in))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.proposal(w.Device.Name)
+	p.in, p.looking, p.spans = in, time.Now(), spans
+}
+
+// proposal returns that of a device. The caller holds mu.
+func (s *Spans) proposal(device string) *proposal {
+	p := s.proposals[device]
+	if p == nil {
+		p = &proposal{retry: backoff.NewExponentialBackOff(), held: make(map[string]bool)}
+		p.retry.InitialInterval, p.retry.MaxInterval = time.Second, 5*time.Minute
+		s.proposals[device] = p
+	}
+	return p
+}
+
+// spansOf returns the spans that a decision changes or would change.
+func spansOf(d *decision) map[string]proposed {
+	out := make(map[string]proposed)
+	add := func(span, why string) {
+		if span == "" {
+			return
+		}
+		p, known := out[span]
+		if !known {
+			p.line = d.line(span)
+		}
+		if p.why == "" {
+			p.why = why
+		}
+		out[span] = p
+	}
+	now := make(map[switchcfg.Key]bool, len(d.plan.Changes))
+	for _, c := range d.plan.Changes {
+		now[c.Key] = true
+		add(c.Span, d.waits)
+	}
+	why := func(x plan.Withheld) string { return string(x.Reason) + ": " + x.Detail }
+	for _, x := range d.plan.Withheld {
+		if x.Reason != plan.Frozen { // what is frozen is not to change
+			add(x.Span, why(x))
+		}
+	}
+	return out
+}
+
+// line reports whether a service is a line.
+func (d *decision) line(name string) bool {
+	key := switchcfg.Key{Kind: switchcfg.KindService, Name: name}
+	for _, state := range []switchcfg.State{d.in.State, d.observed} {
+		if svc, ok := state[key].(*switchcfg.Service); ok {
+			return svc.Type == switchcfg.ServiceLine
+		}
+	}
+	return false
+}
+
+// propose notes what a switch has to change, and returns the spans that it must not change by itself now, each with
+// the reason. Failed says why the switch could not be looked at; then d is what it would need as it was last seen.
+func (s *Spans) propose(w *Worker, d *decision, failed error) map[string]string {
+	if s == nil {
+		return nil
+	}
+	s.wake()
+	spans := spansOf(d)
+	if failed != nil {
+		for name, p := range spans {
+			p.why = "it cannot be worked with: " + string(cmp.Or(drivers.FaultOf(failed), drivers.Unknown))
+			spans[name] = p
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.proposal(w.Device.Name)
+	p.in, p.looking, p.spans = d.in, time.Time{}, spans
+	clear(p.held)
+	hold := make(map[string]string)
+	if failed == nil {
+		for name, sp := range spans {
+			if sp.why != "" {
+				continue
+			}
+			if v := s.judge(w.Device.Name, name); v.how != alone {
+				hold[name], p.held[name] = v.why, true
+			}
+		}
+	}
+	s.nudge()
+	return hold
+}
+
+// verdict says how a switch changes a span.
+type verdict struct {
+	how  manner
+	why  string   // of waiting, and of being together
+	with []string // devices that change it together
+}
+
+type manner uint8
+
+const (
+	alone    manner = iota // nobody else has to change it
+	together               // with others, which can
+	waiting                // with others, which cannot now
+)
+
+// judge says how a device changes a span that it could change by itself. The caller holds mu.
+func (s *Spans) judge(device, span string) verdict {
+	now := time.Now()
+	me := s.proposals[device]
+	line := me.spans[span].line
+	if now.Before(me.until) {
+		return verdict{how: waiting, why: fmt.Sprintf("%s, and is tried again at %s", me.refused, me.until.Format(time.TimeOnly))}
+	}
+	ready, why := []string{device}, ""
+	for _, other := range slices.Sorted(maps.Keys(s.Workers)) {
+		if other == device {
+			continue
+		}
+		p, reason := s.proposals[other], ""
+		known := s.Workers[other].Intent()
+		switch {
+		case p == nil || p.in != known:
+			if !concerns(known, p, span) {
+				continue
+			}
+			reason = "was not looked at yet"
+		case !p.looking.IsZero():
+			if _, needs := p.spans[span]; !needs || !line && now.Sub(p.looking) > patience {
+				continue
+			}
+			reason = "is being looked at"
+		default:
+			sp, needs := p.spans[span]
+			switch {
+			case !needs:
+				continue
+			case sp.why == "" && now.Before(p.until):
+				sp.why = fmt.Sprintf("%s; it is tried again at %s", p.refused, p.until.Format(time.TimeOnly))
+			}
+			if sp.why == "" {
+				ready = append(ready, other)
+				continue
+			}
+			if !line {
+				continue
+			}
+			reason = "must change it too: " + sp.why
+		}
+		if why == "" {
+			why = other + " " + reason
+		}
+	}
+	switch {
+	case why != "":
+		return verdict{how: waiting, why: fmt.Sprintf("%s crosses switches, and %s", span, why)}
+	case len(ready) == 1:
+		return verdict{how: alone}
+	}
+	slices.Sort(ready)
+	return verdict{how: together, why: fmt.Sprintf("%s crosses switches, and is changed on all of them together: %s", span, strings.Join(ready, ", ")), with: ready}
+}
+
+// concerns reports whether a span is a matter of a switch whose proposal is not up to date.
+func concerns(in *plan.Intent, p *proposal, span string) bool {
+	if p != nil {
+		if _, ok := p.spans[span]; ok {
+			return true
+		}
+	}
+	if in == nil {
+		return true // nothing is known
+	}
+	_, ok := in.State[switchcfg.Key{Kind: switchcfg.KindService, Name: span}]
+	return ok
+}
+
+// group are switches that change spans together.
+type group struct {
+	devices []string
+	spans   map[string]bool
+}
+
+// Run changes what is to be changed together until ctx is done. Transactions that have begun by then are brought to
+// their end.
+func (s *Spans) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	wake := s.wake()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-tick.C:
+		}
+		for _, g := range s.ready() {
+			running.Go(func() {
+				s.together(ctx, g)
+				s.release(g)
+			})
+		}
+	}
+}
+
+// ready returns the groups that can begin, which are engaged from then on, and triggers the switches that were told to
+// wait and need not any more.
+func (s *Spans) ready() []group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	joint := make(map[string][]string) // devices by span
+	for _, device := range slices.Sorted(maps.Keys(s.proposals)) {
+		p := s.proposals[device]
+		for span := range p.held {
+			switch v := s.judge(device, span); v.how {
+			case alone:
+				if !s.engaged[device] {
+					delete(p.held, span)
+					s.Workers[device].Trigger()
+				}
+			case together:
+				joint[span] = v.with
+			}
+		}
+	}
+	var groups []group
+	for _, span := range slices.Sorted(maps.Keys(joint)) {
+		g := group{joint[span], map[string]bool{span: true}}
+		groups = slices.DeleteFunc(groups, func(o group) bool {
+			if !slices.ContainsFunc(o.devices, func(d string) bool { return slices.Contains(g.devices, d) }) {
+				return false
+			}
+			g.devices = append(g.devices, o.devices...)
+			maps.Copy(g.spans, o.spans)
+			return true
+		})
+		slices.Sort(g.devices)
+		g.devices = slices.Compact(g.devices)
+		groups = append(groups, g)
+	}
+	groups = slices.DeleteFunc(groups, func(g group) bool {
+		return slices.ContainsFunc(g.devices, func(d string) bool { return s.engaged[d] })
+	})
+	for _, g := range groups {
+		for _, d := range g.devices {
+			s.engaged[d] = true
+		}
+	}
+	return groups
+}
+
+func (s *Spans) release(g group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range g.devices {
+		delete(s.engaged, d)
+	}
+	s.nudge()
+}
+
+// member is a switch of a group at work.
+type member struct {
+	*Worker
+	start    time.Time
+	decision *decision
+	part     *Part
+	err      error
+}
+
+// together makes one transaction of what the switches of a group have to change of its spans.
+func (s *Spans) together(ctx context.Context, g group) {
+	members := make([]*member, len(g.devices))
+	for i, name := range g.devices {
+		m := &member{Worker: s.Workers[name], start: time.Now()}
+		m.busy.Lock()
+		defer m.busy.Unlock()
+		members[i] = m
+	}
+	each(members, func(m *member) { s.prepare(ctx, m, g) })
+	// What has changed since the proposals were made is proposed anew, and then judged again.
+	whole := true
+	for _, m := range members {
+		whole = whole && m.err == nil && m.part != nil
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if !whole {
+		for _, m := range members {
+			switch {
+			case m.err != nil:
+				m.ended(m.Status(), nil, m.err, time.Since(m.start))
+			case m.part == nil:
+				s.refuse(m.Device.Name, "it has something else to change by now")
+			}
+			m.Trigger()
+		}
+		return
+	}
+	t := members[0].transaction()
+	parts := make([]*Part, len(members))
+	for i, m := range members {
+		parts[i] = m.part
+		t.Window = max(t.Window, s.window(m.slowest, len(members)))
+	}
+	_ = t.Apply(ctx, parts...) // each part has its own
+	for _, m := range members {
+		s.finish(m)
+	}
+}
+
+// window returns one that is long enough for a switch of many that takes so long for an operation.
+func (s *Spans) window(slowest time.Duration, many int) time.Duration {
+	const operations = 8 // of a transaction on one switch
+	turns := (many + max(1, s.Parallel) - 1) / max(1, s.Parallel)
+	return min(operations*slowest*time.Duration(turns), longest)
+}
+
+// prepare looks at a switch and makes its part, unless it cannot change now what it was to change.
+func (s *Spans) prepare(ctx context.Context, m *member, g group) {
+	in := m.Intent()
+	observed, err := m.look(ctx)
+	if err != nil {
+		m.err = err
+		s.propose(m.Worker, m.decide(m.observed, in), err)
+		return
+	}
+	d := m.decide(observed, in)
+	m.decision = d
+	spans := spansOf(d)
+	others := make(map[string]string)
+	for name, p := range spans {
+		switch {
+		case !g.spans[name]:
+			others[name] = name + " is changed at another time"
+		case p.why != "" && p.line:
+			return // proposed anew by the pass that is triggered
+		}
+	}
+	p := m.without(d, others)
+	if len(p.Changes) > 0 && d.waits == "" && !m.harms(p) {
+		m.part = m.Worker.part(p)
+	}
+}
+
+// finish takes note of what became of a switch's part.
+func (s *Spans) finish(m *member) {
+	name, status, out := m.Device.Name, m.Status(), &m.part.Outcome
+	err := m.applied(m.decision, m.part)
+	switch {
+	case errors.Is(err, ErrTogether):
+		status.Outcome = out
+		m.setStatus(status)
+		m.Trigger()
+		return
+	case err != nil:
+		s.refuse(name, "could not be changed: "+err.Error())
+	default:
+		s.accept(name)
+		d := m.decide(m.observed, m.decision.in)
+		left := m.without(d, s.propose(m.Worker, d, nil))
+		m.fares(&status, d, left)
+		if len(left.Changes) > 0 {
+			m.Trigger()
+		}
+	}
+	m.ended(status, out, err, time.Since(m.start))
+}
+
+// refuse lets nothing be changed together with a device for a while.
+func (s *Spans) refuse(device, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.proposal(device)
+	p.refused, p.until = why, time.Now().Add(p.retry.NextBackOff())
+}
+
+func (s *Spans) accept(device string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proposal(device).retry.Reset()
+}
+
+// each calls f for all members, side by side.
+func each(members []*member, f func(*member)) {
+	var wg sync.WaitGroup
+	for _, m := range members {
+		wg.Go(func() { f(m) })
+	}
+	wg.Wait()
+}
+
+// holdSpans returns the guard that leaves spans alone, each for its reason.
+func holdSpans(spans map[string]string) plan.Guard {
+	return func(changes []plan.Change, _ switchcfg.State) map[switchcfg.Key]plan.Hold {
+		out := make(map[switchcfg.Key]plan.Hold)
+		for _, c := range changes {
+			if why, ok := spans[c.Span]; ok {
+				out[c.Key] = plan.Hold{Reason: plan.Spans, Detail: why}
+			}
+		}
+		return out
+	}
+}
+
+// first returns the reason of the first span.
+func first(spans map[string]string) string {
+	return spans[slices.Min(slices.Collect(maps.Keys(spans)))]
+}
