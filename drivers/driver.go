@@ -66,10 +66,17 @@ type Operational interface {
 	Operational(ctx context.Context) (OperState, error)
 }
 
-// OperState is the operational state of a switch at one instant.
+// OperState is the operational state of a switch at one instant. A device that says nothing of circuits, stations or
+// filters leaves their map nil, which is not the same as an empty one: there it says that there are none.
+//
+// Counters are totals of frames since some time in the past. They only grow, but for a device that restarts or an
+// object that is made anew, which begin at 0.
 type OperState struct {
-	Ports map[string]PortState // interfaces and LAGs by name
-	LACP  map[string]LACPState // LAG members by interface name
+	Ports    map[string]PortState           // interfaces and LAGs by name
+	LACP     map[string]LACPState           // LAG members by interface name
+	Circuits map[switchcfg.Key]CircuitState // subinterfaces by the key of the circuit
+	Stations map[Station]switchcfg.Key      // the circuit each is behind; the zero Key is a tunnel to another switch
+	Filters  map[string]FilterState         // by name, over all circuits that have the filter
 }
 
 // PortState is that of one interface or LAG.
@@ -87,6 +94,29 @@ type LACPState struct {
 	Collecting   bool
 	Distributing bool
 	Partner      switchcfg.MAC // system identifier of the partner; zero if none was heard
+}
+
+// CircuitState is that of one circuit (OpenConfig: /interfaces/interface/subinterfaces/subinterface/state).
+type CircuitState struct {
+	AdminUp, Up bool
+	Counted     bool   // the device counts its frames; if not, the counters mean nothing
+	InFrames    uint64 // from the member; whether those that were dropped are in it, depends on the device
+	OutFrames   uint64 // to the member
+	Dropped     uint64 // refused in either direction: by filter or policer, or because they had nowhere to go
+}
+
+// Station is a MAC address that a service has learned (OpenConfig:
+// /network-instances/network-instance/fdb/mac-table/entries/entry).
+type Station struct {
+	Service string
+	MAC     switchcfg.MAC
+}
+
+// FilterState is how often the entries of a MAC filter decided (OpenConfig: matched-packets of
+// /acl/acl-sets/acl-set/acl-entries/acl-entry/state, or of the entries under /acl/interfaces where a device counts there).
+type FilterState struct {
+	Permitted uint64
+	Dropped   uint64
 }
 
 // Device is what a session is opened with.
