@@ -21,6 +21,7 @@ import (
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/guard"
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
@@ -242,7 +243,7 @@ func Run(ctx context.Context, o Options) error {
 			Device: d, Open: p.open(d, slots), Guards: p.guards(tunnels), Spans: spans,
 			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
-			Unfinished: p.unfinished[d.Name],
+			Unfinished: p.unfinished[d.Name], Rules: invariant.New(&o.Config.Inventory, d),
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}

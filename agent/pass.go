@@ -12,6 +12,7 @@ import (
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/guard"
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/drivers"
@@ -121,7 +122,7 @@ func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 	guards := func(*config.Device, func(plan.Change) bool) (hard, soft plan.Guard) {
 		return guard.All(p.guard, guard.Tunnels(&p.Config.Inventory, remains)), nil
 	}
-	w := reconcile.Worker{Device: d, Guards: guards}
+	w := reconcile.Worker{Device: d, Guards: guards, Rules: invariant.New(&p.Config.Inventory, d)}
 	return w.Plan(observed, p.compiler.Intent(device)), nil
 }
 
@@ -194,7 +195,7 @@ func (p *Pass) part(ctx context.Context, pl plan.Plan) (*reconcile.Part, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &reconcile.Part{Driver: s, Scope: d.Scope(), Plan: pl, Redact: p.redact(d)}, nil
+	return &reconcile.Part{Driver: s, Scope: d.Scope(), Plan: pl, Rules: invariant.New(&p.Config.Inventory, d), Redact: p.redact(d)}, nil
 }
 
 // Has returns an error that lists the switches if the inventory has none of that name.

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -17,19 +18,38 @@ import (
 // same plan would do so again.
 var ErrHarmed = errors.New("the change took down what it does not touch")
 
-// errDown says that something a plan does not touch went down while it was applied.
-var errDown = errors.New("went down with a change that does not touch it")
+// errDown says that something a plan does not touch suffered while it was applied.
+var errDown = errors.New("with a change that does not touch it")
 
-// settle is how long what goes down with a change may take to come back.
-const settle = 3 * time.Second
+const (
+	// settle is how long what goes down with a change may take to come back.
+	settle = 3 * time.Second
 
-// bystanders are the ports, LAGs and members of LAGs that work and that a plan does not touch. The zero value is those
-// of a switch that does not tell how they fare.
+	// busy is the rate in frames a second from which a circuit's silence says something: far more than one in [settle].
+	busy = 10
+
+	// few is the number of circuits of a service from which the silence of one may be the answer to the change of
+	// another: the two ends of a line, or two members who only spoke to each other.
+	few = 2
+)
+
+// bystanders are what works on a switch and a plan does not touch: ports, LAGs and their members, circuits, stations.
+// The zero value is that of a switch that does not tell how they fare.
 type bystanders struct {
-	driver  drivers.Operational
-	settle  time.Duration
-	ports   []string          // that are up, LAGs among them
-	members map[string]string // members of LAGs that send frames, and their LAG
+	driver   drivers.Operational
+	settle   time.Duration
+	before   drivers.OperState
+	ports    []string          // that are up, LAGs among them
+	members  map[string]string // members of LAGs that send frames, and their LAG
+	circuits []switchcfg.Key   // that are up
+	moving   []switchcfg.Key   // circuits whose member sends at a rate
+	learned  map[drivers.Station]switchcfg.Key
+	touched  map[switchcfg.Key]bool // circuits
+
+	rules    *invariant.Rules // may be nil
+	state    switchcfg.State  // that the plan leads to
+	stale    map[drivers.Station]bool
+	violated map[invariant.Violation]bool // before the change
 }
 
 // bystanders looks at the switch before the plan is applied.
@@ -42,83 +62,184 @@ func (p *Part) bystanders(ctx context.Context, window time.Duration) (bystanders
 	if err != nil {
 		return bystanders{}, err
 	}
-	touched := make(map[string]bool)
-	for _, c := range p.Plan.Changes {
-		for _, o := range []switchcfg.Object{c.Before, c.After} {
-			switch o := o.(type) {
-			case *switchcfg.Interface:
-				touched[o.Name] = true
-			case *switchcfg.LAG:
-				touched[o.Name] = true
-				for _, m := range o.Members {
-					touched[m] = true
-				}
-			}
-		}
+	b := bystanders{
+		driver: driver, settle: min(settle, window/3), before: now, members: make(map[string]string),
+		learned: make(map[drivers.Station]switchcfg.Key), rules: p.Rules,
 	}
-	b := bystanders{driver: driver, settle: min(settle, window/3), members: make(map[string]string)}
+	ports, services := b.touch(p.before, p.Plan.Changes)
 	for name, port := range now.Ports {
-		if port.Up && !touched[name] {
+		if port.Up && !ports[name] {
 			b.ports = append(b.ports, name)
 		}
 	}
 	slices.SortFunc(b.ports, switchcfg.CompareNames)
 	for name, m := range now.LACP {
-		if m.Distributing && !touched[name] && !touched[m.LAG] {
+		if m.Distributing && !ports[name] && !ports[m.LAG] {
 			b.members[name] = m.LAG
 		}
 	}
-	return b, nil
+	for k, is := range now.Circuits {
+		c, ok := p.before[k].(*switchcfg.Circuit)
+		if !ok || !is.Up || b.touched[k] || ports[k.Name] {
+			continue
+		}
+		b.circuits = append(b.circuits, k)
+		if n := services[c.Service]; (n == 0 || n > few) && sends(p.Earlier, k, is) {
+			b.moving = append(b.moving, k)
+		}
+	}
+	slices.SortFunc(b.circuits, switchcfg.Key.Compare)
+	for st, k := range now.Stations {
+		if k == (switchcfg.Key{}) || ports[k.Name] {
+			continue
+		}
+		if !b.touched[k] {
+			b.learned[st] = k
+		}
+	}
+	return b, b.judge(p, now)
 }
 
-// down returns in words who does not work any more.
-func (b *bystanders) down(ctx context.Context) ([]string, error) {
-	if b.driver == nil {
-		return nil, nil
+// touch finds what the changes touch: the names of ports and LAGs, and the services in which they change circuits, with
+// the number of circuits each has.
+func (b *bystanders) touch(before switchcfg.State, changes []plan.Change) (ports map[string]bool, services map[string]int) {
+	ports, services, b.touched = make(map[string]bool), make(map[string]int), make(map[switchcfg.Key]bool)
+	moved := make(map[string]bool) // services that are made anew, or disturbed as a whole
+	for _, c := range changes {
+		for _, o := range []switchcfg.Object{c.Before, c.After} {
+			switch o := o.(type) {
+			case *switchcfg.Interface:
+				ports[o.Name] = true
+			case *switchcfg.LAG:
+				ports[o.Name] = true
+				for _, m := range o.Members {
+					ports[m] = true
+				}
+			case *switchcfg.Circuit:
+				b.touched[c.Key] = true
+				services[o.Service] = 0
+			case *switchcfg.Filter:
+				if k, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(o.Name, switchcfg.Prefix)); err == nil {
+					b.touched[k] = true // its own filter
+				}
+			case *switchcfg.Service:
+				if c.Disruption != plan.DisruptsNone {
+					moved[o.Name] = true
+				}
+			}
+		}
 	}
-	now, err := b.driver.Operational(ctx)
-	if err != nil {
-		return nil, err
+	for k, o := range before {
+		if c, ok := o.(*switchcfg.Circuit); ok {
+			if moved[c.Service] {
+				b.touched[k] = true
+			}
+			if _, known := services[c.Service]; known {
+				services[c.Service]++
+			}
+		}
 	}
+	return ports, services
+}
+
+// sends reports whether the member behind a circuit has sent so much that its silence would say something.
+func sends(earlier Sample, k switchcfg.Key, now drivers.CircuitState) bool {
+	was, known := earlier.Circuits[k]
+	took := time.Since(earlier.Time).Seconds()
+	return known && was.Counted && now.Counted && took >= 1 && now.InFrames > was.InFrames && float64(now.InFrames-was.InFrames) >= busy*took
+}
+
+// judge notes which invariants are violated before the change.
+func (b *bystanders) judge(p *Part, now drivers.OperState) (err error) {
+	if b.rules == nil {
+		return nil
+	}
+	b.stale, b.violated = make(map[drivers.Station]bool), make(map[invariant.Violation]bool)
+	for st, k := range now.Stations {
+		if b.touched[k] {
+			b.stale[st] = true
+		}
+	}
+	for _, v := range b.rules.Seen(p.before, p.Earlier.OperState, now, p.Stale) {
+		b.violated[v] = true
+	}
+	b.state, err = plan.Apply(p.before, p.Plan.Changes)
+	return err
+}
+
+// down returns in words who does not work any more. First is what the switch did when it was first asked after the
+// change.
+func (b *bystanders) down(now, first drivers.OperState) []string {
 	var all []string
 	for _, name := range b.ports {
 		if !now.Ports[name].Up {
-			all = append(all, name)
+			all = append(all, name+" went down")
 		}
 	}
-	for _, name := range slices.SortedFunc(maps.Keys(b.members), switchcfg.CompareNames) {
+	for name, lag := range b.members {
 		// A LAG that is down as a whole is named above.
-		if lag := b.members[name]; !now.LACP[name].Distributing && now.Ports[lag].Up {
-			all = append(all, name+" of "+lag)
+		if !now.LACP[name].Distributing && now.Ports[lag].Up {
+			all = append(all, name+" of "+lag+" went down")
 		}
 	}
-	return all, nil
+	for _, k := range b.circuits {
+		if is, ok := now.Circuits[k]; (!ok || !is.Up) && now.Ports[k.Name].Up {
+			all = append(all, k.String()+" went down")
+		}
+	}
+	for _, k := range b.moving {
+		if is := now.Circuits[k]; is.Up && is.InFrames <= first.Circuits[k].InFrames {
+			all = append(all, k.String()+" fell silent")
+		}
+	}
+	for st, k := range b.learned {
+		if at, known := now.Stations[st]; known && at != k && b.touched[at] {
+			all = append(all, fmt.Sprintf("the station of %s moved to %s", k, at))
+		}
+	}
+	if b.rules != nil {
+		for _, v := range b.rules.Seen(b.state, b.before, now, b.stale) {
+			if !b.violated[v] {
+				all = append(all, fmt.Sprintf("%s violates %s: %s", v.Key, v.Invariant, v.Text))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // well waits until all of them work and it is so late, or fails with [errDown].
 func (b *bystanders) well(ctx context.Context, until time.Time) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
+	if b.driver == nil {
+		return nil
+	}
+	first, err := b.driver.Operational(ctx)
+	if err != nil {
+		return err
+	}
+	const patient = 50 * time.Millisecond
+	wait := 5 * time.Millisecond
 	var since time.Time // of somebody being down
-	for {
-		all, err := b.down(ctx)
-		now := time.Now()
+	for now := first; ; {
+		all, at := b.down(now, first), time.Now()
 		switch {
-		case err != nil:
-			return err
 		case len(all) == 0:
-			if since = (time.Time{}); !now.Before(until) {
+			if since = (time.Time{}); !at.Before(until) {
 				return nil
 			}
 		case since.IsZero():
-			since = now
-		case now.Sub(since) >= b.settle:
+			since = at
+		case at.Sub(since) >= b.settle:
 			return fmt.Errorf("%s %w", strings.Join(all, ", "), errDown)
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
+			wait = min(2*wait, patient)
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if now, err = b.driver.Operational(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -129,11 +250,12 @@ func (b *bystanders) blame(ctx context.Context, failure error) error {
 	if !errors.Is(failure, errDown) {
 		return failure
 	}
+	b.rules = nil // what was wrong with the change is not to be found without it
 	switch err := b.well(ctx, time.Time{}); {
 	case err == nil:
 		return fmt.Errorf("%w: %w", ErrHarmed, failure)
 	case errors.Is(err, errDown):
-		return fmt.Errorf("%w, and is still down without it", failure)
+		return fmt.Errorf("%w, and it is so without it too", failure)
 	default:
 		return errors.Join(failure, err)
 	}

@@ -132,7 +132,7 @@ func TestCoincidenceIsNoHarm(t *testing.T) {
 			return ports()
 		})
 		out, err := apply(t, Transaction{Window: time.Minute}, d, p)
-		if err == nil || errors.Is(err, ErrHarmed) || !out.Reverted || !strings.Contains(err.Error(), "still down without it") {
+		if err == nil || errors.Is(err, ErrHarmed) || !out.Reverted || !strings.Contains(err.Error(), "it is so without it too") {
 			t.Fatalf("%v, reverted %v", err, out.Reverted)
 		}
 		if _, err := apply(t, Transaction{Window: time.Minute}, d, p); err != nil {

@@ -50,6 +50,7 @@ type Spans struct {
 // proposal is what one switch has to change together with others.
 type proposal struct {
 	in      *plan.Intent
+	seen    switchcfg.State     // what the switch had when it was last looked at
 	looking time.Time           // since when the switch is looked at; zero if it was
 	spans   map[string]proposed // by service
 	held    map[string]bool     // spans that the switch was last told to leave to all together
@@ -97,7 +98,7 @@ func (s *Spans) looking(w *Worker, in *plan.Intent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proposal(w.Device.Name)
-	p.in, p.looking, p.spans = in, time.Now(), spans
+	p.in, p.seen, p.looking, p.spans = in, w.observed, time.Now(), spans
 }
 
 // proposal returns that of a device. The caller holds mu.
@@ -169,7 +170,7 @@ func (s *Spans) propose(w *Worker, d *decision, failed error) map[string]string 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proposal(w.Device.Name)
-	p.in, p.looking, p.spans = d.in, time.Time{}, spans
+	p.in, p.seen, p.looking, p.spans = d.in, d.observed, time.Time{}, spans
 	clear(p.held)
 	hold := make(map[string]string)
 	if failed == nil {
@@ -260,16 +261,15 @@ func (s *Spans) judge(device, span string) verdict {
 
 // concerns reports whether a span is a matter of a switch whose proposal is not up to date.
 func concerns(in *plan.Intent, p *proposal, span string) bool {
-	if p != nil {
-		if _, ok := p.spans[span]; ok {
-			return true
-		}
-	}
 	if in == nil {
 		return true // nothing is known
 	}
-	_, ok := in.State[switchcfg.Key{Kind: switchcfg.KindService, Name: span}]
-	return ok
+	key := switchcfg.Key{Kind: switchcfg.KindService, Name: span}
+	if _, wanted := in.State[key]; wanted || p == nil {
+		return wanted
+	}
+	_, there := p.seen[key]
+	return there
 }
 
 // group are switches that change spans together.

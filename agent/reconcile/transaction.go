@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/drivers"
@@ -35,8 +36,10 @@ type Part struct {
 	Driver  drivers.Driver
 	Scope   *plan.Scope // what may be changed
 	Plan    plan.Plan
-	Earlier Sample              // what the switch did some time ago, if that is known
-	Redact  func(string) string // takes secrets out of the text of an error; nil: there are none
+	Earlier Sample                   // what the switch did some time ago, if that is known
+	Rules   *invariant.Rules         // what must hold on the switch; nil: nothing is looked for
+	Stale   map[drivers.Station]bool // stations that the switch may remember from another configuration
+	Redact  func(string) string      // takes secrets out of the text of an error; nil: there are none
 
 	// What became of it, set by [Transaction.Apply].
 	Outcome Outcome

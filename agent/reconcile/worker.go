@@ -12,6 +12,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/guard"
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/drivers"
@@ -36,11 +37,12 @@ type Guards func(d *config.Device, drift func(plan.Change) bool) (hard, soft pla
 type Worker struct {
 	Device  *config.Device
 	Open    func(ctx context.Context) (drivers.Driver, error)
-	Guards  Guards        // nil: nothing is withheld by guards
-	Orders  Orders        // nil: nobody approves anything
-	Spans   *Spans        // switches that change services together; nil: this one stands alone
-	Window  time.Duration // least window of a transaction
-	Soak    time.Duration // of a transaction
+	Guards  Guards           // nil: nothing is withheld by guards
+	Orders  Orders           // nil: nobody approves anything
+	Spans   *Spans           // switches that change services together; nil: this one stands alone
+	Window  time.Duration    // least window of a transaction
+	Soak    time.Duration    // of a transaction
+	Rules   *invariant.Rules // what must hold on the switch; may be nil
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
@@ -73,15 +75,16 @@ type Orders interface {
 
 // Status is how a switch fares.
 type Status struct {
-	Time    time.Time       // end of the last pass; zero before there is one
-	Err     error           // why it did not succeed
-	Plan    plan.Plan       // of the last pass that got so far: what is left to do after it
-	Waits   string          // why nothing of Plan is done; "" if it is
-	Whole   string          // digest of the plan that does all that waits for a person; "" if nothing does
-	Drift   int             // objects that somebody else changed
-	Held    bool            // the plan was taken back because of whom it harmed
-	Outcome *Outcome        // of the last transaction
-	Joined  map[string]bool // services with circuits on the switch when it was last observed; nil before that
+	Time       time.Time             // end of the last pass; zero before there is one
+	Err        error                 // why it did not succeed
+	Plan       plan.Plan             // of the last pass that got so far: what is left to do after it
+	Waits      string                // why nothing of Plan is done; "" if it is
+	Whole      string                // digest of the plan that does all that waits for a person; "" if nothing does
+	Drift      int                   // objects that somebody else changed
+	Held       bool                  // the plan was taken back because of whom it harmed
+	Outcome    *Outcome              // of the last transaction
+	Violations []invariant.Violation // of invariants, as last seen
+	Joined     map[string]bool       // services with circuits on the switch when it was last observed; nil before that
 }
 
 // session is the open connection to the switch and what is remembered of the passes over it.
@@ -89,12 +92,14 @@ type session struct {
 	driver   drivers.Driver
 	watch    context.CancelFunc
 	watched  sync.WaitGroup
-	observed switchcfg.State // as last seen
-	settled  *plan.Intent    // the intent that the switch was last seen to have
-	told     string          // what was logged last
-	harmful  string          // digest of the plan that was taken back because of whom it harmed
-	slowest  time.Duration   // that an operation on the switch took
-	sample   Sample          // what the switch did when it was last looked at
+	observed switchcfg.State               // as last seen
+	settled  *plan.Intent                  // the intent that the switch was last seen to have
+	told     string                        // what was logged last
+	harmful  string                        // digest of the plan that was taken back because of whom it harmed
+	slowest  time.Duration                 // that an operation on the switch took
+	sample   Sample                        // what the switch did when it was last looked at
+	forgiven map[drivers.Station]time.Time // until when stations may be where they do not belong
+	violated map[string]bool               // invariants and objects, as last told
 }
 
 func (w *Worker) wake() chan struct{} {
@@ -336,10 +341,7 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	start := time.Now()
 	d := &decision{in: in, observed: observed}
 	drift := func(c plan.Change) bool { return drifted(w.settled, in, c) }
-	hard, soft := plan.Guard(noGuard), plan.Guard(noGuard)
-	if w.Guards != nil {
-		hard, soft = w.Guards(w.Device, drift)
-	}
+	hard, soft := w.guards(in, drift)
 	d.guard = hard
 	d.whole = w.build(observed, in, hard)
 	d.plan = d.whole
@@ -369,11 +371,20 @@ func noGuard([]plan.Change, switchcfg.State) map[switchcfg.Key]plan.Hold { retur
 
 // Plan returns the plan of all that may be done to the switch with a person's approval.
 func (w *Worker) Plan(observed switchcfg.State, in *plan.Intent) plan.Plan {
-	hard := plan.Guard(noGuard)
-	if w.Guards != nil {
-		hard, _ = w.Guards(w.Device, func(plan.Change) bool { return false })
-	}
+	hard, _ := w.guards(in, func(plan.Change) bool { return false })
 	return w.build(observed, in, hard)
+}
+
+// guards returns what withholds changes at this moment; see [Guards].
+func (w *Worker) guards(in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+	hard, soft = noGuard, noGuard
+	if w.Guards != nil {
+		hard, soft = w.Guards(w.Device, drift)
+	}
+	if w.Rules != nil {
+		hard = guard.All(hard, w.Rules.Guard(in.State))
+	}
+	return hard, soft
 }
 
 func (w *Worker) build(observed switchcfg.State, in *plan.Intent, g plan.Guard) plan.Plan {
@@ -422,7 +433,7 @@ func (w *Worker) reconcile(ctx context.Context, in *plan.Intent, status *Status)
 		}
 		w.fares(status, d, mine)
 		if len(mine.Changes) == 0 || d.waits != "" {
-			w.probe(ctx)
+			w.probe(ctx, status)
 			return out, nil
 		}
 		part := w.part(mine)
@@ -457,7 +468,7 @@ func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
 
 // part returns the part of a transaction that makes p real.
 func (w *Worker) part(p plan.Plan) *Part {
-	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Earlier: w.sample, Redact: w.Redact}
+	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
 }
 
 func (w *Worker) transaction() *Transaction {
@@ -482,6 +493,7 @@ func (w *Worker) applied(d *decision, p *Part) error {
 		w.Orders.Used(w.Device.Name, d.digest)
 	}
 	w.observed = p.after
+	w.forgive(p.others.before.Stations, func(st drivers.Station) bool { return p.others.stale[st] })
 	w.Log.Info("plan applied", "device", w.Device.Name, "plan", p.Outcome.Digest[:12], "changes", p.Outcome.Changes, "drift", d.drift, "duration", p.Outcome.Took)
 	return nil
 }
