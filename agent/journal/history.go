@@ -114,7 +114,7 @@ func (j *Journal) Begin(entries ...Entry) error {
 func (j *Journal) Decide(entries ...Entry) error {
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
-			e.Decided = true
+			e.Result, e.Decided = Begun, true
 			if err := put(tx.Bucket([]byte(bucketHistory)), e); err != nil {
 				return err
 			}
