@@ -47,6 +47,8 @@ func (d *daemon) compile(ctx context.Context) {
 	var latest *source.Snapshot
 	clock := time.NewTimer(0)
 	defer clock.Stop()
+	again := time.NewTicker(time.Minute)
+	defer again.Stop()
 	var beat <-chan time.Time // never, unless somebody listens
 	if d.Beat > 0 && d.Alive != nil {
 		t := time.NewTicker(d.Beat)
@@ -64,6 +66,9 @@ func (d *daemon) compile(ctx context.Context) {
 			continue
 		case latest = <-d.snapshots:
 		case <-clock.C:
+		case <-again.C:
+			d.recover()
+			continue
 		}
 		if latest == nil {
 			continue
@@ -84,6 +89,20 @@ func (d *daemon) compile(ctx context.Context) {
 		}
 		if next := d.compiler.Next(); !next.IsZero() {
 			clock.Reset(max(next.Sub(d.Now()), time.Second))
+		}
+	}
+}
+
+// recover has workers look after changes of processes that died: of this daemon before, or of somebody at a shell.
+func (d *daemon) recover() {
+	gone, err := d.journal.Recover()
+	if err != nil {
+		d.Log.Error("whether changes were interrupted is not known", "err", err)
+	}
+	for _, e := range gone {
+		d.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
+		if w := d.workers[e.Device]; w != nil {
+			w.Interrupted(e)
 		}
 	}
 }
