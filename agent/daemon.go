@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/agent/source"
@@ -101,6 +102,7 @@ func (d *daemon) recover() {
 	}
 	for _, e := range gone {
 		d.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
+		d.metrics.Transaction(e.Device, journal.Interrupted, 0)
 		if w := d.workers[e.Device]; w != nil {
 			w.Interrupted(e)
 		}
@@ -136,7 +138,7 @@ func (d *daemon) status() web.Status {
 	out := web.Status{Version: d.Version, Source: web.SourceOf(d.source.Name(), d.source.Status())}
 	for _, dev := range d.Config.Inventory.Devices {
 		st := d.workers[dev.Name].Status()
-		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole}
+		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole, Violations: st.Violations}
 		if st.Err != nil {
 			x.Error = st.Err.Error()
 		}

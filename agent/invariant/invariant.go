@@ -34,9 +34,9 @@ func Names() []Name {
 
 // Violation is one breach of an invariant.
 type Violation struct {
-	Invariant Name
-	Key       switchcfg.Key
-	Text      string // one sentence for an operator
+	Invariant Name          `json:"invariant"`
+	Key       switchcfg.Key `json:"key"`
+	Text      string        `json:"text"` // one sentence for an operator
 }
 
 // Rules are the invariants of one switch.
