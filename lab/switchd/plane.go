@@ -73,7 +73,7 @@ func address(a [6]byte) string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
-// counters adds what the plane has counted by now to a tree of state.
+// counters adds what the plane has counted and learned by now to a tree of state.
 func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 	e := view.EditState()
 	subs := make(map[string][]object)
@@ -126,13 +126,49 @@ func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 			return nil, err
 		}
 	}
-	if err := f.hits(view, e); err != nil {
+	if err := errors.Join(f.stations(view, e), f.hits(view, e)); err != nil {
 		return nil, err
 	}
 	return e.Tree(), nil
 }
 
-// hits adds how often each entry of a filter decided, over all circuits that the filter is bound to.
+// stations adds whether services learn addresses, and those they have learned. One that is behind a tunnel refers to no
+// interface. Where a service has no VLAN of its own, the key has [noVLAN].
+func (f *forwarder) stations(view *tree.Tree, e *tree.Edit) error {
+	instances := view.At("network-instances", "network-instance")
+	learned := make(map[string][]object)
+	for _, s := range f.plane.StationStates() {
+		vlan := json.Number(noVLAN)
+		for v := range instances.Entry(s.Service).At("vlans", "vlan").Entries() {
+			vlan = json.Number(v.Key(0))
+		}
+		entry := object{
+			"mac-address": s.MAC, "vlan": vlan,
+			"state": object{"mac-address": s.MAC, "vlan": vlan, "entry-type": "DYNAMIC"},
+		}
+		if s.Parent != "" {
+			entry["interface"] = object{"interface-ref": object{"state": object{"interface": s.Parent, "subinterface": s.Unit}}}
+		}
+		learned[s.Service] = append(learned[s.Service], entry)
+	}
+	var list []object
+	for i := range instances.Entries() {
+		fdb := object{"state": object{"mac-learning": i.Text("config", "type") != "L2P2P"}}
+		if entries := learned[i.Key(0)]; entries != nil {
+			fdb["mac-table"] = object{"entries": object{"entry": entries}}
+		}
+		list = append(list, object{"name": i.Key(0), "fdb": fdb})
+	}
+	if list == nil {
+		return nil
+	}
+	return update(e, object{"network-instance": list}, "network-instances")
+}
+
+// noVLAN stands for the VLAN of a service that has none, in a key that cannot do without.
+const noVLAN = "1"
+
+// hits adds how often each entry of a filter decided, over all circuits that the filter is bound to, and what it does.
 func (f *forwarder) hits(view *tree.Tree, e *tree.Edit) error {
 	filters := f.plane.FilterStates()
 	if len(filters) == 0 {
@@ -151,6 +187,7 @@ func (f *forwarder) hits(view *tree.Tree, e *tree.Edit) error {
 			entries = append(entries, object{
 				"sequence-id": json.Number(entry.Key(0)),
 				"state":       object{"matched-packets": text(s.Hits[i].Frames), "matched-octets": text(s.Hits[i].Octets)},
+				"actions":     object{"state": object{"forwarding-action": "openconfig-acl:" + entry.Text("actions", "config", "forwarding-action")}},
 			})
 			i++
 		}
