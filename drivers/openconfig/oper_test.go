@@ -2,12 +2,16 @@ package openconfig
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -91,6 +95,115 @@ func TestOperationalStateIsRead(t *testing.T) {
 	}
 	if m := got.LACP["eth1"]; m.LAG != "lag1" || !m.InSync || !m.Collecting || !m.Distributing {
 		t.Errorf("eth1 is %+v", m)
+	}
+}
+
+// cable is a wire in memory: what is put into it comes in at its port, and what leaves by the port is gone.
+type cable struct {
+	in     chan []byte
+	closed chan struct{}
+}
+
+// Read implements [dataplane.Wire].
+func (c *cable) Read(fs []wire.Frame) (int, error) {
+	select {
+	case b := <-c.in:
+		fs[0].Start = wire.Headroom
+		fs[0].End = wire.Headroom + copy(fs[0].Buf[wire.Headroom:], b)
+		return 1, nil
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+// Write implements [dataplane.Wire].
+func (c *cable) Write(fs [][]byte) (int, error) { return len(fs), nil }
+
+// cabled is a lab switch that forwards, all of whose ports have a cable.
+func cabled(t testing.TB, caps drivers.Capabilities, ports ...string) (*lab, map[string]*cable) {
+	t.Helper()
+	plane := dataplane.New(dataplane.Options{})
+	t.Cleanup(func() {
+		if err := plane.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	cables := make(map[string]*cable)
+	for i, name := range ports {
+		c := &cable{make(chan []byte, 16), make(chan struct{})}
+		cables[name] = c
+		plane.Attach(name, c, [6]byte{2, 0, 0, 0, 9, byte(i)})
+		plane.Link(name, true)
+		t.Cleanup(func() { close(c.closed) })
+	}
+	return newLabOn(t, caps, plane, ports...), cables
+}
+
+func frameFrom(m switchcfg.MAC) []byte {
+	f := make([]byte, 64)
+	copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, m[0], m[1], m[2], m[3], m[4], m[5], 0x88, 0xb5})
+	return f
+}
+
+func TestDriverTellsWhatFramesDid(t *testing.T) {
+	caps := profile(t, "ixlab")
+	l, cables := cabled(t, caps, "eth1", "eth2")
+	d := l.open(t)
+	known, stranger := switchcfg.MAC{2, 0x1a, 0, 0, 0, 1}, switchcfg.MAC{2, 0x1a, 0, 0, 0, 2}
+	s := make(switchcfg.State)
+	s.Put(&switchcfg.Interface{Name: "eth1", Description: "ixagent port:1", TPID: switchcfg.TPIDCustomer}, &switchcfg.Interface{Name: "eth2", Description: "ixagent port:2", TPID: switchcfg.TPIDCustomer},
+		&switchcfg.Service{Name: "ix-1", Description: "ixagent ns:1", Type: switchcfg.ServiceLAN},
+		&switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{known}},
+		&switchcfg.Circuit{Parent: "eth1", Description: "ixagent nsc:1", Match: switchcfg.MatchUntagged(), Service: "ix-1", Filter: "ix-f"},
+		&switchcfg.Circuit{Parent: "eth2", Description: "ixagent nsc:2", Match: switchcfg.MatchUntagged(), Service: "ix-1"})
+	apply(t, d, plan.Diff(nil, s))
+	for _, m := range []switchcfg.MAC{known, stranger, known, known} {
+		cables["eth1"].in <- frameFrom(m)
+	}
+	first, second := circuitKey("eth1", 0), circuitKey("eth2", 0)
+	var got drivers.OperState
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for over := time.After(20 * time.Second); got.Circuits[first].InFrames < 3; {
+		var err error
+		if got, err = d.(drivers.Operational).Operational(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			t.Fatalf("the frames did not come in: %+v", got)
+		}
+	}
+	want := drivers.OperState{
+		Ports: map[string]drivers.PortState{"eth1": {AdminUp: true, Up: true, InFrames: 4}, "eth2": {AdminUp: true, Up: true, OutFrames: 3}},
+		LACP:  map[string]drivers.LACPState{},
+		Circuits: map[switchcfg.Key]drivers.CircuitState{
+			first:  {AdminUp: true, Up: true, Counted: true, InFrames: 3, Dropped: 1},
+			second: {AdminUp: true, Up: true, Counted: true, OutFrames: 3},
+		},
+		Stations: map[drivers.Station]switchcfg.Key{{Service: "ix-1", MAC: known}: first},
+		Filters:  map[string]drivers.FilterState{"ix-f": {Permitted: 3, Dropped: 1}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestSwitchThatForwardsNothingClaimsNothing(t *testing.T) {
+	caps := profile(t, "ixlab")
+	d := newLab(t, caps, "eth1").open(t)
+	s := make(switchcfg.State)
+	s.Put(&switchcfg.Interface{Name: "eth1", Description: "ixagent port:1", TPID: switchcfg.TPIDCustomer},
+		&switchcfg.Service{Name: "ix-1", Description: "ixagent ns:1", Type: switchcfg.ServiceLAN}, &switchcfg.Filter{Name: "ix-f", AnySource: true},
+		&switchcfg.Circuit{Parent: "eth1", Description: "ixagent nsc:1", Match: switchcfg.MatchUntagged(), Service: "ix-1", Filter: "ix-f"})
+	apply(t, d, plan.Diff(nil, s))
+	got, err := d.(drivers.Operational).Operational(t.Context())
+	if err != nil || got.Stations != nil || got.Filters != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if want := (drivers.CircuitState{AdminUp: true, Up: true}); got.Circuits[circuitKey("eth1", 0)] != want {
+		t.Errorf("%+v", got.Circuits)
 	}
 }
 
