@@ -59,9 +59,6 @@ type Options struct {
 	Step func(device, step string)
 }
 
-// cooling is how long a LAG number, VLAN or VNI is not given again after its owner has ended.
-const cooling = 30 * 24 * time.Hour
-
 // parts are what a daemon and a pass have in common.
 type parts struct {
 	Options
@@ -111,7 +108,7 @@ func (p *parts) renew() error {
 	if err != nil {
 		return err
 	}
-	p.alloc = compile.NewAllocations(known, cooling)
+	p.alloc = compile.NewAllocations(known, compile.Cooling)
 	p.compiler = compile.New(&p.Config.Inventory, p.Config.Policy, p.alloc)
 	p.last = nil
 	return nil
