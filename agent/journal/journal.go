@@ -61,6 +61,8 @@ func (e *Error) Hint() string {
 		return "see who has it open: fuser -v " + e.Path
 	case errors.Is(e.Err, ErrFull):
 		return "make room on its disk; until then no change is sent to a switch; ixagent journal compact gives back what it does not need"
+	case errors.Is(e.Err, fs.ErrNotExist):
+		return "put the latest copy in its place: stop ixagent, then ixagent journal restore FILE"
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "read it as the user ixagent runs as"
 	}
@@ -127,7 +129,7 @@ func Open(dir string) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout, use: use}
-	if _, err = os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
+	if _, missing := os.Stat(j.path); errors.Is(missing, fs.ErrNotExist) {
 		if err = j.create(dir); err != nil {
 			err = &Error{j.path, noSpace(err)}
 		}

@@ -142,7 +142,7 @@ func layoutOf(tx *bolt.Tx) (*layout, int64, error) {
 	return l, info.Size(), err
 }
 
-// Check looks at every page and every entry, and returns all faults it finds; their error is one of [ErrCorrupt].
+// Check looks at every page and every entry. Its error is one of [ErrCorrupt] and says in one line what is wrong.
 func (j *Journal) Check() error {
 	j.sound.Store(nil)
 	return j.view(whole)
@@ -151,11 +151,11 @@ func (j *Journal) Check() error {
 // whole returns what is wrong in a file whose pages were followed.
 func whole(tx *bolt.Tx) error {
 	const most = 10
-	var faults []error
+	var faults []string
 	more := 0
 	fault := func(err error) {
 		if len(faults) < most {
-			faults = append(faults, err)
+			faults = append(faults, err.Error())
 		} else {
 			more++
 		}
@@ -177,10 +177,10 @@ func whole(tx *bolt.Tx) error {
 		}
 	}
 	if more > 0 {
-		faults = append(faults, fmt.Errorf("and %d faults more", more))
+		faults = append(faults, fmt.Sprintf("and %d faults more", more))
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("%w: %w", ErrCorrupt, errors.Join(faults...))
+		return fmt.Errorf("%w: %s", ErrCorrupt, strings.Join(faults, "; "))
 	}
 	return nil
 }
