@@ -29,6 +29,7 @@ var errJournalLost = errors.New("the journal is lost")
 type waiting struct {
 	Options
 	metrics *prometheus.Registry
+	listen  string
 
 	mu  sync.Mutex
 	err error
@@ -43,7 +44,7 @@ func await(ctx context.Context, o Options, ln net.Listener, was bool) (*parts, e
 		return p, err
 	}
 	was = was || exists(o)
-	w := &waiting{Options: o, metrics: prometheus.NewRegistry()}
+	w := &waiting{Options: o, metrics: prometheus.NewRegistry(), listen: ln.Addr().String()}
 	w.describe()
 	own, lnErr := again(ln)
 	if lnErr != nil {
@@ -97,7 +98,8 @@ func exists(o Options) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// attempt puts the parts together if everything in the journal is as it should be.
+// attempt puts the parts together if everything in the journal is as it should be, and gives back what its file does
+// not need.
 func attempt(o Options, was bool) (*parts, error) {
 	dir := o.Config.StateDir.String()
 	if was {
@@ -112,6 +114,14 @@ func attempt(o Options, was bool) (*parts, error) {
 	defer j.Close()
 	if err := j.Check(); err != nil {
 		return nil, err
+	}
+	c, did, err := j.CompactIfSparse()
+	switch {
+	case o.Log == nil:
+	case err != nil:
+		o.Log.Warn("journal cannot be compacted", "err", err)
+	case did:
+		o.Log.Info("journal is compacted", "before", c.Before, "after", c.After)
 	}
 	return assemble(o)
 }
@@ -183,7 +193,7 @@ func (w *waiting) tell(err error) {
 	w.err = err
 	w.mu.Unlock()
 	if !known && w.Log != nil {
-		w.Log.Error("journal cannot be used: no number is given, no plan is made and no switch is changed", "err", err, "hint", hintOf(err))
+		w.Log.Error("journal cannot be used: no number is given, no plan is made and no switch is changed", "listen", w.listen, "err", err, "hint", hintOf(err))
 	}
 }
 

@@ -58,7 +58,7 @@ func (e *Error) Hint() string {
 	case errors.Is(e.Err, ErrNewer):
 		return "use the release that wrote it, or a later one"
 	case errors.Is(e.Err, ErrBusy):
-		return "see who has it open: fuser -v " + e.Path
+		return "stop ixagent, or see who has it open: fuser -v " + e.Path
 	case errors.Is(e.Err, ErrFull):
 		return "make room on its disk; until then no change is sent to a switch; ixagent journal compact gives back what it does not need"
 	case errors.Is(e.Err, fs.ErrNotExist):
