@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"sync"
@@ -92,10 +91,14 @@ func await(ctx context.Context, o Options, ln net.Listener, was bool) (*parts, e
 	}
 }
 
-// exists reports whether there is a journal, good or bad.
+// exists reports whether a journal is seen, good or bad.
 func exists(o Options) bool {
 	_, err := journal.Existing(o.Config.StateDir.String())
-	return !errors.Is(err, fs.ErrNotExist)
+	var e *journal.Error
+	if errors.As(err, &e) {
+		_, err = os.Lstat(e.Path)
+	}
+	return err == nil
 }
 
 // attempt puts the parts together if everything in the journal is as it should be, and gives back what its file does

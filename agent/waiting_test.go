@@ -147,6 +147,22 @@ func TestDaemonWaitsForAJournalThatItCanUse(t *testing.T) {
 	}
 }
 
+func TestFirstJournalIsMadeWhenItCanBe(t *testing.T) {
+	e := newExchange(t)
+	o := e.options()
+	o.journalRetry = soon
+	state := filepath.Join(e.dir, "state")
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := e.run(o)
+	eventually(t, "the reason", says(t, url, "not a directory"))
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the LAG", func() bool { return lagOf(e.sw("sw1").State()) != nil })
+}
+
 func TestDaemonThatWaitsStopsWhenTold(t *testing.T) {
 	e := newExchange(t)
 	_, _, path := e.converged()
@@ -157,6 +173,28 @@ func TestDaemonThatWaitsStopsWhenTold(t *testing.T) {
 	eventually(t, "the reason", says(t, url, "journal is damaged"))
 }
 
+// overwritten damages a file between two transactions, and returns what is in it then.
+func overwritten(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Repeat([]byte{0xff}, int(info.Size()))
+	if _, err := f.WriteAt(text, 0); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestJournalDamagedMeanwhileSendsNothingUntilItIsRestored(t *testing.T) {
 	e := newExchange(t)
 	lag, text, path := e.converged()
@@ -164,10 +202,7 @@ func TestJournalDamagedMeanwhileSendsNothingUntilItIsRestored(t *testing.T) {
 	o.journalRetry = soon
 	url := e.run(o)
 	eventually(t, "ready", func() bool { code, _ := get(t, url+"/-/ready"); return code == http.StatusOK })
-	damaged := bytes.Repeat([]byte{0xff}, len(text))
-	if err := os.WriteFile(path, damaged, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damaged := overwritten(t, path)
 	e.fast()
 	eventually(t, "the reason", says(t, url, "journal is damaged"))
 	eventually(t, "waiting", func() bool { return strings.Contains(e.log.String(), "no plan is made") })
