@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(begin); dir != "" {
 		os.Exit(beginAndWait(dir))
 	}
+	if what := os.Getenv(upkeep); what != "" {
+		os.Exit(keepUp(what))
+	}
 	goleak.VerifyTestMain(m)
 }
 

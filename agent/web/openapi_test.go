@@ -79,6 +79,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 			Collection: ixapi.MACs, ID: "m1", Account: "account:1", Device: "sw1", Severity: 3, Tag: compile.TagMACInvalid, Message: "it is none",
 			Attrs: map[string]any{"address": "none"},
 		}},
+		JournalError: "no space for the journal",
 	}
 	good, bad := options(t), options(t)
 	good.Reload = func(context.Context) error { return nil }
