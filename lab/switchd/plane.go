@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
@@ -35,11 +36,17 @@ func newForwarder(name string, p *dataplane.Plane) (*forwarder, error) {
 	return f, nil
 }
 
-// follow configures the plane. After an error it does what it did before. It
-// is not for concurrent use.
-func (f *forwarder) follow(t *tree.Tree) error {
+// follow configures the plane, with the named ports shut. After an error it
+// does what it did before. It is not for concurrent use.
+func (f *forwarder) follow(t *tree.Tree, down []string) error {
 	c := *f.translator.translate(t)
 	c.System = f.system
+	if len(down) > 0 {
+		c.Ports = slices.Clone(c.Ports)
+		for i := range c.Ports {
+			c.Ports[i].Enabled = c.Ports[i].Enabled && !slices.Contains(down, c.Ports[i].Name)
+		}
+	}
 	return f.plane.Configure(&c)
 }
 
