@@ -121,12 +121,19 @@ func (f *forwarder) interfaces(view *tree.Tree, e *tree.Edit) {
 	for name, s := range sums {
 		counts(out.Entry(name), s.In, s.Out, s.Drops)
 	}
+	var parent string
+	var subs tree.Node
+	var into tree.Branch
 	for _, c := range f.plane.CircuitStates() {
-		unit := strconv.FormatUint(uint64(c.Unit), 10)
-		if !list.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit).Exists() {
-			continue // a commit is under way
+		if c.Parent != parent {
+			parent, subs = c.Parent, list.Entry(c.Parent).At("subinterfaces", "subinterface")
+			if subs.Exists() {
+				into = out.Entry(parent).At("subinterfaces", "subinterface")
+			}
 		}
-		counts(out.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit), c.In, c.Out, c.Drops)
+		if unit := strconv.FormatUint(uint64(c.Unit), 10); subs.Entry(unit).Exists() { // if not, a commit is under way
+			counts(into.Entry(unit), c.In, c.Out, c.Drops)
+		}
 	}
 }
 

@@ -14,7 +14,8 @@ type Edit struct {
 	owner  *owner
 	root   *node
 	state  bool
-	err    error // of branches
+	err    error  // of branches
+	spare  []node // for branches
 }
 
 // Edit starts an edit of the configuration: state cannot be written.
