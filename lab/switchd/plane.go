@@ -175,9 +175,10 @@ func (f *forwarder) stations(view *tree.Tree, e *tree.Edit) {
 			}
 			table = e.Branch("network-instances", "network-instance").Entry(service).At("fdb", "mac-table", "entries", "entry")
 		}
-		entry := table.Entry(s.MAC.String(), vlan)
+		address := s.MAC.String()
+		entry := table.Entry(address, vlan)
 		state := entry.At("state")
-		state.Set("mac-address", s.MAC.String())
+		state.Set("mac-address", address)
 		state.Set("vlan", vlan)
 		state.Set("entry-type", "DYNAMIC")
 		if s.Parent != "" {

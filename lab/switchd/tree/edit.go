@@ -41,7 +41,8 @@ func (e *Edit) own(n *node) *node {
 	if n.owner == e.owner {
 		return n
 	}
-	return &node{schema: n.schema, owner: e.owner, text: n.text, kids: slices.Clone(n.kids)}
+	kids := append(make([]*node, 0, len(n.kids)+1), n.kids...) // it is often about to get another
+	return &node{schema: n.schema, owner: e.owner, text: n.text, kids: kids}
 }
 
 // put sets a kid of an owned container or entry.
