@@ -73,6 +73,8 @@ func (j *Journal) Begin(e Entry) (uint64, error) {
 	e.Result = Begun
 	var held *os.File
 	err := j.update(func(tx *bolt.Tx) error {
+		release(held)
+		held = nil
 		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
 		id, err := bucket.NextSequence()
 		if err != nil {
@@ -128,6 +130,7 @@ func (j *Journal) Recover() ([]Entry, error) {
 	var gone []Entry
 	var holders []string
 	err = j.update(func(tx *bolt.Tx) error {
+		gone, holders = nil, nil
 		bucket := tx.Bucket([]byte(bucketHistory))
 		for _, key := range idsBegun(tx) {
 			holder := j.holder(binary.BigEndian.Uint64(key))

@@ -96,6 +96,7 @@ var _ source.Memory = (*Journal)(nil)
 type Journal struct {
 	path    string
 	timeout time.Duration
+	group   group
 	mu      sync.RWMutex // the file's lock is polled for; within a process there is no need to
 	damaged atomic.Pointer[string]
 	held    sync.Map // entries that this process has begun, and the file that it keeps locked for each
@@ -182,12 +183,6 @@ func (j *Journal) view(f func(*bolt.Tx) error) error {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	return j.with(true, func(db *bolt.DB) error { return db.View(f) })
-}
-
-func (j *Journal) update(f func(*bolt.Tx) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.with(false, func(db *bolt.DB) error { return db.Update(f) })
 }
 
 // with opens the file, checks that it is a journal of this release, and closes it after f.
