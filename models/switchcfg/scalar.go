@@ -74,9 +74,16 @@ type MAC [6]byte
 // ParseMAC reads six octets in hexadecimal, separated by colons or dashes or as three dotted groups.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(s)
+	var digits [12]byte
+	n := 0
+	for i := range len(s) {
+		if c := s[i]; c != ':' && c != '-' && c != '.' && n < len(digits) {
+			digits[n] = c
+			n++
+		}
+	}
 	shape := len(s) == 17 && (strings.Count(s, ":") == 5 || strings.Count(s, "-") == 5) || len(s) == 14 && strings.Count(s, ".") == 2
-	if n, err := hex.Decode(m[:], []byte(cut(digits, 12))); err != nil || n != 6 || len(digits) != 12 || !shape {
+	if _, err := hex.Decode(m[:], digits[:n]); err != nil || n != len(digits) || !shape {
 		return MAC{}, fmt.Errorf("%q is not a MAC address", cut(s, 40))
 	}
 	return m, nil
