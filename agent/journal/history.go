@@ -103,17 +103,26 @@ func (j *Journal) Begin(e Entry) (uint64, error) {
 }
 
 // End completes an entry that [Journal.Begin] has added. When it returns, that is on disk. If it fails, the entry
-// stays as it was begun.
+// stays as it was begun. An entry without a plan keeps the one it was begun with, so that a large plan need not be kept
+// in memory until then.
 func (j *Journal) End(e Entry) error {
 	if held, ok := j.held.LoadAndDelete(e.ID); ok {
 		defer release(held.(*os.File))
 	}
 	return j.update(func(tx *bolt.Tx) error {
+		bucket, e := tx.Bucket([]byte(bucketHistory)), e
+		if begun := bucket.Get(entryKey(e.ID)); e.Plan == nil && begun != nil {
+			var was Entry
+			if err := decode(begun, &was); err != nil {
+				return err
+			}
+			e.Plan = was.Plan
+		}
 		value, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
-		return errors.Join(tx.Bucket([]byte(bucketHistory)).Put(entryKey(e.ID), value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID)))
+		return errors.Join(bucket.Put(entryKey(e.ID), value), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID)))
 	})
 }
 

@@ -153,6 +153,24 @@ func TestWhatIsStoredIsReadBack(t *testing.T) {
 	})
 }
 
+func TestEntryKeepsThePlanItWasBegunWith(t *testing.T) {
+	j := open(t, t.TempDir())
+	e := Entry{Device: "sw1", Begun: time.Now().UTC(), Plan: json.RawMessage(`{"device":"sw1"}`)}
+	var err error
+	if e.ID, err = j.Begin(e); err != nil {
+		t.Fatal(err)
+	}
+	whole := e
+	e.Plan, e.Result, whole.Result = nil, Applied, Applied
+	if err := j.End(e); err != nil {
+		t.Fatal(err)
+	}
+	got, err := j.History(Filter{})
+	if diff := cmp.Diff([]Entry{whole}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestHistoryIsSearched(t *testing.T) {
 	j := open(t, t.TempDir())
 	for i := range 10 {
