@@ -24,8 +24,8 @@ func sized(set string) (switches, circuits int, ok bool) {
 func dataset(set, dir string) (records fs.FS, conf []byte, err error) {
 	switches, circuits, ok := sized(set)
 	if !ok {
-		if records, err = testdata.Exchange(set); err == nil {
-			conf, err = testdata.Config(set)
+		if conf, err = testdata.Config(set); err == nil {
+			records, err = testdata.Exchange(set)
 		}
 		return records, conf, err
 	}

@@ -85,10 +85,10 @@ type sizing struct {
 	Circuits   int     `json:"circuits"`
 	Processors int     `json:"processors"` // that each program may use at once
 	Rejections int     `json:"rejections"` // of records
-	Looked     float64 `json:"looked"`     // from the start of the agent until every switch was looked at
-	Converged  float64 `json:"converged"`  // and until nothing was left to do
+	Converged  float64 `json:"converged"`  // from the start of the agent until nothing was left to do
 	Work       float64 `json:"work"`       // processor time of the agent until then
 	LabWork    float64 `json:"lab_work"`   // and of exchange and switches
+	Others     float64 `json:"others"`     // and of everybody else on the machine
 	Rest       float64 `json:"rest"`       // how long it rested
 	RestWork   float64 `json:"rest_work"`  // processor time of the agent meanwhile
 	RestLab    float64 `json:"rest_lab"`   // and of exchange and switches
@@ -101,8 +101,8 @@ type sizing struct {
 func (s *sizing) show(p *page) {
 	const mib = 1 << 20
 	p.heading("%d switches with %d circuits in all, %d records rejected, %d processors", s.Switches, s.Circuits, s.Rejections, s.Processors)
-	p.line("converged  in %.1f s, every switch looked at after %.1f s", s.Converged, s.Looked)
-	p.line("           processor time %.1f s; exchange and switches %.1f s", s.Work, s.LabWork)
+	p.line("converged  in %.1f s", s.Converged)
+	p.line("           processor time %.1f s; exchange and switches %.1f s, others on this machine %.1f s", s.Work, s.LabWork, s.Others)
 	p.line("at rest    %.2f %% of a processor over %.0f s; exchange and switches %.2f %%", 100*s.RestWork/s.Rest, s.Rest, 100*s.RestLab/s.Rest)
 	p.line("memory     %.0f MiB at most, %.0f MiB at rest, %d threads", float64(s.Peak)/mib, float64(s.Resident)/mib, s.Threads)
 	p.line("journal    %.1f MiB", float64(s.Journal)/mib)
@@ -116,61 +116,80 @@ func measure(ctx context.Context, l *lab, program string, patience, rest time.Du
 	}
 	defer func() { err = errors.Join(err, a.stop()) }()
 	s := &sizing{Switches: len(l.switches), Processors: runtime.GOMAXPROCS(0)}
-	start, lab := time.Now(), processorTime()
+	start := time.Now()
+	lab, all, err := processorTime()
+	if err != nil {
+		return nil, err
+	}
 	for settled := false; !settled; {
 		if time.Since(start) > patience {
 			return nil, fmt.Errorf("not every switch was as it should be within %v", patience)
 		}
-		if err := a.runFor(ctx, 200*time.Millisecond); err != nil {
+		if err := a.runFor(ctx, 250*time.Millisecond); err != nil {
 			return nil, err
 		}
 		st, err := a.status(ctx)
 		if err != nil {
 			continue // it does not answer yet
 		}
-		looked, done := fare(st)
-		if looked && s.Looked == 0 {
-			s.Looked = time.Since(start).Seconds()
-		}
-		settled, s.Rejections = done, len(st.Rejections)
+		settled, s.Rejections = settledAll(st), len(st.Rejections)
 	}
 	s.Converged = time.Since(start).Seconds()
 	before, err := a.process()
 	if err != nil {
 		return nil, err
 	}
-	s.Work, s.LabWork = before.time.Seconds(), (processorTime() - lab).Seconds()
-	if s.Circuits, err = l.verify(ctx); err != nil {
-		return nil, err
-	}
-	if before, err = a.process(); err != nil {
-		return nil, err
-	}
-	start, lab = time.Now(), processorTime()
-	if err := a.runFor(ctx, rest); err != nil {
-		return nil, err
-	}
-	after, err := a.process()
+	labThen, allThen, err := processorTime()
 	if err != nil {
 		return nil, err
 	}
-	s.Rest, s.RestWork, s.RestLab = time.Since(start).Seconds(), (after.time - before.time).Seconds(), (processorTime() - lab).Seconds()
+	s.Work, s.LabWork = before.time.Seconds(), (labThen - lab).Seconds()
+	s.Others = max(0, (allThen-all).Seconds()-s.Work-s.LabWork)
+	if s.Circuits, err = l.verify(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.atRest(ctx, l, a, rest)
+}
+
+// atRest measures the agent for some time in which it has nothing to do.
+func (s *sizing) atRest(ctx context.Context, l *lab, a *agentProcess, d time.Duration) error {
+	start := time.Now()
+	before, err := a.process()
+	if err != nil {
+		return err
+	}
+	lab, _, err := processorTime()
+	if err != nil {
+		return err
+	}
+	if err := a.runFor(ctx, d); err != nil {
+		return err
+	}
+	after, err := a.process()
+	if err != nil {
+		return err
+	}
+	labThen, _, err := processorTime()
+	if err != nil {
+		return err
+	}
+	s.Rest, s.RestWork, s.RestLab = time.Since(start).Seconds(), (after.time - before.time).Seconds(), (labThen - lab).Seconds()
 	s.Peak, s.Resident, s.Threads = after.peak, after.resident, after.threads
 	journal, err := os.Stat(filepath.Join(l.config.StateDir.String(), "journal.db"))
 	if err == nil {
 		s.Journal = journal.Size()
 	}
-	return s, err
+	return err
 }
 
-// fare reports whether every switch was looked at, and whether nothing is left to do on any.
-func fare(s web.Status) (looked, done bool) {
-	looked, done = true, true
+// settledAll reports whether every switch was looked at and nothing is left to do on any.
+func settledAll(s web.Status) bool {
 	for _, d := range s.Devices {
-		looked = looked && !d.LastPass.IsZero()
-		done = done && d.Error == "" && d.PlanDigest == "" && len(d.Withheld) == 0
+		if d.LastPass.IsZero() || d.Error != "" || d.PlanDigest != "" || len(d.Withheld) > 0 {
+			return false
+		}
 	}
-	return looked, looked && done
+	return len(s.Devices) > 0
 }
 
 // verify looks at the switches as another agent does, makes sure that nothing is left to do there, and returns how many
@@ -290,6 +309,9 @@ type process struct {
 	threads        int
 }
 
+// tick is the unit of processor time in /proc (USER_HZ), the same for all programs.
+const tick = time.Second / 100
+
 // process asks the kernel about the agent (proc(5)).
 func (a *agentProcess) process() (p process, err error) {
 	folder := fmt.Sprintf("/proc/%d/", a.cmd.Process.Pid)
@@ -297,7 +319,6 @@ func (a *agentProcess) process() (p process, err error) {
 	if err != nil {
 		return p, err
 	}
-	const tick = time.Second / 100 // USER_HZ, the same for all programs
 	var user, system int64
 	_, after, _ := bytes.Cut(stat, []byte(") "))
 	fields := bytes.Fields(after)
@@ -328,11 +349,19 @@ func (a *agentProcess) process() (p process, err error) {
 	return p, nil
 }
 
-// processorTime is what this process has taken of all processors.
-func processorTime() time.Duration {
+// processorTime returns what this process and what all of the machine have taken of all processors.
+func processorTime() (own, all time.Duration, err error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+		return 0, 0, err
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	var user, nice, system, idle, wait, irq, soft, steal int64
+	if _, err := fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &soft, &steal); err != nil {
+		return 0, 0, fmt.Errorf("/proc/stat: %w", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), time.Duration(user+nice+system+irq+soft+steal) * tick, nil
 }
