@@ -32,7 +32,7 @@ func newSize() *cobra.Command {
 be and nothing is left to do, and then at rest. Its figures are those of its process.
 
 The switches of the sandbox share the machine, and take processor time that those of an exchange do not: it is told
-too. The agent polls the exchange every 30 s and is set as it is by default.`,
+too. With a data set made to size the agent is set as it is by default, and so polls the exchange every 30 s.`,
 		Example: `  ixlab size --set 4x10 --rest 1s
   ixlab size --set 4x10 --rest 1s --json`,
 		Args: cobra.NoArgs,
