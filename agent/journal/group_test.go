@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,7 +17,7 @@ func together(j *Journal, fs ...func()) {
 	j.mu.Lock()
 	for i, f := range fs {
 		g.Go(f)
-		for waiting := 0; waiting <= i; time.Sleep(time.Millisecond) {
+		for waiting := 0; waiting <= i; runtime.Gosched() {
 			j.group.mu.Lock()
 			waiting = len(j.group.waiting)
 			j.group.mu.Unlock()

@@ -72,7 +72,6 @@ func Dial(ctx context.Context, d drivers.Device) (*Session, error) {
 		// An agent has many sessions and most of them rest: they need not each keep buffers for large messages.
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 	}
