@@ -99,7 +99,8 @@ var _ source.Memory = (*Journal)(nil)
 type Journal struct {
 	path    string
 	timeout time.Duration
-	use     *os.File                    // the folder, locked against [Restore]; nil for one that is only read
+	use     *os.File // the folder, locked against [Restore]; nil for one that is only read
+	group   group
 	mu      sync.RWMutex                // the file's lock is polled for; within a process there is no need to
 	sound   atomic.Pointer[fs.FileInfo] // the file whose pages were followed
 	damaged atomic.Pointer[damage]
@@ -226,12 +227,6 @@ func (j *Journal) view(f func(*bolt.Tx) error) error {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	return j.with(true, func(db *bolt.DB) error { return db.View(f) })
-}
-
-func (j *Journal) update(f func(*bolt.Tx) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.with(false, func(db *bolt.DB) error { return db.Update(f) })
 }
 
 // errReplaced says that another file took the place of the one whose lock was waited for.

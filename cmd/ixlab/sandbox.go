@@ -75,7 +75,7 @@ file, and the command must run where their management addresses can be reached.`
 			return nil
 		},
 	}
-	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&set, "set", "metro", setUsage)
 	c.Flags().StringVar(&file, "topology", "", "containerlab `file` of the lab that has the switches")
 	c.Flags().StringVar(&dir, "dir", "sandbox", "`folder` for what an agent needs")
 	return c
