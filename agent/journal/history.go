@@ -15,6 +15,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ixagent/ixagent/agent/guard"
 )
 
 // Result is what became of a plan.
@@ -53,6 +55,11 @@ type Entry struct {
 	Result  Result          `json:"result"`
 	Error   string          `json:"error,omitempty"`
 	Phases  []Phase         `json:"phases,omitempty"`
+	Cost    guard.Cost      `json:"cost,omitzero"` // what members feel of it
+
+	// Budget bounds what plans cost that begin within an hour, this one included; nil for one that a person wants. It
+	// is not stored.
+	Budget *guard.Budget `json:"-"`
 }
 
 // Phase is one part of a transaction.
@@ -68,11 +75,15 @@ func begunKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(ke
 
 // Begin adds an entry whose plan is about to be applied, and returns its id. When it returns, the entry is on disk;
 // if it fails, nothing may be sent to the device. It ends with [Journal.End], or with the process: then
-// [Journal.Recover] finds it.
+// [Journal.Recover] finds it. One that exceeds its budget is not added, and the error is an [ErrBudget].
 func (j *Journal) Begin(e Entry) (uint64, error) {
 	e.Result = Begun
 	var held *os.File
-	err := j.update(func(tx *bolt.Tx) error {
+	var refused error
+	err := j.update(func(tx *bolt.Tx) (err error) {
+		if refused, err = exceeded(tx, e); refused != nil || err != nil {
+			return err
+		}
 		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
 		id, err := bucket.NextSequence()
 		if err != nil {
@@ -86,7 +97,7 @@ func (j *Journal) Begin(e Entry) (uint64, error) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(bucket.Put(entryKey(id), value), meta.Put(begunKey(id), []byte{})); err != nil {
+		if err := errors.Join(bucket.Put(entryKey(id), value), meta.Put(begunKey(id), []byte{}), spend(tx, e)); err != nil {
 			return err
 		}
 		held, err = hold(j.holder(id))
@@ -95,6 +106,9 @@ func (j *Journal) Begin(e Entry) (uint64, error) {
 	if err != nil {
 		release(held)
 		return 0, err
+	}
+	if refused != nil {
+		return 0, refused
 	}
 	j.held.Store(e.ID, held)
 	return e.ID, nil
@@ -107,6 +121,7 @@ func (j *Journal) End(e Entry) error {
 		defer release(held.(*os.File))
 	}
 	return j.update(func(tx *bolt.Tx) error {
+		unspend(tx, e)
 		value, err := json.Marshal(e)
 		if err != nil {
 			return err
