@@ -55,19 +55,24 @@ func TestOrdersAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		folder := filepath.Join(dir, fmt.Sprint(n))
-		j := func() *Journal {
-			j, err := Open(folder) // as after a restart
+		var both [2]*Journal
+		restart := func(i int) {
+			j, err := Open(folder)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return j
+			both[i] = j
 		}
+		restart(0)
+		restart(1)
+		j := func() *Journal { return both[rapid.IntRange(0, 1).Draw(t, "process")] }
 		freezes, approvals := make(map[string]guard.Freeze), make(map[string]guard.Approval)
 		scope := func() guard.Scope {
 			return rapid.SampledFrom([]guard.Scope{guard.ScopeAll, guard.ScopeSite, guard.ScopeMember}).Draw(t, "scope")
 		}
 		name := func() string { return rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "name") }
 		t.Repeat(map[string]func(*rapid.T){
+			"restart": func(t *rapid.T) { restart(rapid.IntRange(0, 1).Draw(t, "process")) },
 			"freeze": func(t *rapid.T) {
 				f := guard.Freeze{
 					Scope: scope(), Name: name(), Why: "y", Who: "x", Since: at(rapid.Int64Range(0, 9).Draw(t, "since")),
@@ -115,7 +120,7 @@ func TestOrdersAreReadBack(t *testing.T) {
 				delete(approvals, device+" "+digest)
 			},
 			"": func(t *rapid.T) {
-				j := j()
+				j := both[0]
 				f, err1 := j.Freezes()
 				a, err2 := j.Approvals()
 				if err := errors.Join(err1, err2); err != nil {
