@@ -25,6 +25,9 @@ const (
 	ScopeChange Scope = "change" // the objects that a change of the history touched
 )
 
+// scopes are all of them, the widest first.
+func scopes() []Scope { return []Scope{ScopeAll, ScopeSite, ScopeDevice, ScopeMember, ScopeChange} }
+
 // maxWhy bounds the reason of a freeze in bytes: it is shown with everything that the freeze holds.
 const maxWhy = 200
 
@@ -48,8 +51,7 @@ func (f Freeze) InForce(now time.Time) bool { return f.Until.IsZero() || now.Bef
 
 // Compare orders freezes, the widest first.
 func (f Freeze) Compare(o Freeze) int {
-	scopes := []Scope{ScopeAll, ScopeSite, ScopeDevice, ScopeMember, ScopeChange}
-	rank := func(s Scope) int { return slices.Index(scopes, s) }
+	rank := func(s Scope) int { return slices.Index(scopes(), s) }
 	return cmp.Or(cmp.Compare(rank(f.Scope), rank(o.Scope)), switchcfg.CompareNames(f.Name, o.Name))
 }
 
@@ -70,6 +72,8 @@ func wrong(format string, args ...any) error { return &OrderError{What: fmt.Spri
 // and nobody would know. The error is an [OrderError].
 func (f Freeze) Check(inv *config.Inventory) error {
 	switch {
+	case !slices.Contains(scopes(), f.Scope):
+		return wrong("%q cannot be frozen: it is none of all, site, device and member", f.Scope)
 	case f.Scope == ScopeAll && f.Name != "":
 		return wrong("a freeze of all has no name, and not %q", f.Name)
 	case f.Scope != ScopeAll && f.Name == "":
@@ -84,7 +88,6 @@ func (f Freeze) Check(inv *config.Inventory) error {
 		return wrong("the freeze would end before it begins")
 	}
 	switch f.Scope {
-	case ScopeAll:
 	case ScopeSite:
 		var sites []string
 		for _, d := range inv.Devices {
@@ -105,8 +108,6 @@ func (f Freeze) Check(inv *config.Inventory) error {
 		if _, err := strconv.ParseUint(f.Name, 10, 64); err != nil || f.Device == "" || len(f.Keys) == 0 {
 			return wrong("change %q cannot be frozen: it is not one of the history", f.Name)
 		}
-	default:
-		return wrong("%q cannot be frozen: it is none of all, site, device and member", f.Scope)
 	}
 	return nil
 }

@@ -66,8 +66,9 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 				}
 				return err
 			}
+			d.Waiting = nil // it is a person who does it
 			if !yes {
-				if err := a.ask(d); err != nil {
+				if err := a.ask(d, "Apply this?", "nothing was applied"); err != nil {
 					return err
 				}
 			}
@@ -112,8 +113,8 @@ func load(p *agent.Pass, path string, devices []string) (*document, error) {
 	return d, d.limit(p, devices)
 }
 
-// ask shows the plans and waits for a yes.
-func (a *app) ask(d *document) error {
+// ask shows the plans and waits for a yes. Without one its error says what was not done.
+func (a *app) ask(d *document, question, not string) error {
 	f, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return errors.New("nobody can be asked, because there is no terminal: use --yes")
@@ -121,10 +122,10 @@ func (a *app) ask(d *document) error {
 	if _, err := a.err.Write(d.text()); err != nil {
 		return err
 	}
-	fmt.Fprint(a.err, "Apply this? Type yes: ")
+	fmt.Fprint(a.err, question, " Type yes: ")
 	answer, err := bufio.NewReader(f).ReadString('\n')
 	if err != nil || strings.TrimSpace(answer) != "yes" {
-		return errors.New("nothing was applied")
+		return errors.New(not)
 	}
 	return nil
 }
@@ -137,28 +138,32 @@ func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []
 			continue
 		}
 		out, err := p.Apply(ctx, pl)
-		r := applied{Outcome: out}
-		switch {
-		case err == nil:
-			how := "applied and verified, but the switch would not have taken it back by itself,"
-			if out.Confirmed {
-				how = "applied, verified and confirmed"
-			}
-			fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", pl.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
-			for _, w := range out.Warnings {
-				fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", pl.Device, w)
-			}
-		default:
+		if err != nil {
 			failed++
-			r.Error = err.Error()
-			report(a.err, err)
-			if drivers.FaultOf(err) == drivers.Stale {
-				fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
-			}
 		}
-		results = append(results, r)
+		results = append(results, a.tell(out, err))
 	}
 	return results, failed
+}
+
+// tell says what became of a plan.
+func (a *app) tell(out reconcile.Outcome, err error) applied {
+	if err != nil {
+		report(a.err, err)
+		if drivers.FaultOf(err) == drivers.Stale {
+			fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+		}
+		return applied{out, err.Error()}
+	}
+	how := "applied and verified, but the switch would not have taken it back by itself,"
+	if out.Confirmed {
+		how = "applied, verified and confirmed"
+	}
+	fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", out.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
+	for _, w := range out.Warnings {
+		fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", out.Device, w)
+	}
+	return applied{Outcome: out}
 }
 
 func phases(out reconcile.Outcome) string {
