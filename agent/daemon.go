@@ -134,6 +134,6 @@ func (d *daemon) status() web.Status {
 func (d *daemon) handler() web.Options {
 	return web.Options{
 		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
-		WebConfig: d.Config.WebConfig.String(), Log: d.Log,
+		WebConfig: d.Config.WebConfig.String(), Log: d.Log, Orders: orders{d},
 	}
 }

@@ -35,9 +35,9 @@ func (p *Pass) Change(id uint64) (e journal.Entry, err error) {
 }
 
 // PlanRollback returns the plan that puts back what a change of the history replaced, on the switch as it is now and
-// within freezes. Limits do not hold it: it deletes no more than the change has made. The exchange is not asked. Unless forced, it is refused if a later change
-// touched the same objects, because that would be undone with it. The error is a [guard.OrderError] if there is
-// nothing to put back.
+// within freezes. Limits do not hold it: it deletes no more than the change has made. The exchange is not asked. Unless
+// forced, it is refused if a later change touched the same objects, because that would be undone with it. The error is
+// a [guard.OrderError] if it is refused, or if there is nothing to put back.
 func (p *Pass) PlanRollback(ctx context.Context, e journal.Entry, force bool) (out plan.Plan, err error) {
 	d, ok := p.Config.Inventory.Device(e.Device)
 	switch {

@@ -76,6 +76,8 @@ func (f Freeze) Check(inv *config.Inventory) error {
 		return wrong("%q cannot be frozen: it is none of all, site, device and member", f.Scope)
 	case f.Scope == ScopeAll && f.Name != "":
 		return wrong("a freeze of all has no name, and not %q", f.Name)
+	case f.Scope == ScopeChange && (f.Device == "" || len(f.Keys) == 0):
+		return wrong("a change is frozen when it is rolled back, and not before: ixagent rollback %s", f.Name)
 	case f.Scope != ScopeAll && f.Name == "":
 		return wrong("a freeze of a %s needs its name", f.Scope)
 	case strings.TrimSpace(f.Why) == "":
@@ -105,7 +107,7 @@ func (f Freeze) Check(inv *config.Inventory) error {
 			return wrong("%q is not the id of an account: %v", f.Name, err)
 		}
 	case ScopeChange:
-		if _, err := strconv.ParseUint(f.Name, 10, 64); err != nil || f.Device == "" || len(f.Keys) == 0 {
+		if _, err := strconv.ParseUint(f.Name, 10, 64); err != nil {
 			return wrong("change %q cannot be frozen: it is not one of the history", f.Name)
 		}
 	}

@@ -37,7 +37,10 @@ func TestFreezeIsCheckedAgainstTheInventory(t *testing.T) {
 		{func(f *Freeze) { f.Scope, f.Name = ScopeDevice, "fra" }, `the inventory has no device "fra"; it has sw2, sw3, sw10`},
 		{func(f *Freeze) { f.Scope, f.Name = ScopeMember, "account:1" }, ""},
 		{func(f *Freeze) { f.Scope, f.Name = ScopeMember, "a\n" }, `"a\n" is not the id of an account: it has a character that cannot be printed at 1`},
-		{func(f *Freeze) { f.Scope, f.Name = ScopeChange, "7" }, `change "7" cannot be frozen: it is not one of the history`},
+		{func(f *Freeze) { f.Scope, f.Name = ScopeChange, "7" }, "a change is frozen when it is rolled back, and not before: ixagent rollback 7"},
+		{func(f *Freeze) {
+			f.Scope, f.Name, f.Device, f.Keys = ScopeChange, "x", "sw1", []switchcfg.Key{{Kind: switchcfg.KindLAG, Name: "lag1"}}
+		}, `change "x" cannot be frozen: it is not one of the history`},
 		{func(f *Freeze) { f.Scope, f.Name = "port", "x" }, `"port" cannot be frozen: it is none of all, site, device and member`},
 		{func(f *Freeze) { f.Why = " " }, "a freeze needs a reason, which is shown with all that it holds"},
 		{func(f *Freeze) { f.Why = "a\nb" }, "the reason of a freeze is one line of at most 200 characters"},

@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ixagent/ixagent/agent/config"
@@ -22,6 +24,45 @@ type Approval struct {
 
 // InForce reports whether it can be used at a moment.
 func (a Approval) InForce(now time.Time) bool { return now.Before(a.At.Add(ApprovalLasts)) }
+
+// LeastDigits is how much of a digest a person has to give.
+const LeastDigits = 8
+
+// Match returns the plan whose digest begins with prefix, and its digest. The error is an [OrderError] if prefix is
+// too short or no part of a digest, or if there is no such plan that changes anything, or more than one.
+func Match(plans []plan.Plan, prefix string) (found plan.Plan, digest string, err error) {
+	prefix = strings.ToLower(prefix)
+	if len(prefix) < LeastDigits || strings.Trim(prefix, "0123456789abcdef") != "" {
+		return found, "", &OrderError{fmt.Sprintf("%q is not a digest, or less than %d digits of one", prefix, LeastDigits), "see what waits for a person: ixagent plan"}
+	}
+	for _, p := range plans {
+		have, err := p.Digest()
+		switch {
+		case err != nil:
+			return plan.Plan{}, "", err
+		case len(p.Changes) == 0 || !strings.HasPrefix(have, prefix):
+		case digest != "":
+			return plan.Plan{}, "", &OrderError{fmt.Sprintf("the plans of %s and %s both begin with %s", found.Device, p.Device, prefix), "give more of its digits"}
+		default:
+			found, digest = p, have
+		}
+	}
+	if digest == "" {
+		return found, "", &OrderError{
+			fmt.Sprintf("no switch has a plan %s now: the exchange, the switch or what is frozen has changed since, or it is applied", prefix),
+			"see the plans of now: ixagent plan",
+		}
+	}
+	return found, digest, nil
+}
+
+// Approvable returns an [OrderError] if the agent would not use an approval on a device.
+func Approvable(d *config.Device) error {
+	if d.Mode == config.Observe {
+		return &OrderError{d.Name + " is in mode observe, in which the daemon applies nothing", "apply it from a shell: ixagent apply --device " + d.Name}
+	}
+	return nil
+}
 
 // Protected returns the guard that holds what disrupts one of the accounts, or changes or deletes what is theirs.
 func Protected(accounts []string) plan.Guard {

@@ -38,9 +38,6 @@ restart. What it holds is shown by ixagent plan. A transaction in hand is brough
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Scope, f.Name = frozen(args)
-			if f.Scope == guard.ScopeChange {
-				return &guard.OrderError{What: "a change is frozen when it is rolled back", Todo: "ixagent rollback " + f.Name}
-			}
 			o, err := a.options()
 			if err != nil {
 				return err
