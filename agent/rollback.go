@@ -84,7 +84,10 @@ func (p *Pass) Rollback(ctx context.Context, e journal.Entry, pl plan.Plan, why 
 		Scope: guard.ScopeChange, Name: strconv.FormatUint(e.ID, 10), Device: e.Device, Why: why, Who: p.Who, Since: p.Now().UTC(),
 		Keys: slices.SortedFunc(maps.Keys(before), switchcfg.Key.Compare),
 	}
-	if err := errors.Join(f.Check(&p.Config.Inventory), p.journal.Freeze(f)); err != nil {
+	if err := f.Check(&p.Config.Inventory); err != nil {
+		return out, err
+	}
+	if err := p.journal.Freeze(f); err != nil {
 		return out, err
 	}
 	if out, err = p.apply(ctx, d, pl); err == nil {
