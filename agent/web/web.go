@@ -5,10 +5,15 @@
 //	/-/ready              200 when the agent does its work; else 503, one reason a line
 //	/-/reload             with POST or PUT, reads the configuration again; 500 says why it is refused
 //	/api/v1/status        a [Status] as JSON
+//	/api/v1/freezes       what is frozen, as JSON
+//	/api/v1/freeze        with POST, freezes something
+//	/api/v1/thaw          with POST, ends that
+//	/api/v1/approve       with POST, approves a plan by its digest
 //	/api/v1/openapi.json  what is served, in OpenAPI 3.0
 //
-// All but /-/reload is read with GET or HEAD and changes nothing. Pages of other sites cannot make a browser reload
-// the agent. TLS and users are those of a web configuration as Prometheus exporters have it.
+// What is not said to be posted is read with GET or HEAD and changes nothing. Pages of other sites cannot make a
+// browser reload the agent or order anything. TLS and users are those of a web configuration as Prometheus exporters
+// have it; orders are taken from users alone.
 package web
 
 import (
@@ -47,9 +52,10 @@ type Options struct {
 	// there is nothing to reload, and /-/reload says so.
 	Reload func(context.Context) error
 	// WebConfig names a file with TLS and users, which is read anew for each connection and request. Without it
-	// everybody who reaches the listener is answered, in the clear.
+	// everybody who reaches the listener is answered, in the clear, and orders are taken from nobody.
 	WebConfig string
 	Log       *slog.Logger // nil for none
+	Orders    Orders       // from persons, who are users of the web configuration; nil: none are taken
 }
 
 //go:embed openapi.json
@@ -159,7 +165,7 @@ func routes(o Options) []route {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(description)
 	}
-	return []route{
+	return append(o.orderRoutes(), []route{
 		{"GET", "/metrics", metrics},
 		{"GET", "/-/healthy", http.HandlerFunc(healthy)},
 		{"GET", "/-/ready", http.HandlerFunc(ready)},
@@ -167,7 +173,7 @@ func routes(o Options) []route {
 		{"PUT", "/-/reload", http.HandlerFunc(reload)},
 		{"GET", "/api/v1/status", http.HandlerFunc(status)},
 		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
-	}
+	}...)
 }
 
 func (o Options) logger() *slog.Logger {
