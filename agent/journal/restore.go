@@ -201,7 +201,9 @@ func missing(had *bolt.Tx, copied *Journal) (lost []Loss, sequences map[string]u
 	if err != nil {
 		return nil, nil, err
 	}
-	lost = slices.DeleteFunc(lost, func(l Loss) bool { return l.Bucket == bucketMeta || l.Bucket == bucketBaselines })
+	lost = slices.DeleteFunc(lost, func(l Loss) bool {
+		return l.Bucket == bucketMeta || l.Bucket == bucketBaselines || l.Bucket == bucketCosts // of the history
+	})
 	return lost, sequences, had.ForEach(func(name []byte, b *bolt.Bucket) error {
 		sequences[string(name)] = b.Sequence()
 		return nil
