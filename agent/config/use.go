@@ -120,23 +120,30 @@ func (c *Config) checkWeb() error {
 	if err := web.Validate(c.WebConfig.name); err != nil || c.Listen.Addr().IsLoopback() {
 		return err
 	}
-	var w struct {
-		Users map[string]any `yaml:"basic_auth_users"`
-		TLS   struct {
-			Client string `yaml:"client_auth_type"`
-		} `yaml:"tls_server_config"`
-	}
-	text, err := os.ReadFile(c.WebConfig.name)
+	w, err := readWeb(c.WebConfig.name)
 	if err != nil {
-		return err
-	}
-	if err := yaml.Unmarshal(text, &w); err != nil {
 		return err
 	}
 	if len(w.Users) == 0 && w.TLS.Client != "RequireAndVerifyClientCert" {
 		return fmt.Errorf("anybody who reaches %s could read all and reload the agent, for it has neither basic_auth_users nor client_auth_type: RequireAndVerifyClientCert", c.Listen.Addr())
 	}
 	return nil
+}
+
+// webConfig is what the agent has to know of a web configuration.
+type webConfig struct {
+	Users map[string]any `yaml:"basic_auth_users"`
+	TLS   struct {
+		Client string `yaml:"client_auth_type"`
+	} `yaml:"tls_server_config"`
+}
+
+func readWeb(path string) (w webConfig, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = yaml.Unmarshal(text, &w)
+	}
+	return w, err
 }
 
 // CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
@@ -157,6 +164,14 @@ func (c *Config) CheckFiles() error {
 			}
 		}
 	}
+	_, err := c.Events.Token.Resolve()
+	faults.add(err)
+	if w := c.Report.Webhook; w != nil {
+		_, err := w.Token.Resolve()
+		faults.add(err)
+		_, err = w.TLS.Config()
+		faults.add(err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Credentials)) {
 		_, err := c.Credentials[name].Password.Resolve()
 		faults.add(err)
@@ -164,4 +179,14 @@ func (c *Config) CheckFiles() error {
 		faults.add(err)
 	}
 	return faults.err()
+}
+
+// AsksWho reports whether the web configuration asks everybody for the name and password of a user, or for a
+// certificate. It is read anew.
+func (c *Config) AsksWho() (bool, error) {
+	if c.WebConfig.IsZero() {
+		return false, nil
+	}
+	w, err := readWeb(c.WebConfig.name)
+	return len(w.Users) > 0 || w.TLS.Client == "RequireAndVerifyClientCert", err
 }
