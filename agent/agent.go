@@ -75,8 +75,6 @@ type parts struct {
 	compiler *compile.Compiler
 	alloc    *compile.Allocations
 	last     *source.Snapshot
-
-	unfinished map[string][]journal.Entry // changes of processes that died, by device
 }
 
 func assemble(o Options) (*parts, error) {
@@ -100,19 +98,6 @@ func assemble(o Options) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{Options: o, journal: j, source: s, metrics: m}
-	gone, err := j.Recover()
-	p.unfinished = make(map[string][]journal.Entry)
-	if errors.Is(err, journal.ErrFull) {
-		o.Log.Error("switches are looked at and not changed", "err", err)
-	} else if err != nil {
-		s.Close()
-		return nil, err
-	}
-	for _, e := range gone {
-		p.unfinished[e.Device] = append(p.unfinished[e.Device], e)
-		m.Transaction(e.Device, journal.Interrupted, 0)
-		o.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
-	}
 	return p, p.renew()
 }
 
@@ -243,7 +228,7 @@ func Run(ctx context.Context, o Options) error {
 			Device: d, Open: p.open(d, slots), Guards: p.guards(tunnels), Spans: spans,
 			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
-			Unfinished: p.unfinished[d.Name], Rules: invariant.New(&o.Config.Inventory, d),
+			Rules: invariant.New(&o.Config.Inventory, d),
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
@@ -256,6 +241,7 @@ func Run(ctx context.Context, o Options) error {
 	p.metrics.Source(p.source.Name(), p.source.Status)
 	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
 	p.metrics.State(d.state)
+	d.recover()
 	g.Go(func() error { d.compile(ctx); return nil })
 	g.Go(func() error {
 		p.source.Run(ctx, d.deliver, d.failed)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/agent/source"
@@ -47,6 +48,8 @@ func (d *daemon) compile(ctx context.Context) {
 	var latest *source.Snapshot
 	clock := time.NewTimer(0)
 	defer clock.Stop()
+	again := time.NewTicker(time.Minute)
+	defer again.Stop()
 	var beat <-chan time.Time // never, unless somebody listens
 	if d.Beat > 0 && d.Alive != nil {
 		t := time.NewTicker(d.Beat)
@@ -64,6 +67,9 @@ func (d *daemon) compile(ctx context.Context) {
 			continue
 		case latest = <-d.snapshots:
 		case <-clock.C:
+		case <-again.C:
+			d.recover()
+			continue
 		}
 		if latest == nil {
 			continue
@@ -84,6 +90,21 @@ func (d *daemon) compile(ctx context.Context) {
 		}
 		if next := d.compiler.Next(); !next.IsZero() {
 			clock.Reset(max(next.Sub(d.Now()), time.Second))
+		}
+	}
+}
+
+// recover has workers look after changes of processes that died: of this daemon before, or of somebody at a shell.
+func (d *daemon) recover() {
+	gone, err := d.journal.Recover()
+	if err != nil {
+		d.Log.Error("whether changes were interrupted is not known", "err", err)
+	}
+	for _, e := range gone {
+		d.Log.Warn("change was interrupted, and the switch is looked at again", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
+		d.metrics.Transaction(e.Device, journal.Interrupted, 0)
+		if w := d.workers[e.Device]; w != nil {
+			w.Interrupted(e)
 		}
 	}
 }
@@ -117,7 +138,7 @@ func (d *daemon) status() web.Status {
 	out := web.Status{Version: d.Version, Source: web.SourceOf(d.source.Name(), d.source.Status())}
 	for _, dev := range d.Config.Inventory.Devices {
 		st := d.workers[dev.Name].Status()
-		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole}
+		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole, Violations: st.Violations}
 		if st.Err != nil {
 			x.Error = st.Err.Error()
 		}

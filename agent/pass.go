@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/invariant"
+	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/drivers"
@@ -25,6 +27,9 @@ type Pass struct {
 	*parts
 	slots *semaphore.Weighted
 	guard plan.Guard
+
+	mu   sync.Mutex
+	gone []journal.Entry // changes of processes that died
 }
 
 // NewPass reads the exchange once and compiles it. Numbers that are given in doing so are kept in the journal, so
@@ -47,7 +52,7 @@ func NewPass(ctx context.Context, o Options) (*Pass, error) {
 		p.source.Close()
 		return nil, err
 	}
-	return &Pass{p, semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), guard.Limits(o.Config.Limits)}, nil
+	return &Pass{parts: p, slots: semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), guard: guard.Limits(o.Config.Limits)}, nil
 }
 
 // Close ends idle connections to the exchange.
@@ -143,6 +148,12 @@ func (p *Pass) Native(pl plan.Plan) ([]byte, error) {
 // [reconcile.Transaction]. It works in every mode: a person asked for it. The results are in the order of the plans.
 func (p *Pass) Apply(ctx context.Context, plans ...plan.Plan) []Applied {
 	out := make([]Applied, len(plans))
+	if err := p.recover(); err != nil {
+		for i := range out {
+			out[i] = Applied{reconcile.Outcome{Device: plans[i].Device}, err}
+		}
+		return out
+	}
 	parts := make([]*reconcile.Part, len(plans))
 	var opening sync.WaitGroup
 	for i, pl := range plans {
@@ -178,6 +189,18 @@ func (p *Pass) Apply(ctx context.Context, plans ...plan.Plan) []Applied {
 	return out
 }
 
+// recover finds the changes of processes that died.
+func (p *Pass) recover() error {
+	gone, err := p.journal.Recover()
+	for _, e := range gone {
+		p.Log.Warn("change was interrupted", "device", e.Device, "change", e.ID, "begun", e.Begun.Format(time.RFC3339), "who", e.Who)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = append(p.gone, gone...)
+	return err
+}
+
 // Applied is what became of a plan.
 type Applied struct {
 	reconcile.Outcome
@@ -194,6 +217,17 @@ func (p *Pass) part(ctx context.Context, pl plan.Plan) (*reconcile.Part, error) 
 	s, err := p.open(&byPerson, p.slots)(ctx)
 	if err != nil {
 		return nil, err
+	}
+	p.mu.Lock()
+	gone := p.gone
+	p.mu.Unlock()
+	for _, e := range gone {
+		if e.Device != pl.Device {
+			continue
+		}
+		if _, err := reconcile.Finish(ctx, s, e); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return &reconcile.Part{Driver: s, Scope: d.Scope(), Plan: pl, Rules: invariant.New(&p.Config.Inventory, d), Redact: p.redact(d)}, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
@@ -513,7 +514,7 @@ func TestRules(t *testing.T) {
 }
 
 // What is compiled is legal on every switch, whatever the records say.
-func TestEveryIntentIsLegal(t *testing.T) {
+func TestEveryIntentIsLegalAndKeepsTheInvariants(t *testing.T) {
 	for _, s := range stories() {
 		c := compiled(t, s)
 		for name := range c.devices {
@@ -525,8 +526,11 @@ func TestEveryIntentIsLegal(t *testing.T) {
 			for _, v := range switchcfg.Check(state) {
 				t.Errorf("%s: %s: %v", s.name, name, v)
 			}
+			d, _ := c.inv.Device(name)
+			for _, v := range invariant.New(c.inv, d).Configured(state) {
+				t.Errorf("%s: %s: %+v", s.name, name, v)
+			}
 			for _, o := range state {
-				d, _ := c.inv.Device(name)
 				caps := d.Capabilities()
 				if err := caps.Carry(o); err != nil {
 					t.Errorf("%s: %s: %s: %v", s.name, name, o.Key(), err)

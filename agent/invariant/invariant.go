@@ -21,7 +21,7 @@ type Name string
 const (
 	ControlProtocols    Name = "control_protocols"    // every circuit has a filter, which drops slow protocols and BPDUs
 	RegisteredAddresses Name = "registered_addresses" // a circuit of a peering LAN admits the member's addresses only
-	StormControl        Name = "storm_control"        // a customer port has a limit of floods
+	StormControl        Name = "storm_control"        // the port of a circuit has a limit of floods
 	Stations            Name = "stations"             // no other address speaks on a peering LAN
 	Isolation           Name = "isolation"            // a station is in the service of its circuit only
 	FiltersCount        Name = "filters_count"        // a filter whose circuits receive frames decides about frames
@@ -34,9 +34,9 @@ func Names() []Name {
 
 // Violation is one breach of an invariant.
 type Violation struct {
-	Invariant Name
-	Key       switchcfg.Key
-	Text      string // one sentence for an operator
+	Invariant Name          `json:"invariant"`
+	Key       switchcfg.Key `json:"key"`
+	Text      string        `json:"text"` // one sentence for an operator
 }
 
 // Rules are the invariants of one switch.
@@ -74,30 +74,35 @@ func (r *Rules) Configured(s switchcfg.State) []Violation {
 
 // object looks at one object of a configuration.
 func (r *Rules) object(s switchcfg.State, o switchcfg.Object) (v Violation, bad bool) {
-	if !switchcfg.Made(o) {
+	c, ok := o.(*switchcfg.Circuit)
+	if !ok || !switchcfg.Made(o) {
 		return v, false
 	}
-	storm := func(limit switchcfg.Kbps) (Violation, bool) {
-		return Violation{Invariant: StormControl, Text: "it has no limit of broadcast, multicast and unknown unicast"}, r.storm && limit == 0
+	f, filtered := s[switchcfg.Key{Kind: switchcfg.KindFilter, Name: c.Filter}].(*switchcfg.Filter)
+	switch {
+	case r.caps.Filters && !filtered:
+		return Violation{Invariant: ControlProtocols, Text: "it has no filter, so that control protocols of the member reach others"}, true
+	case r.caps.Filters && r.lans[c.Service] && f.AnySource:
+		return Violation{Invariant: RegisteredAddresses, Text: "any address may speak through it on " + c.Service}, true
+	case r.storm && unlimited(s, c.Parent):
+		return Violation{Invariant: StormControl, Text: "its port has no limit of broadcast, multicast and unknown unicast"}, true
+	}
+	return v, false
+}
+
+// unlimited reports whether a port or LAG of the agent may send floods without a limit.
+func unlimited(s switchcfg.State, parent string) bool {
+	o, ok := s.Parent(parent)
+	if !ok || !switchcfg.Made(o) {
+		return false
 	}
 	switch o := o.(type) {
 	case *switchcfg.Interface:
-		return storm(o.StormControl)
+		return o.StormControl == 0
 	case *switchcfg.LAG:
-		return storm(o.StormControl)
-	case *switchcfg.Circuit:
-		if !r.caps.Filters {
-			return v, false
-		}
-		f, ok := s[switchcfg.Key{Kind: switchcfg.KindFilter, Name: o.Filter}].(*switchcfg.Filter)
-		switch {
-		case !ok:
-			return Violation{Invariant: ControlProtocols, Text: "it has no filter, so that control protocols of the member reach others"}, true
-		case r.lans[o.Service] && f.AnySource:
-			return Violation{Invariant: RegisteredAddresses, Text: "any address may speak through it on " + o.Service}, true
-		}
+		return o.StormControl == 0
 	}
-	return v, false
+	return false
 }
 
 // Guard withholds what would violate an invariant in what the switch is to be.

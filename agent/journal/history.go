@@ -71,13 +71,20 @@ func entryKey(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) 
 // begunKey is where the first bucket has that an entry is begun.
 func begunKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(keyBegun), id) }
 
+// ErrApplying says that another process applies a plan to the same device at this moment.
+var ErrApplying = errors.New("another process is applying a plan to the device")
+
 // Begin adds entries whose plans are about to be applied, all of them or none, and gives them their ids. When it
 // returns, they are on disk; if it fails, nothing may be sent to a device. Each ends with [Journal.End], or with the
-// process: then [Journal.Recover] finds it.
+// process: then [Journal.Recover] finds it. It fails with [ErrApplying] while somebody else's entry for one of the
+// devices is begun.
 func (j *Journal) Begin(entries ...Entry) error {
 	var held []*os.File
 	err := j.update(func(tx *bolt.Tx) error {
 		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
+		if err := j.free(tx, entries); err != nil {
+			return err
+		}
 		for i := range entries {
 			id, err := bucket.NextSequence()
 			if err != nil {
@@ -110,11 +117,30 @@ func (j *Journal) Begin(entries ...Entry) error {
 	return err
 }
 
+// free reports whether nobody applies anything to the devices of entries.
+func (j *Journal) free(tx *bolt.Tx, entries []Entry) error {
+	for _, key := range idsBegun(tx) {
+		var begun Entry
+		if err := decode(tx.Bucket([]byte(bucketHistory)).Get(key), &begun); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Device == begun.Device }) {
+			continue
+		}
+		if alive, err := isHeld(j.holder(begun.ID)); err != nil {
+			return err
+		} else if alive {
+			return fmt.Errorf("%w: change %d of %s, by %s", ErrApplying, begun.ID, begun.Device, begun.Who)
+		}
+	}
+	return nil
+}
+
 // Decide notes of entries that are begun that all their devices keep the change. When it returns, that is on disk.
 func (j *Journal) Decide(entries ...Entry) error {
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
-			e.Decided = true
+			e.Result, e.Decided = Begun, true
 			if err := put(tx.Bucket([]byte(bucketHistory)), e); err != nil {
 				return err
 			}

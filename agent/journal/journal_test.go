@@ -477,6 +477,9 @@ func TestChangeOfAKilledProcessIsInterrupted(t *testing.T) {
 	if gone, err := j.Recover(); err != nil || len(gone) != 0 || result() != Begun {
 		t.Errorf("while it is being applied: %v, %v, %s", gone, err, result())
 	}
+	if err := j.Begin(Entry{Device: "sw1", Plan: []byte("{}")}); !errors.Is(err, ErrApplying) || !strings.Contains(err.Error(), "change 1 of sw1") {
+		t.Errorf("a second process may begin: %v", err)
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -571,7 +574,7 @@ func fill(dir string) int {
 	}
 	stored := 0
 	for range 1000 {
-		if err = j.Begin(Entry{Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
+		if err = j.Begin(Entry{Device: fmt.Sprint(stored), Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
 			break
 		}
 		stored++

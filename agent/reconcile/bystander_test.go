@@ -12,6 +12,7 @@ import (
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/memory"
 	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // cabled is a switch whose ports have members behind them: how they fare follows from whether a change is on the switch,
@@ -168,6 +169,105 @@ func TestHarmfulPlanWaits(t *testing.T) {
 		synctest.Wait()
 		if got := sw.State(); d.tries != 2 || !got.Equal(intent(11).State) {
 			t.Errorf("tried %d times, and the switch has\n%s", d.tries, got.AppendText(nil))
+		}
+	})
+}
+
+// Circuits and stations that a change does not touch go on as before, or the change is taken back.
+func TestTrafficOfOthersGoesOnOrTheChangeIsTakenBack(t *testing.T) {
+	begin := time.Now()
+	key := func(unit uint32) switchcfg.Key {
+		return switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet2", Unit: unit}
+	}
+	touched := switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 1}
+	mac := switchcfg.MAC{2, 0, 0, 0, 0, 9}
+	// Three members send a hundred frames a second each, until change says otherwise.
+	state := func(change func(s *drivers.OperState)) drivers.OperState {
+		s := ports()
+		s.Ports["Ethernet2"] = drivers.PortState{AdminUp: true, Up: true}
+		s.Circuits = make(map[switchcfg.Key]drivers.CircuitState)
+		for unit := range uint32(3) {
+			s.Circuits[key(unit)] = drivers.CircuitState{Up: true, Counted: true, InFrames: uint64(time.Since(begin) / (10 * time.Millisecond))}
+		}
+		s.Stations = map[drivers.Station]switchcfg.Key{{Service: "ix-lan", MAC: mac}: key(0)}
+		if change != nil {
+			change(&s)
+		}
+		return s
+	}
+	silent := func(s *drivers.OperState) {
+		s.Circuits[key(1)] = drivers.CircuitState{Up: true, Counted: true, InFrames: 1}
+	}
+	for name, c := range map[string]struct {
+		harm func(*drivers.OperState)
+		both int // circuits of the service that the change is about, beside it
+		says string
+	}{
+		"everybody goes on":     {nil, 3, ""},
+		"a member falls silent": {silent, 3, "circuit Ethernet2.1 fell silent with a change that does not touch it"},
+		"the other end of a line stops when nobody answers": {func(s *drivers.OperState) {
+			for unit := range uint32(3) {
+				s.Circuits[key(unit)] = drivers.CircuitState{Up: true, Counted: true, InFrames: 1}
+			}
+		}, 1, ""},
+		"a circuit goes down": {func(s *drivers.OperState) {
+			s.Circuits[key(2)] = drivers.CircuitState{Counted: true}
+		}, 3, "circuit Ethernet2.2 went down with"},
+		"a station moves to what was changed": {func(s *drivers.OperState) {
+			s.Stations = map[drivers.Station]switchcfg.Key{{Service: "ix-lan", MAC: mac}: touched}
+		}, 3, "the station of circuit Ethernet2.0 moved to circuit Ethernet1.1"},
+		"a station ages": {func(s *drivers.OperState) { clear(s.Stations) }, 3, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin = time.Now()
+				sw := memory.New(memory.Capabilities(), nil)
+				port := &switchcfg.Interface{Name: "Ethernet2", Description: "others"}
+				sw.Put(port, &switchcfg.Service{Name: "ix-lan", Description: mark("ns", "lan"), Type: switchcfg.ServiceLAN})
+				for unit := range uint32(c.both) {
+					sw.Put(&switchcfg.Circuit{Parent: "Ethernet2", Unit: unit, Description: "others", Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(unit+1)), Service: "ix-lan"})
+				}
+				p := build(t, sw, intent(10))
+				d := cable(sw, func(_ time.Duration, changed bool) drivers.OperState {
+					if changed {
+						return state(c.harm)
+					}
+					return state(nil)
+				})
+				part := &Part{Driver: d, Scope: device(t, config.Enforce).Scope(), Plan: p, Earlier: Sample{time.Now(), state(nil)}}
+				time.Sleep(10 * time.Second)
+				tx := Transaction{Window: time.Minute}
+				err := tx.Apply(t.Context(), part)
+				if (err == nil) != (c.says == "") || err != nil && (!errors.Is(err, ErrHarmed) || !strings.Contains(err.Error(), c.says)) {
+					t.Errorf("error %v", err)
+				}
+				if part.Outcome.Reverted != (c.says != "") {
+					t.Errorf("reverted %v", part.Outcome.Reverted)
+				}
+			})
+		})
+	}
+}
+
+// A change is confirmed once everybody was well for the time it is soaked.
+func TestChangeIsWatchedBeforeItIsConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, soak := range []time.Duration{30 * time.Second, 0} {
+			sw := memory.New(memory.Capabilities(), nil)
+			p := build(t, sw, intent(10))
+			// Slow LACP notices only after a while.
+			d := cable(sw, func(since time.Duration, changed bool) drivers.OperState {
+				if changed && since > 20*time.Second {
+					return ports("Ethernet10")
+				}
+				return ports()
+			})
+			begin := time.Now()
+			out, err := apply(t, Transaction{Window: 5 * time.Minute, Soak: soak}, d, p)
+			took := time.Since(begin)
+			if soak == 0 && (err != nil || took > time.Second) || soak > 0 && (!errors.Is(err, ErrHarmed) || !out.Reverted) {
+				t.Errorf("soak %v: %v after %v", soak, err, took)
+			}
 		}
 	})
 }

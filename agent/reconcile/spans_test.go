@@ -398,7 +398,7 @@ func TestNextProcessEndsWhatADeadOneLeftPending(t *testing.T) {
 			a := line("a", 10, "sw1", "sw2")
 			intents := map[string]*plan.Intent{"sw1": {State: make(switchcfg.State)}, "sw2": {State: make(switchcfg.State)}}
 			a.put(intents)
-			left := make(map[string][]journal.Entry)
+			left := make(map[string]journal.Entry)
 			for _, name := range x.names {
 				p := x.workers[name].Plan(nil, intents[name])
 				digest, err := p.Digest()
@@ -410,9 +410,9 @@ func TestNextProcessEndsWhatADeadOneLeftPending(t *testing.T) {
 				if _, err := c.ApplyConfirmed(t.Context(), e.Commit(), time.Hour, p.Changes); err != nil {
 					t.Fatal(err)
 				}
-				left[name] = []journal.Entry{e}
+				left[name] = e
 			}
-			x.start(func(w *Worker) { w.Unfinished = left[w.Device.Name] })
+			x.start(func(w *Worker) { w.Interrupted(left[w.Device.Name]) })
 			defer x.stop()
 			if decided {
 				x.want(a)
@@ -429,7 +429,7 @@ func TestNextProcessEndsWhatADeadOneLeftPending(t *testing.T) {
 			if got := len(x.on(a)) == 2; got != decided {
 				t.Errorf("decided %v, and after the window it is there: %v", decided, got)
 			}
-			if want := map[bool]string{true: "confirmed", false: "taken back"}[decided]; !strings.Contains(x.said(), "pending commit of an interrupted change is ended") || !strings.Contains(x.said(), want) {
+			if want := fmt.Sprintf("confirmed=%v", decided); !strings.Contains(x.said(), "pending commit of an interrupted change is ended") || !strings.Contains(x.said(), want) {
 				t.Error(x.said())
 			}
 		})

@@ -51,18 +51,15 @@ type Worker struct {
 	Passed  func()                    // called after each pass; may be nil
 	Step    func(device, step string) // see [Transaction]
 
-	// Unfinished are changes of the switch whose process died, or whose end is not known. They are looked after before
-	// anything else.
-	Unfinished []journal.Entry
-
 	busy sync.Mutex
 	session
 
-	mu      sync.Mutex
-	intent  *plan.Intent
-	status  Status
-	trigger chan struct{}
-	made    sync.Once
+	mu         sync.Mutex
+	intent     *plan.Intent
+	status     Status
+	unfinished []journal.Entry // changes whose process died, or whose end is not known: they are looked after first
+	trigger    chan struct{}
+	made       sync.Once
 }
 
 // Orders are what people allow. Both functions may be called concurrently.
@@ -146,6 +143,14 @@ func (w *Worker) setStatus(s Status) {
 	}
 }
 
+// Interrupted has the worker look after a change of the switch whose process died.
+func (w *Worker) Interrupted(e journal.Entry) {
+	w.mu.Lock()
+	w.unfinished = append(w.unfinished, e)
+	w.mu.Unlock()
+	w.Trigger()
+}
+
 // Run makes passes until ctx is done. A transaction that has begun by then is brought to its end.
 func (w *Worker) Run(ctx context.Context) {
 	defer func() {
@@ -205,27 +210,45 @@ func (w *Worker) open(ctx context.Context) error {
 	return w.recover(ctx)
 }
 
-// recover ends commits that are perhaps pending on the switch: what was decided stays, all else is taken back.
+// recover ends commits that are perhaps pending on the switch.
 func (w *Worker) recover(ctx context.Context) error {
-	for len(w.Unfinished) > 0 {
-		e := w.Unfinished[0]
-		if c, ok := drivers.As[drivers.Confirmer](w.driver); ok {
-			end, what := c.Revert, "taken back"
-			if e.Decided {
-				end, what = c.Confirm, "confirmed"
-			}
-			switch err := end(ctx, e.Commit()); drivers.FaultOf(err) {
-			case drivers.Transient, drivers.Unknown:
-				return err
-			default:
-				if err == nil {
-					w.Log.Warn("pending commit of an interrupted change is ended", "device", w.Device.Name, "change", e.ID, "result", what)
-				}
-			}
+	w.mu.Lock()
+	left := w.unfinished
+	w.mu.Unlock()
+	for i, e := range left {
+		ended, err := Finish(ctx, w.driver, e)
+		if err != nil {
+			return err
 		}
-		w.Unfinished = w.Unfinished[1:]
+		if ended {
+			w.Log.Warn("pending commit of an interrupted change is ended", "device", w.Device.Name, "change", e.ID, "confirmed", e.Decided)
+		}
+		if i == len(left)-1 {
+			w.mu.Lock()
+			w.unfinished = w.unfinished[len(left):]
+			w.mu.Unlock()
+		}
 	}
 	return nil
+}
+
+// Finish ends the commit of a change whose process died, if it is pending on the switch: one that was decided on stays,
+// any other is taken back. It reports whether there was one.
+func Finish(ctx context.Context, d drivers.Driver, e journal.Entry) (ended bool, err error) {
+	c, ok := drivers.As[drivers.Confirmer](d)
+	if !ok {
+		return false, nil
+	}
+	end := c.Revert
+	if e.Decided {
+		end = c.Confirm
+	}
+	err = end(ctx, e.Commit())
+	switch drivers.FaultOf(err) {
+	case drivers.Transient, drivers.Unknown, drivers.Denied:
+		return false, err
+	}
+	return err == nil, nil
 }
 
 func (w *Worker) close() {
@@ -482,7 +505,7 @@ func (w *Worker) applied(d *decision, p *Part) error {
 	}
 	switch {
 	case p.result == journal.Unknown:
-		w.Unfinished = append(w.Unfinished, p.entry)
+		w.Interrupted(p.entry)
 	case errors.Is(p.Err, ErrHarmed):
 		w.harmful = p.Outcome.Digest
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/models/plan"
 )
@@ -30,17 +31,18 @@ type Source struct {
 
 // Device is how one switch fares.
 type Device struct {
-	Name       string          `json:"name"`
-	Driver     string          `json:"driver"`
-	Mode       config.Mode     `json:"mode"`
-	LastPass   time.Time       `json:"last_pass,omitzero"`    // end of the latest pass
-	Error      string          `json:"error,omitempty"`       // of the latest pass
-	Drift      bool            `json:"drift,omitempty"`       // the plan undoes what somebody else changed
-	Plan       Plan            `json:"plan"`                  // what is left to do
-	PlanDigest string          `json:"plan_digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
-	Withheld   []plan.Withheld `json:"withheld"`              // what is needed and not done
-	Waits      string          `json:"waits,omitempty"`       // why nothing of the plan is done
-	Approve    string          `json:"approve,omitempty"`     // digest of the plan that does all that waits for a person
+	Name       string                `json:"name"`
+	Driver     string                `json:"driver"`
+	Mode       config.Mode           `json:"mode"`
+	LastPass   time.Time             `json:"last_pass,omitzero"`    // end of the latest pass
+	Error      string                `json:"error,omitempty"`       // of the latest pass
+	Drift      bool                  `json:"drift,omitempty"`       // the plan undoes what somebody else changed
+	Plan       Plan                  `json:"plan"`                  // what is left to do
+	PlanDigest string                `json:"plan_digest,omitempty"` // as in [plan.Plan.Digest]; absent if nothing is left to do
+	Withheld   []plan.Withheld       `json:"withheld"`              // what is needed and not done
+	Violations []invariant.Violation `json:"violations,omitempty"`  // of what must hold on every switch
+	Waits      string                `json:"waits,omitempty"`       // why nothing of the plan is done
+	Approve    string                `json:"approve,omitempty"`     // digest of the plan that does all that waits for a person
 }
 
 // Plan counts the objects that a plan changes, as in [plan.Plan.Counts].

@@ -18,6 +18,7 @@ import (
 	"github.com/ixagent/ixagent/agent/reconcile"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // applied is the JSON form of what apply did on one switch.
@@ -131,30 +132,57 @@ func (a *app) ask(d *document) error {
 	return nil
 }
 
-// apply makes plans real and tells of each. Those that change a service together are one transaction; a switch that
-// fails holds up no other.
+// apply makes plans real and tells of each. Those that change a service together are one transaction. When a switch of
+// it fails, the others are tried without it, but for those at the other end of a line of that switch.
 func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []applied, failed int) {
 	results = []applied{}
-	for _, plans := range joint(d.Plans) {
-		if ctx.Err() != nil {
-			break
-		}
-		for _, out := range p.Apply(ctx, plans...) {
-			r := applied{Outcome: out.Outcome}
-			if out.Err != nil {
-				failed++
-				r.Error = out.Err.Error()
-				report(a.err, out.Err)
-				if drivers.FaultOf(out.Err) == drivers.Stale {
-					fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+	left := slices.DeleteFunc(slices.Clone(d.Plans), func(p plan.Plan) bool { return len(p.Changes) == 0 })
+	for len(left) > 0 && ctx.Err() == nil {
+		var again []plan.Plan
+		for _, plans := range joint(left) {
+			var culprits []plan.Plan
+			outs := p.Apply(ctx, plans...)
+			for i, out := range outs {
+				if out.Err != nil && !errors.Is(out.Err, reconcile.ErrTogether) {
+					culprits = append(culprits, plans[i])
 				}
-			} else {
-				a.sayApplied(out.Outcome)
 			}
-			results = append(results, r)
+			for i, out := range outs {
+				linked := slices.ContainsFunc(culprits, func(c plan.Plan) bool { return share(c, plans[i], true) })
+				switch {
+				case out.Err == nil:
+					a.sayApplied(out.Outcome)
+				case errors.Is(out.Err, reconcile.ErrTogether) && !linked:
+					again = append(again, plans[i])
+					continue
+				default:
+					failed++
+					a.sayFailed(out.Err)
+				}
+				r := applied{Outcome: out.Outcome}
+				if out.Err != nil {
+					r.Error = out.Err.Error()
+				}
+				results = append(results, r)
+			}
 		}
+		left = again
 	}
+	at := func(r applied) int {
+		return slices.IndexFunc(d.Plans, func(p plan.Plan) bool { return p.Device == r.Device })
+	}
+	slices.SortFunc(results, func(x, y applied) int { return at(x) - at(y) })
 	return results, failed
+}
+
+func (a *app) sayFailed(err error) {
+	report(a.err, err)
+	switch {
+	case errors.Is(err, reconcile.ErrTogether):
+		fmt.Fprintln(a.err, "ixagent: hint: they are the two ends of a line; --device applies the plan of one switch alone")
+	case drivers.FaultOf(err) == drivers.Stale:
+		fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+	}
 }
 
 func (a *app) sayApplied(out reconcile.Outcome) {
@@ -172,12 +200,9 @@ func (a *app) sayApplied(out reconcile.Outcome) {
 func joint(plans []plan.Plan) [][]plan.Plan {
 	var groups [][]plan.Plan
 	for _, p := range plans {
-		if len(p.Changes) == 0 {
-			continue
-		}
 		group := []plan.Plan{p}
 		groups = slices.DeleteFunc(groups, func(o []plan.Plan) bool {
-			linked := slices.ContainsFunc(o, func(q plan.Plan) bool { return share(p, q) })
+			linked := slices.ContainsFunc(o, func(q plan.Plan) bool { return share(p, q, false) })
 			if linked {
 				group = append(o, group...)
 			}
@@ -188,11 +213,28 @@ func joint(plans []plan.Plan) [][]plan.Plan {
 	return groups
 }
 
-// share reports whether two plans change a service together.
-func share(p, q plan.Plan) bool {
-	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool {
-		return c.Span != "" && slices.ContainsFunc(q.Changes, func(o plan.Change) bool { return o.Span == c.Span })
+// share reports whether two plans change a service together, or, if so asked, a line.
+func share(p, q plan.Plan, line bool) bool {
+	spans := make(map[string]bool) // to whether it is a line
+	for _, c := range p.Changes {
+		if c.Span != "" {
+			spans[c.Span] = spans[c.Span] || ofLine(c)
+		}
+	}
+	return slices.ContainsFunc(q.Changes, func(c plan.Change) bool {
+		isLine, shared := spans[c.Span]
+		return shared && (!line || isLine || ofLine(c))
 	})
+}
+
+// ofLine reports whether a change is of a line that crosses switches.
+func ofLine(c plan.Change) bool {
+	for _, o := range []switchcfg.Object{c.Before, c.After} {
+		if svc, ok := o.(*switchcfg.Service); ok && svc.Type == switchcfg.ServiceLine {
+			return true
+		}
+	}
+	return c.Span != "" && c.Key.Kind == switchcfg.KindCircuit
 }
 
 func phases(out reconcile.Outcome) string {

@@ -3,10 +3,14 @@ package openconfig
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/openconfig/ygot/ygot"
 
+	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/oc"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -78,6 +82,107 @@ func BenchmarkObserveSession10k(b *testing.B) {
 			b.Fatal(len(got))
 		}
 	}
+}
+
+// forwarding is a lab switch in this process that forwards, with circuits behind each of which a station was heard, and
+// what it says of its state.
+func forwarding(b *testing.B, circuits int) (drivers.Operational, answer) {
+	b.Helper()
+	caps := profile(b, "ixlab")
+	var ports []string
+	for i := range 48 {
+		ports = append(ports, fmt.Sprintf("eth%d", i+1))
+	}
+	l, cables := cabled(b, caps, ports...)
+	d := l.open(b)
+	s := big(circuits, 0)
+	for _, o := range s {
+		if lag, ok := o.(*switchcfg.LAG); ok {
+			lag.Mode, lag.Rate = switchcfg.ModeStatic, "" // nobody is there to speak LACP with
+		}
+	}
+	apply(b, d, plan.Diff(nil, s))
+	for i := range circuits {
+		lag, n := i%24, i/24
+		outer, inner := 1+n/100, 1+n%100
+		f := make([]byte, 72)
+		copy(f, []byte{
+			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x1a, 0, 0, byte(i >> 8), byte(i),
+			0x88, 0xa8, byte(outer >> 8), byte(outer), 0x81, 0, byte(inner >> 8), byte(inner), 0x88, 0xb5,
+		})
+		cables[ports[2*lag]].in <- f
+	}
+	o := d.(drivers.Operational)
+	for {
+		got, err := o.Operational(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(got.Stations) == circuits {
+			break
+		}
+	}
+	values, err := d.(*driver).get(b.Context(), "operational", gpb.GetRequest_STATE, "interfaces", "network-instances", "acl")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return o, answer{interfaces: values[0], instances: values[1], acl: values[2]}
+}
+
+// BenchmarkOperational10k reads the operational state of a device with 10,000 circuits and stations.
+func BenchmarkOperational10k(b *testing.B) {
+	_, a := forwarding(b, 10_000)
+	b.SetBytes(int64(len(a.document())))
+	b.ReportAllocs()
+	for b.Loop() {
+		if s, err := parseOper(a); err != nil || len(s.Circuits) != 10_000 || len(s.Stations) != 10_000 {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkOperationalSession asks a lab switch in this process, over TLS.
+func BenchmarkOperationalSession(b *testing.B) {
+	for _, circuits := range []int{200, 2000, 10_000} {
+		b.Run(fmt.Sprint(circuits), func(b *testing.B) {
+			o, _ := forwarding(b, circuits)
+			var took []time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				start := time.Now()
+				if s, err := o.Operational(b.Context()); err != nil || len(s.Circuits) != circuits {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2])/1e6, "p50-ms")
+		})
+	}
+}
+
+// BenchmarkBaselineOperational compares reading operational state here and with generated code.
+func BenchmarkBaselineOperational(b *testing.B) {
+	_, a := forwarding(b, *baseline)
+	doc := a.document()
+	b.Run("here", func(b *testing.B) {
+		b.SetBytes(int64(len(doc)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := parseOper(a); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ygot", func(b *testing.B) {
+		b.SetBytes(int64(len(doc)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := oc.Unmarshal(doc, new(oc.Device)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 // BenchmarkRender10k renders the request that makes a whole switch.

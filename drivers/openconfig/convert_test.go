@@ -476,10 +476,21 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzOper(f *testing.F) {
-	f.Add([]byte(`{"interface":[{"name":"eth1","state":{"oper-status":"UP","counters":{"in-pkts":"5"}}}]}`), []byte(`{"interfaces":{"interface":[{"name":"lag1","members":{"member":[{"interface":"eth1","state":{"distributing":true}}]}}]}}`))
-	f.Fuzz(func(t *testing.T, interfaces, lacp []byte) {
-		if _, err := parseOper(interfaces, lacp); err == nil && (!json.Valid(interfaces) || lacp != nil && !json.Valid(lacp)) {
-			t.Fatalf("%q and %q are believed", interfaces, lacp)
+	a := operational()
+	f.Add(a.interfaces, a.lacp, a.instances, a.acl)
+	f.Fuzz(func(t *testing.T, interfaces, lacp, instances, acl []byte) {
+		a := answer{interfaces: interfaces, lacp: lacp, instances: instances, acl: acl}
+		got, err := parseOper(a)
+		if err != nil {
+			return
+		}
+		for _, v := range [][]byte{interfaces, lacp, instances, acl} {
+			if v != nil && !json.Valid(v) {
+				t.Fatalf("%q is believed", v)
+			}
+		}
+		if again, err := parseOper(a); err != nil || !cmp.Equal(got, again) {
+			t.Fatalf("two readings differ: %v", err)
 		}
 	})
 }

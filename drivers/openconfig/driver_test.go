@@ -173,52 +173,6 @@ func TestPortsThatVanishAreBelievedAtTheSecondLook(t *testing.T) {
 	}
 }
 
-func TestOperationalStateIsRead(t *testing.T) {
-	caps := profile(t, "ixlab")
-	l := newLab(t, caps, "eth1", "eth2", "eth3")
-	d := l.open(t)
-	s := make(switchcfg.State)
-	for _, p := range []string{"eth1", "eth2"} {
-		s.Put(&switchcfg.Interface{Name: p, Description: "ixagent port:" + p})
-	}
-	s.Put(&switchcfg.Interface{Name: "eth3", Description: "ixagent port:3", Shutdown: true, TPID: switchcfg.TPIDCustomer},
-		&switchcfg.LAG{Name: "lag1", Description: "ixagent conn:1", Members: []string{"eth1", "eth2"}, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateSlow, TPID: switchcfg.TPIDCustomer})
-	apply(t, d, plan.Diff(nil, s))
-	op, ok := drivers.As[drivers.Operational](d)
-	if !ok {
-		t.Fatal("no operational state")
-	}
-	got, err := op.Operational(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lag := got.Ports["lag1"]; !lag.Up || !lag.AdminUp || !slices.Equal(lag.Members, []string{"eth1", "eth2"}) {
-		t.Errorf("lag1 is %+v", lag)
-	}
-	if p := got.Ports["eth3"]; p.Up || p.AdminUp {
-		t.Errorf("eth3 is %+v", p)
-	}
-	if m := got.LACP["eth1"]; m.LAG != "lag1" || !m.InSync || !m.Collecting || !m.Distributing {
-		t.Errorf("eth1 is %+v", m)
-	}
-}
-
-func TestCountersAreReadInEitherForm(t *testing.T) {
-	s, err := parseOper([]byte(`{"interface":[
-		{"name":"eth1","state":{"admin-status":"UP","oper-status":"UP","counters":{"in-pkts":"7","out-pkts":"18446744073709551615"}}},
-		{"name":"eth2","state":{"oper-status":"LOWER_LAYER_DOWN","counters":{"in-unicast-pkts":"1","in-broadcast-pkts":2,"in-multicast-pkts":"4"}}},
-		{"name":"lag1","state":{"oper-status":"UP"},"openconfig-if-aggregate:aggregation":{"state":{"member":["eth1","eth2"]}}}]}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Ports["eth1"].InFrames != 7 || s.Ports["eth1"].OutFrames != 1<<64-1 || s.Ports["eth2"].InFrames != 7 || s.Ports["eth2"].Up {
-		t.Errorf("%+v", s.Ports)
-	}
-	if m := s.Ports["lag1"].Members; !slices.Equal(m, []string{"eth1"}) {
-		t.Errorf("a static LAG has members %v", m)
-	}
-}
-
 func TestRenderingNeedsNoSession(t *testing.T) {
 	caps := profile(t, "ixlab")
 	d := newLab(t, caps, "eth1").open(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
@@ -29,6 +30,12 @@ type lab struct {
 
 func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	t.Helper()
+	return newLabOn(t, caps, nil, ports...)
+}
+
+// newLabOn has a forwarding plane, if that is not nil.
+func newLabOn(t testing.TB, caps drivers.Capabilities, plane *dataplane.Plane, ports ...string) *lab {
+	t.Helper()
 	ca, err := switchd.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +46,7 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	}
 	l := &lab{faults: new(switchd.Faults)}
 	l.Switch, err = switchd.New(switchd.Options{
-		Name: "sw1", Listen: "127.0.0.1:0", Ports: ports, Faults: l.faults,
+		Name: "sw1", Listen: "127.0.0.1:0", Ports: ports, Faults: l.faults, Plane: plane,
 		TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, Users: map[string]string{"agent": "secret"},
 	})
 	if err != nil {

@@ -537,15 +537,10 @@ func (t *tree) readACL(s *scanner) {
 				var x set
 				x.raw = s.whole(func() {
 					s.object(func(name []byte) {
-						switch string(name) {
-						case "name":
-							k.name = s.str()
-						case "type":
-							k.kind = s.name()
-						case "acl-entries":
+						if string(name) == "acl-entries" {
 							s.list("acl-entry", func() { x.entries = append(x.entries, readEntry(s)) })
-						default:
-							s.skip()
+						} else {
+							k.read(s, name, "name")
 						}
 					})
 				})
@@ -562,16 +557,7 @@ func (t *tree) readACL(s *scanner) {
 					case "ingress-acl-sets":
 						s.list("ingress-acl-set", func() {
 							var k setKey
-							s.object(func(name []byte) {
-								switch string(name) {
-								case "set-name":
-									k.name = s.str()
-								case "type":
-									k.kind = s.name()
-								default:
-									s.skip()
-								}
-							})
+							s.object(func(name []byte) { k.read(s, name, "set-name") })
 							b.ingress = append(b.ingress, k)
 						})
 					case "egress-acl-sets":
@@ -588,6 +574,18 @@ func (t *tree) readACL(s *scanner) {
 			s.skip()
 		}
 	})
+}
+
+// read reads the keys of a filter, of which the first is named key.
+func (k *setKey) read(s *scanner, name []byte, key string) {
+	switch string(name) {
+	case key:
+		k.name = s.str()
+	case "type":
+		k.kind = s.name()
+	default:
+		s.skip()
+	}
 }
 
 // read reads what the entries of /acl/interfaces and /qos/interfaces have in common.

@@ -131,6 +131,18 @@ func (s *stations) prune(keep func(place) bool) {
 	}
 }
 
+// each calls f with the stations that are known. It must not use s.
+func (s *stations) each(now time.Time, f func(frame.MAC, place)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t := s.since(now)
+	for a, st := range s.known {
+		if !st.old(t) {
+			f(a, st.at)
+		}
+	}
+}
+
 // behind returns the number of stations behind a circuit, those included that are to be forgotten at the next
 // frame from a new one.
 func (s *stations) behind(c *circuitState) int {

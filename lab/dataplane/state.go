@@ -1,9 +1,14 @@
 package dataplane
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
+	"time"
 
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/lacp"
 )
 
@@ -137,6 +142,38 @@ func (p *Plane) CircuitStates() []CircuitState {
 			s.Stations = c.service.behind(c.state)
 		}
 		all = append(all, s)
+	}
+	return all
+}
+
+// StationState is an address that a service has learned.
+type StationState struct {
+	MAC     MAC        `json:"mac"`
+	Service string     `json:"service"`
+	Parent  string     `json:"parent,omitempty"` // of the circuit it is behind; empty for one behind a tunnel
+	Unit    uint32     `json:"unit,omitempty"`
+	Remote  netip.Addr `json:"remote,omitzero"` // the tunnel endpoint it is behind
+}
+
+// StationStates returns the stations that are known, by service in the order of the configuration, then by address.
+// Those behind a circuit that has just gone are not among them.
+func (p *Plane) StationStates() []StationState {
+	t, now := p.table.Load(), time.Now()
+	var all []StationState
+	for _, s := range t.services {
+		first := len(all)
+		s.each(now, func(a frame.MAC, at place) {
+			st := StationState{MAC: MAC(a), Service: s.Name, Remote: at.remote}
+			if at.circuit != nil {
+				c := s.of[at.circuit]
+				if c == nil {
+					return
+				}
+				st.Parent, st.Unit = c.Parent, c.Unit
+			}
+			all = append(all, st)
+		})
+		slices.SortFunc(all[first:], func(a, b StationState) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,6 +65,48 @@ func TestNobodyHasAStateThatDoesNotExist(t *testing.T) {
 		if s, ok := b.LACP("z", "a"); ok {
 			t.Errorf("member: %+v", s)
 		}
+	})
+}
+
+func TestStationsAreWhereTheyWereHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{all: map[netip.Addr]*endpoint{}}
+		b := newBench(t, dataplane.Options{Tunnels: e.open(here), Tunnel: netip.MustParseAddr(here)}, "p")
+		defer b.close()
+		far := e.open(remotes[0])
+		conf := dataplane.Config{
+			Ports:    []dataplane.Port{{Name: "p", Enabled: true}},
+			Services: []dataplane.Service{{Name: "s", VNI: 5, Remotes: []netip.Addr{far.addr}}},
+			Circuits: []dataplane.Circuit{circuit("p", 0, "s", false)},
+		}
+		b.configure(&conf)
+		d := append([]byte{8, 0, 0, 0, 0, 0, 5, 0}, build(broadcast, station(2), nil, 46)...)
+		if _, err := far.WriteTo(d, udpAddr(netip.MustParseAddr(here))); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := b.ports["p"].take(); len(got) != 1 {
+			t.Fatalf("%d frames came out of the tunnel", len(got))
+		}
+		b.reaches("p", build(broadcast, station(1), nil, 46))
+		b.reaches("p", build(broadcast, station(3), nil, 46))
+		expect := func(want ...dataplane.StationState) {
+			t.Helper()
+			if diff := cmp.Diff(want, b.StationStates(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		}
+		one := dataplane.StationState{MAC: dataplane.MAC(station(1)), Service: "s", Parent: "p", Unit: 1}
+		two := dataplane.StationState{MAC: dataplane.MAC(station(2)), Service: "s", Remote: far.addr}
+		three := dataplane.StationState{MAC: dataplane.MAC(station(3)), Service: "s", Parent: "p", Unit: 1}
+		expect(one, two, three)
+		time.Sleep(dataplane.AgeingTime - time.Second)
+		b.reaches("p", build(broadcast, station(3), nil, 46))
+		time.Sleep(time.Second)
+		expect(three)
+		conf.Circuits = nil
+		b.configure(&conf)
+		expect()
 	})
 }
 

@@ -2,7 +2,6 @@ package switchd
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -73,21 +72,32 @@ func address(a [6]byte) string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
-// counters adds what the plane has counted by now to a tree of state.
+// counters adds what the plane has counted and learned by now to a tree of state.
 func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 	e := view.EditState()
-	subs := make(map[string][]object)
-	for _, c := range f.plane.CircuitStates() {
-		subs[c.Parent] = append(subs[c.Parent], object{"index": c.Unit, "state": object{"counters": counts(c.In, c.Out, c.Drops)}})
+	f.interfaces(view, e)
+	f.members(view, e)
+	f.stations(view, e)
+	f.hits(view, e)
+	return e.Tree(), e.Err()
+}
+
+// interfaces adds the counters of ports, LAGs and circuits.
+func (f *forwarder) interfaces(view *tree.Tree, e *tree.Edit) {
+	list := view.At("interfaces", "interface")
+	if list.Len() == 0 {
+		return
 	}
+	out := e.Branch("interfaces", "interface")
 	sums := make(map[string]*dataplane.PortState) // of LAGs
-	var names []string
-	for i := range view.At("interfaces", "interface").Entries() {
-		name := i.Key(0)
-		names = append(names, name)
-		s, ok := f.plane.PortState(name)
+	for i := range list.Entries() {
+		s, ok := f.plane.PortState(i.Key(0))
+		if !ok {
+			continue
+		}
+		counts(out.Entry(i.Key(0)), s.In, s.Out, s.Drops)
 		lag := i.Text("ethernet", "config", "aggregate-id")
-		if !ok || lag == "" {
+		if lag == "" {
 			continue
 		}
 		sum := sums[lag]
@@ -101,89 +111,107 @@ func (f *forwarder) counters(view *tree.Tree) (*tree.Tree, error) {
 			sum.Drops[r] += n
 		}
 	}
-	for _, name := range names {
-		out := object{}
-		if s, ok := f.plane.PortState(name); ok {
-			out["state"] = object{"counters": counts(s.In, s.Out, s.Drops)}
-		} else if s := sums[name]; s != nil {
-			out["state"] = object{"counters": counts(s.In, s.Out, s.Drops)}
-		}
-		if list := subs[name]; list != nil {
-			out["subinterfaces"] = object{"subinterface": list}
-		}
-		if err := update(e, out, "interfaces", "interface", name); err != nil {
-			return nil, err
-		}
+	for name, s := range sums {
+		counts(out.Entry(name), s.In, s.Out, s.Drops)
 	}
-	for l := range view.At("lacp", "interfaces", "interface").Entries() {
-		members := []object{}
-		for m := range l.At("members", "member").Entries() {
-			if s, ok := f.plane.LACP(l.Key(0), m.Key(0)); ok {
-				members = append(members, object{"interface": m.Key(0), "state": object{"counters": pdus(&s.Counters)}})
-			}
-		}
-		if err := update(e, object{"members": object{"member": members}}, "lacp", "interfaces", "interface", l.Key(0)); err != nil {
-			return nil, err
-		}
-	}
-	if err := f.hits(view, e); err != nil {
-		return nil, err
-	}
-	return e.Tree(), nil
-}
-
-// hits adds how often each entry of a filter decided, over all circuits that the filter is bound to.
-func (f *forwarder) hits(view *tree.Tree, e *tree.Edit) error {
-	filters := f.plane.FilterStates()
-	if len(filters) == 0 {
-		return nil
-	}
-	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
-	sets := make([]object, 0, len(filters))
-	all := view.At("acl", "acl-sets", "acl-set")
-	for _, s := range filters {
-		set := all.Entry(s.Name, "ACL_L2").At("acl-entries", "acl-entry")
-		if set.Len() != len(s.Hits) {
+	for _, c := range f.plane.CircuitStates() {
+		unit := strconv.FormatUint(uint64(c.Unit), 10)
+		if !list.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit).Exists() {
 			continue // a commit is under way
 		}
-		entries, i := make([]object, 0, len(s.Hits)), 0
-		for entry := range set.Entries() {
-			entries = append(entries, object{
-				"sequence-id": json.Number(entry.Key(0)),
-				"state":       object{"matched-packets": text(s.Hits[i].Frames), "matched-octets": text(s.Hits[i].Octets)},
-			})
+		counts(out.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit), c.In, c.Out, c.Drops)
+	}
+}
+
+// members adds the counters of LACP.
+func (f *forwarder) members(view *tree.Tree, e *tree.Edit) {
+	for l := range view.At("lacp", "interfaces", "interface").Entries() {
+		for m := range l.At("members", "member").Entries() {
+			s, ok := f.plane.LACP(l.Key(0), m.Key(0))
+			if !ok {
+				continue
+			}
+			at := e.Branch("lacp", "interfaces", "interface").Entry(l.Key(0)).At("members", "member").Entry(m.Key(0)).At("state", "counters")
+			for name, n := range map[string]uint64{
+				"lacp-in-pkts": s.Counters.In, "lacp-out-pkts": s.Counters.Out, "lacp-rx-errors": s.Counters.InErrors,
+				"lacp-tx-errors": s.Counters.OutErrors, "lacp-unknown-errors": s.Counters.Unknown, "lacp-errors": s.Counters.Illegal,
+				"lacp-timeout-transitions": s.Counters.Timeouts,
+			} {
+				at.Set(name, strconv.FormatUint(n, 10))
+			}
+		}
+	}
+}
+
+// stations adds the addresses that services have learned. One that is behind a tunnel refers to no interface. Where a
+// service has no VLAN of its own, the key has [noVLAN].
+func (f *forwarder) stations(view *tree.Tree, e *tree.Edit) {
+	instances := view.At("network-instances", "network-instance")
+	var service, vlan string
+	var table tree.Branch
+	for _, s := range f.plane.StationStates() {
+		instance := instances.Entry(s.Service)
+		if !instance.Exists() {
+			continue // a commit is under way
+		}
+		if s.Service != service {
+			service, vlan = s.Service, noVLAN
+			for v := range instance.At("vlans", "vlan").Entries() {
+				vlan = v.Key(0)
+			}
+			table = e.Branch("network-instances", "network-instance").Entry(service).At("fdb", "mac-table", "entries", "entry")
+		}
+		entry := table.Entry(s.MAC.String(), vlan)
+		state := entry.At("state")
+		state.Set("mac-address", s.MAC.String())
+		state.Set("vlan", vlan)
+		state.Set("entry-type", "DYNAMIC")
+		if s.Parent != "" {
+			ref := entry.At("interface", "interface-ref", "state")
+			ref.Set("interface", s.Parent)
+			ref.Set("subinterface", strconv.FormatUint(uint64(s.Unit), 10))
+		}
+	}
+}
+
+// noVLAN stands for the VLAN of a service that has none, in a key that cannot do without.
+const noVLAN = "1"
+
+// hits adds how often each entry of a filter decided, over all circuits that the filter is bound to, and what it does.
+func (f *forwarder) hits(view *tree.Tree, e *tree.Edit) {
+	for _, s := range f.plane.FilterStates() {
+		all := view.At("acl", "acl-sets", "acl-set").Entry(s.Name, "ACL_L2").At("acl-entries", "acl-entry")
+		if all.Len() != len(s.Hits) {
+			continue // a commit is under way
+		}
+		acl := e.Branch("acl")
+		acl.At("state").Set("counter-capability", "AGGREGATE_ONLY")
+		entries, i := acl.At("acl-sets", "acl-set").Entry(s.Name, "ACL_L2").At("acl-entries", "acl-entry"), 0
+		for entry := range all.Entries() {
+			out := entries.Entry(entry.Key(0))
+			out.At("state").Set("matched-packets", strconv.FormatUint(s.Hits[i].Frames, 10))
+			out.At("state").Set("matched-octets", strconv.FormatUint(s.Hits[i].Octets, 10))
+			out.At("actions", "state").Set("forwarding-action", entry.Text("actions", "config", "forwarding-action"))
 			i++
 		}
-		sets = append(sets, object{"name": s.Name, "type": "ACL_L2", "acl-entries": object{"acl-entry": entries}})
-	}
-	return update(e, object{
-		"state":    object{"counter-capability": "AGGREGATE_ONLY"},
-		"acl-sets": object{"acl-set": sets},
-	}, "acl")
-}
-
-// pdus are the counters of a member as /lacp has them.
-func pdus(c *lacp.Counters) object {
-	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
-	return object{
-		"lacp-in-pkts": text(c.In), "lacp-out-pkts": text(c.Out), "lacp-rx-errors": text(c.InErrors),
-		"lacp-tx-errors": text(c.OutErrors), "lacp-unknown-errors": text(c.Unknown), "lacp-errors": text(c.Illegal),
-		"lacp-timeout-transitions": text(c.Timeouts),
 	}
 }
 
-// counts are counters as /interfaces has them. Frames that the wire did not
-// take are the only ones dropped on the way out.
-func counts(in, out dataplane.Count, drops dataplane.Drops) object {
-	text := func(n uint64) string { return strconv.FormatUint(n, 10) } // RFC 7951 6.1
+// counts adds counters to an entry of /interfaces. Frames that the wire did not take are the only ones dropped on the
+// way out.
+func counts(to tree.Branch, in, out dataplane.Count, drops dataplane.Drops) {
 	var refused uint64
 	for r, n := range drops {
 		if r != dataplane.Unsent {
 			refused += n
 		}
 	}
-	return object{
-		"in-pkts": text(in.Frames), "in-octets": text(in.Octets), "in-discards": text(refused),
-		"out-pkts": text(out.Frames), "out-octets": text(out.Octets), "out-discards": text(drops[dataplane.Unsent]),
-	}
+	at := to.At("state", "counters")
+	set := func(name string, n uint64) { at.Set(name, strconv.FormatUint(n, 10)) }
+	set("in-pkts", in.Frames)
+	set("in-octets", in.Octets)
+	set("in-discards", refused)
+	set("out-pkts", out.Frames)
+	set("out-octets", out.Octets)
+	set("out-discards", drops[dataplane.Unsent])
 }

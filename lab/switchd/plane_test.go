@@ -253,12 +253,41 @@ func TestEntriesOfAFilterTellWhatTheyMatched(t *testing.T) {
 		entries + "acl-entry[sequence-id=9]/state/matched-packets":  `"0"`,
 		entries + "acl-entry[sequence-id=10]/state/matched-packets": `"2"`,
 		entries + "acl-entry[sequence-id=10]/state/matched-octets":  `"128"`,
+		entries + "acl-entry[sequence-id=9]/actions/state":          `{"openconfig-acl:forwarding-action":"openconfig-acl:DROP"}`,
 		"/acl/state/counter-capability":                             `"openconfig-acl:AGGREGATE_ONLY"`,
 	} {
 		if got := b.get(t, at, gpb.GetRequest_STATE); got != want {
 			t.Errorf("%s is %s, want %s", at, got, want)
 		}
 	}
+}
+
+func TestServicesTellWhomTheyLearned(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	const lan = "/network-instances/network-instance[name=lan]"
+	if got := b.get(t, lan+"/fdb", gpb.GetRequest_STATE); got != `{"openconfig-network-instance:state":{"mac-learning":true}}` {
+		t.Errorf("before anybody spoke: %s", got)
+	}
+	if !passes(t, p, one, two) {
+		t.Fatal("does not pass")
+	}
+	entry := func(vlan string) string {
+		return lan + "/fdb/mac-table/entries/entry[mac-address=02:00:00:00:01:01][vlan=" + vlan + "]"
+	}
+	for leaf, want := range map[string]string{
+		"state/entry-type": `"DYNAMIC"`, "interface/interface-ref/state/interface": `"eth1"`, "interface/interface-ref/state/subinterface": "0",
+	} {
+		if got := b.get(t, entry("1")+"/"+leaf, gpb.GetRequest_STATE); got != want {
+			t.Errorf("%s is %s, want %s", leaf, got, want)
+		}
+	}
+	if err := b.update(t, lan+"/vlans/vlan[vlan-id=7]", `{"config":{"vlan-id":7}}`); err != nil {
+		t.Fatal(err)
+	}
+	b.get(t, entry("7"), gpb.GetRequest_STATE)
 }
 
 func TestStateIsThatOfThePlane(t *testing.T) {

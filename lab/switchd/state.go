@@ -3,6 +3,7 @@ package switchd
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
@@ -91,9 +92,27 @@ func (s *store) view() (*tree.Tree, <-chan struct{}, error) {
 			return nil, nil, err
 		}
 	}
-	next.tree = e.Tree()
+	if s.counters != nil {
+		s.learning(running, last, e)
+	}
+	if next.tree = e.Tree(); e.Err() != nil {
+		return nil, nil, e.Err()
+	}
 	s.lastView = next
 	return next.tree, changed, nil
+}
+
+// learning adds whether services learn addresses: that they have a MAC table, which is not in the view.
+func (s *store) learning(running *tree.Tree, last view, e *tree.Edit) {
+	names := []string{"network-instances", "network-instance"}
+	for i := range running.At(names...).Entries() {
+		if last.tree != nil && i.Same(last.running.At(names...).Entry(i.Key(0))) {
+			e.Adopt(last.tree.At(names...).Entry(i.Key(0)), names...)
+			continue
+		}
+		learns := i.Text("config", "type") != "L2P2P"
+		e.Branch(names...).Entry(i.Key(0)).At("fdb", "state").Set("mac-learning", strconv.FormatBool(learns))
+	}
 }
 
 // live returns the view with the counters of this moment. They are not part of

@@ -74,9 +74,14 @@ type MAC [6]byte
 // ParseMAC reads six octets in hexadecimal, separated by colons or dashes or as three dotted groups.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(s)
+	digits := make([]byte, 0, 12)
+	for i := 0; i < len(s) && len(digits) <= 12; i++ {
+		if c := s[i]; c != ':' && c != '-' && c != '.' {
+			digits = append(digits, c)
+		}
+	}
 	shape := len(s) == 17 && (strings.Count(s, ":") == 5 || strings.Count(s, "-") == 5) || len(s) == 14 && strings.Count(s, ".") == 2
-	if n, err := hex.Decode(m[:], []byte(cut(digits, 12))); err != nil || n != 6 || len(digits) != 12 || !shape {
+	if n, err := hex.Decode(m[:], digits[:min(len(digits), 12)]); err != nil || n != 6 || len(digits) != 12 || !shape {
 		return MAC{}, fmt.Errorf("%q is not a MAC address", cut(s, 40))
 	}
 	return m, nil

@@ -14,6 +14,7 @@ type Edit struct {
 	owner  *owner
 	root   *node
 	state  bool
+	err    error // of branches
 }
 
 // Edit starts an edit of the configuration: state cannot be written.
