@@ -170,83 +170,103 @@ func message(e event.Event) string {
 	return r.Status[0].Message[len("connection x "):]
 }
 
+// step is something that happens to a reporter or its receiver.
+type step struct {
+	what    string
+	record  string
+	codes   map[string]int
+	lost    bool
+	seconds int
+	settle  bool // all that follows from it happens before the next
+}
+
+func letters() []string { return []string{"a", "b", "c"} }
+
+func drawStep(t *rapid.T) step {
+	codes := make(map[string]int)
+	for _, id := range letters() {
+		codes["connections/"+id] = rapid.SampledFrom([]int{200, 200, 400, 500, 401}).Draw(t, "code")
+	}
+	return step{
+		rapid.SampledFrom([]string{"post", "post", "kill", "restart", "answers", "full", "time"}).Draw(t, "step"),
+		rapid.SampledFrom(letters()).Draw(t, "record"), codes, rapid.Bool().Draw(t, "lost"), rapid.IntRange(0, 120).Draw(t, "seconds"), rapid.Bool().Draw(t, "settle"),
+	}
+}
+
 // Whatever the receiver answers, whenever the process is killed: each record's events arrive in order, but for those
 // that arrive again with the same id, and the latest of each arrives.
 func TestEventsArriveInOrderAndTheLatestArrives(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		synctest.Test(t, func(t *testing.T) {
-			d, x := newDisk(), newReceiver()
-			r := begin(t, d, x)
-			want := make(map[string]string)
-			records := []string{"a", "b", "c"}
-			again := func() { // what a reporter that begins anew finds out again
-				for id, text := range want {
-					r.post(id, text)
-				}
-			}
-			for step := range rapid.IntRange(1, 25).Draw(rt, "steps") {
-				switch rapid.SampledFrom([]string{"post", "post", "kill", "restart", "answers", "full", "time"}).Draw(rt, "step") {
-				case "post":
-					id := rapid.SampledFrom(records).Draw(rt, "record")
-					want[id] = fmt.Sprint(step)
-					r.post(id, want[id])
-				case "kill":
-					r.kill()
-					r.stop()
-					r = begin(t, d, x)
-					again()
-				case "restart":
-					r.stop()
-					r = begin(t, d, x)
-					again()
-				case "answers":
-					codes := map[string]int{}
-					for _, id := range records {
-						codes["connections/"+id] = rapid.SampledFrom([]int{200, 200, 400, 500, 401}).Draw(rt, "code")
-					}
-					lost := rapid.Bool().Draw(rt, "lost")
-					x.says(func(record string) (int, bool) { return codes[record], lost })
-				case "full":
-					d.mu.Lock()
-					d.full = !d.full
-					d.mu.Unlock()
-				case "time":
-					time.Sleep(time.Duration(rapid.IntRange(0, 120).Draw(rt, "seconds")) * time.Second)
-				}
-				if rapid.Bool().Draw(rt, "settle") {
-					synctest.Wait()
-				}
-			}
-			x.says(nil)
-			d.mu.Lock()
-			d.full = false
-			d.mu.Unlock()
-			time.Sleep(15 * time.Minute)
-			r.stop()
-			for id, text := range want {
-				var last uint64
-				seen := make(map[string]bool)
-				latest := ""
-				for _, e := range x.got["connections/"+id] {
-					if seen[e.ID()] {
-						continue
-					}
-					seen[e.ID()] = true
-					var seq uint64
-					if _, err := fmt.Sscanf(e.Extensions()["sequence"].(string), "%d", &seq); err != nil || seq <= last {
-						rt.Errorf("%s: event %d after %d", id, seq, last)
-					}
-					last, latest = seq, message(e)
-				}
-				if latest != text {
-					rt.Errorf("%s: the latest that arrived is %q, not %q", id, latest, text)
-				}
-			}
-			if len(d.waiting) > 0 {
-				rt.Errorf("%d are still stored", len(d.waiting))
-			}
-		})
+		steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 25).Draw(rt, "steps")
+		var faults []string
+		synctest.Test(t, func(t *testing.T) { faults = follow(t, steps) })
+		if len(faults) > 0 {
+			rt.Fatal(faults)
+		}
 	})
+}
+
+// follow takes the steps and returns what is wrong with what arrived.
+func follow(t *testing.T, steps []step) (faults []string) {
+	d, x := newDisk(), newReceiver()
+	r := begin(t, d, x)
+	want := make(map[string]string)
+	for i, s := range steps {
+		switch s.what {
+		case "post":
+			want[s.record] = fmt.Sprint(i)
+			r.post(s.record, want[s.record])
+		case "kill", "restart":
+			if s.what == "kill" {
+				r.kill()
+			}
+			r.stop()
+			r = begin(t, d, x)
+			for id, text := range want { // is found out again
+				r.post(id, text)
+			}
+		case "answers":
+			x.says(func(record string) (int, bool) { return s.codes[record], s.lost })
+		case "full":
+			d.mu.Lock()
+			d.full = !d.full
+			d.mu.Unlock()
+		case "time":
+			time.Sleep(time.Duration(s.seconds) * time.Second)
+		}
+		if s.settle {
+			synctest.Wait()
+		}
+	}
+	x.says(nil)
+	d.mu.Lock()
+	d.full = false
+	d.mu.Unlock()
+	time.Sleep(15 * time.Minute)
+	r.stop()
+	for id, text := range want {
+		var last uint64
+		seen := make(map[string]bool)
+		latest := ""
+		for _, e := range x.got["connections/"+id] {
+			if seen[e.ID()] {
+				continue
+			}
+			seen[e.ID()] = true
+			var seq uint64
+			if _, err := fmt.Sscanf(e.Extensions()["sequence"].(string), "%d", &seq); err != nil || seq <= last {
+				faults = append(faults, fmt.Sprintf("%s: event %d after %d", id, seq, last))
+			}
+			last, latest = seq, message(e)
+		}
+		if latest != text {
+			faults = append(faults, fmt.Sprintf("%s: the latest that arrived is %q, not %q", id, latest, text))
+		}
+	}
+	if len(d.waiting) > 0 {
+		faults = append(faults, fmt.Sprintf("%d are still stored", len(d.waiting)))
+	}
+	return faults
 }
 
 func TestRefusedRecordHoldsUpNoOther(t *testing.T) {
@@ -298,6 +318,9 @@ func TestFullOutboxKeepsTheLatestOfEach(t *testing.T) {
 		x.says(func(string) (int, bool) { return 503, false })
 		r := begin(t, d, x)
 		defer func() { r.stop() }()
+		r.post("quiet", "1")
+		r.post("quiet", "2")
+		synctest.Wait()
 		for i := range 3 * maxWaiting {
 			r.post(fmt.Sprint("c", i%10), fmt.Sprint(i))
 			if i%1000 == 0 {
@@ -315,6 +338,9 @@ func TestFullOutboxKeepsTheLatestOfEach(t *testing.T) {
 			if want := fmt.Sprint(3*maxWaiting - 10 + i); len(got) == 0 || message(got[len(got)-1])[1:] != want {
 				t.Errorf("c%d ends with %v", i, got[len(got)-1])
 			}
+		}
+		if got := x.got["connections/quiet"]; len(got) == 0 || !strings.HasSuffix(message(got[len(got)-1]), "2") {
+			t.Errorf("what was said before the others ends with %v", got)
 		}
 	})
 }

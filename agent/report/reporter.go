@@ -328,12 +328,14 @@ func (d *device) retarget(in *plan.Intent) map[mark]bool {
 	if was != nil {
 		before = was.State
 	}
-	edit := func(m mark, f func(*share)) {
-		if m == "" {
+	edit := func(in *plan.Intent, k switchcfg.Key, f func(*share, switchcfg.Object)) {
+		o := objectAt(in, k)
+		m := objectMark(k, o, in)
+		if o == nil || m == "" {
 			return
 		}
 		s := d.carried[m]
-		f(&s)
+		f(&s, o)
 		if s.objects == 0 {
 			delete(d.carried, m)
 		} else {
@@ -344,15 +346,30 @@ func (d *device) retarget(in *plan.Intent) map[mark]bool {
 			d.open[m] = true
 		}
 	}
-	for _, c := range plan.Diff(before, in.State) {
-		if c.Before != nil {
-			edit(objectMark(c.Key, c.Before, was), func(s *share) { s.objects--; s.sum.Remove(c.Before) })
-		}
-		if c.After != nil {
-			edit(objectMark(c.Key, c.After, in), func(s *share) { s.objects++; s.sum.Add(c.After) })
-		}
+	for k := range withFilters(plan.Diff(before, in.State)) {
+		edit(was, k, func(s *share, o switchcfg.Object) { s.objects--; s.sum.Remove(o) })
+		edit(in, k, func(s *share, o switchcfg.Object) { s.objects++; s.sum.Add(o) })
 	}
 	return changed
+}
+
+func objectAt(in *plan.Intent, k switchcfg.Key) switchcfg.Object {
+	if in == nil {
+		return nil
+	}
+	return in.State[k]
+}
+
+// withFilters returns what changes, and with each circuit its filter, which is of the same record.
+func withFilters(changes []plan.Change) map[switchcfg.Key]bool {
+	out := make(map[switchcfg.Key]bool, len(changes))
+	for _, c := range changes {
+		out[c.Key] = true
+		if c.Key.Kind == switchcfg.KindCircuit {
+			out[switchcfg.Key{Kind: switchcfg.KindFilter, Name: switchcfg.Prefix + switchcfg.CircuitName(c.Key.Name, c.Key.Unit)}] = true
+		}
+	}
+	return out
 }
 
 // passed takes note of a pass for the target.
