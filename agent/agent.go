@@ -201,6 +201,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer p.source.Close()
 	o = p.Options
+	reporter, err := p.newReporter()
+	if err != nil {
+		return err
+	}
+	notices, err := p.events()
+	if err != nil {
+		return err
+	}
 	ln := o.Listener
 	if ln == nil {
 		if ln, err = net.Listen("tcp", o.Config.Listen.String()); err != nil {
@@ -232,14 +240,16 @@ func Run(ctx context.Context, o Options) error {
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
+	d := &daemon{parts: p, workers: workers, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
+	g.Go(func() error { reporter.Run(ctx); return nil })
 	g.Go(func() error { spans.Run(ctx); return nil })
-	for _, w := range workers {
+	for name, w := range workers {
+		w.Passed = func() { d.passed(name) }
 		g.Go(func() error { w.Run(ctx); return nil })
 	}
 	o.Registerer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics.Build(o.Version, revision())
 	p.metrics.Source(p.source.Name(), p.source.Status)
-	d := &daemon{parts: p, workers: workers, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
 	p.metrics.State(d.state)
 	d.recover()
 	g.Go(func() error { d.compile(ctx); return nil })

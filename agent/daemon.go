@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/agent/report"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/agent/web"
 )
@@ -19,6 +21,8 @@ import (
 type daemon struct {
 	*parts
 	workers   map[string]*reconcile.Worker
+	reporter  *report.Reporter
+	notices   http.Handler          // takes events
 	snapshots chan *source.Snapshot // the latest that is not compiled yet
 	started   time.Time             // with a configuration that had just been read
 
@@ -85,8 +89,8 @@ func (d *daemon) compile(ctx context.Context) {
 			clock.Reset(retry)
 			continue
 		}
-		for _, name := range changed {
-			d.workers[name].SetIntent(d.compiler.Intent(name))
+		for name, in := range d.compiled(changed) {
+			d.workers[name].SetIntent(in)
 		}
 		if next := d.compiler.Next(); !next.IsZero() {
 			clock.Reset(max(next.Sub(d.Now()), time.Second))
@@ -168,6 +172,7 @@ func (d *daemon) state() metrics.State {
 func (d *daemon) handler() web.Options {
 	return web.Options{
 		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
+		Record: d.record, Events: d.notices,
 		WebConfig: d.Config.WebConfig.String(), Log: d.Log,
 	}
 }
