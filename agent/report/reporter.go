@@ -342,6 +342,7 @@ func (d *device) retarget(in *plan.Intent) map[mark]bool {
 			d.carried[m] = s
 		}
 		changed[m] = true
+		delete(d.left, m) // what was left of it was left of something else
 		if d.settled != nil {
 			d.open[m] = true
 		}

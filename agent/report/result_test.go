@@ -376,6 +376,13 @@ func TestOnlyNewsIsReported(t *testing.T) {
 	expect("changed while nobody looked", both[1])
 	w.compile(func(x *Compiled) { faster(x); refuse(x) })
 	expect("rejected", "network-service-configs/2 rejected")
+	w.pass(func(d *Device) { d.Plan = held(plan.Delete, circuit("2", 100).Key(), "nsc:2", plan.Frozen) })
+	w.compile(func(x *Compiled) { faster(x); x.Rejections = nil })
+	expect("no longer rejected")
+	w.pass(nil)
+	expect("and configured", "network-service-configs/2 provisioned")
+	w.compile(refuse)
+	expect("rejected again", "network-service-configs/2 rejected")
 
 	w = reporting(t, d)
 	w.compile(func(x *Compiled) {
