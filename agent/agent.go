@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +39,7 @@ type Options struct {
 	Config     *config.Config
 	Drivers    drivers.Registry
 	Log        *slog.Logger
-	Registerer *prometheus.Registry // metrics are registered with it and served from it; nil for one of its own
+	Registerer *prometheus.Registry // metrics are registered with it and served from it; nil for one of its own.
 	Version    string
 	Accept     []string     // losses of records that [NewPass] accepts, by the digests that their refusal told
 	Who        string       // has plans of a [Pass] applied, as the journal says: the name of a user
@@ -61,10 +63,9 @@ type Options struct {
 	// Step is called before each step of a transaction on a device, as in [reconcile.Transaction]; nil for nobody.
 	// Tests stop the process there.
 	Step func(device, step string)
-}
 
-// cooling is how long a LAG number, VLAN or VNI is not given again after its owner has ended.
-const cooling = 30 * 24 * time.Hour
+	journalRetry time.Duration // how often a journal that cannot be used is tried again; 0 for 10 s
+}
 
 // parts are what a daemon and a pass have in common.
 type parts struct {
@@ -91,14 +92,24 @@ func assemble(o Options) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, name := metrics.New(o.Registerer), o.Config.Sources[0].Name
-	told := func(changed bool, err error) { m.Read(name, changed, err) }
-	s, err := source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log, Told: told})
-	if err != nil {
+	p := &parts{Options: o, journal: j}
+	told := func(changed bool, err error) { p.metrics.Read(p.source.Name(), changed, err) }
+	if p.source, err = source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log, Told: told}); err != nil {
+		j.Close()
 		return nil, err
 	}
-	p := &parts{Options: o, journal: j, source: s, metrics: m}
-	return p, p.renew()
+	if err := p.renew(); err != nil {
+		p.close()
+		return nil, err
+	}
+	p.metrics = metrics.New(o.Registerer)
+	return p, nil
+}
+
+// close ends idle connections to the exchange, and lets go of the journal.
+func (p *parts) close() {
+	p.source.Close()
+	p.journal.Close()
 }
 
 // renew begins compilation anew from the numbers in the journal.
@@ -107,7 +118,7 @@ func (p *parts) renew() error {
 	if err != nil {
 		return err
 	}
-	p.alloc = compile.NewAllocations(known, cooling)
+	p.alloc = compile.NewAllocations(known, compile.Cooling)
 	p.compiler = compile.New(&p.Config.Inventory, p.Config.Policy, p.alloc)
 	p.last = nil
 	return nil
@@ -120,6 +131,11 @@ func (p *parts) compile(s *source.Snapshot) ([]string, error) {
 	const tries = 5
 	start := time.Now()
 	for try := 1; ; try++ {
+		if p.alloc == nil {
+			if err := p.renew(); err != nil {
+				return nil, err
+			}
+		}
 		var changed []string
 		switch {
 		case s == p.last:
@@ -140,6 +156,7 @@ func (p *parts) compile(s *source.Snapshot) ([]string, error) {
 			return changed, nil
 		}
 		// What was given is not stored: it is forgotten, and the next attempt compiles everything.
+		p.alloc = nil
 		var conflict *journal.ConflictError
 		if renewed := p.renew(); renewed != nil || !errors.As(err, &conflict) || try == tries {
 			return nil, errors.Join(err, renewed)
@@ -193,14 +210,37 @@ func (p *parts) guards(tunnels plan.Guard) reconcile.Guards {
 
 // Run is the daemon. It polls the exchange, keeps every switch equal to its intent as far as its mode allows, and
 // serves metrics, health and status, until ctx ends. Transactions that have begun by then are brought to their
-// end. It returns nil when it was told to stop.
+// end. While the journal cannot be used it only serves, and goes on by itself when it can; only if metrics
+// are registered by Options.Registerer it ends when the journal is damaged meanwhile, since they cannot be twice. It
+// returns nil when it was told to stop.
 func Run(ctx context.Context, o Options) error {
-	p, err := assemble(o)
-	if err != nil {
-		return err
+	ln := o.Listener
+	if ln == nil {
+		var err error
+		if ln, err = net.Listen("tcp", o.Config.Listen.String()); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
 	}
-	defer p.source.Close()
-	o = p.Options
+	defer ln.Close()
+	if o.Started != nil {
+		o.Started = sync.OnceFunc(o.Started)
+	}
+	o.journalRetry = cmp.Or(o.journalRetry, journalRetry)
+	for was := false; ; was = true {
+		p, err := await(ctx, o, ln, was)
+		if p == nil {
+			return err
+		}
+		if err := p.run(ctx, ln); !errors.Is(err, errJournalLost) || o.Registerer != nil {
+			return err
+		}
+	}
+}
+
+// run does the work of [Run] for as long as the journal is good.
+func (p *parts) run(ctx context.Context, ln net.Listener) error {
+	defer p.close()
+	o := p.Options
 	reporter, err := p.newReporter()
 	if err != nil {
 		return err
@@ -209,11 +249,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	ln := o.Listener
-	if ln == nil {
-		if ln, err = net.Listen("tcp", o.Config.Listen.String()); err != nil {
-			return fmt.Errorf("listen: %w", err)
-		}
+	own, err := again(ln)
+	if err != nil {
+		return err
 	}
 	slots := semaphore.NewWeighted(int64(o.Config.Limits.Parallel))
 	workers := make(map[string]*reconcile.Worker, len(o.Config.Inventory.Devices))
@@ -257,7 +295,8 @@ func Run(ctx context.Context, o Options) error {
 		p.source.Run(ctx, d.deliver, d.failed)
 		return nil
 	})
-	g.Go(func() error { return web.Serve(ctx, ln, d.handler()) })
+	g.Go(func() error { return web.Serve(ctx, own, d.handler()) })
+	g.Go(func() error { return d.watchJournal(ctx) })
 	p.Log.Info("agent runs", "listen", ln.Addr().String(), "source", p.source.Name(), "devices", len(workers))
 	if o.Started != nil {
 		o.Started()

@@ -54,12 +54,8 @@ func (d *daemon) compile(ctx context.Context) {
 	defer clock.Stop()
 	again := time.NewTicker(time.Minute)
 	defer again.Stop()
-	var beat <-chan time.Time // never, unless somebody listens
-	if d.Beat > 0 && d.Alive != nil {
-		t := time.NewTicker(d.Beat)
-		defer t.Stop()
-		beat = t.C
-	}
+	beat, stop := d.beats()
+	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -113,7 +109,7 @@ func (d *daemon) recover() {
 	}
 }
 
-// ready returns nil once the exchange was read lately and every switch was looked at.
+// ready returns nil once the exchange was read lately and every switch was looked at, while the journal can be written.
 func (d *daemon) ready() error {
 	var faults []error
 	s := d.source.Status()
@@ -124,6 +120,9 @@ func (d *daemon) ready() error {
 		faults = append(faults, fmt.Errorf("source %s is not read yet", d.source.Name()))
 	case time.Since(s.Read) > limit:
 		faults = append(faults, fmt.Errorf("source %s was read last at %s: %w", d.source.Name(), s.Read.Format(time.RFC3339), s.Err))
+	}
+	if err := d.journal.Trouble(); err != nil {
+		faults = append(faults, hinted(err))
 	}
 	d.mu.Lock()
 	if d.err != nil {
@@ -150,6 +149,9 @@ func (d *daemon) status() web.Status {
 			d.Log.Error("plan has no digest", "device", dev.Name, "err", err)
 		}
 		out.Devices = append(out.Devices, x)
+	}
+	if err := d.journal.Trouble(); err != nil {
+		out.JournalError = err.Error()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

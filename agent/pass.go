@@ -49,15 +49,15 @@ func NewPass(ctx context.Context, o Options) (*Pass, error) {
 		_, err = p.compile(s)
 	}
 	if err != nil {
-		p.source.Close()
+		p.close()
 		return nil, err
 	}
 	return &Pass{parts: p, slots: semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), guard: guard.Limits(o.Config.Limits)}, nil
 }
 
-// Close ends idle connections to the exchange.
+// Close ends idle connections to the exchange, and lets go of the journal.
 func (p *Pass) Close() error {
-	p.source.Close()
+	p.close()
 	return nil
 }
 

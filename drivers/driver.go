@@ -69,8 +69,8 @@ type Operational interface {
 // OperState is the operational state of a switch at one instant. A device that says nothing of circuits, stations or
 // filters leaves their map nil, which is not the same as an empty one: there it says that there are none.
 //
-// Counters are totals of frames since some time in the past. They only grow, but for a device that restarts or an
-// object that is made anew, which begin at 0.
+// Counters are totals of frames since some time in the past. They only grow, but for a device that restarts and an
+// object that is made anew or changed, which may begin at 0.
 type OperState struct {
 	Ports    map[string]PortState           // interfaces and LAGs by name
 	LACP     map[string]LACPState           // LAG members by interface name

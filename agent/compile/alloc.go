@@ -9,6 +9,9 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 )
 
+// Cooling is how long a number is not given again after its owner has ended.
+const Cooling = 30 * 24 * time.Hour
+
 // Allocation is a number given to an object of the exchange for as long as the object lives, and not given to
 // another until a cooling time after that.
 type Allocation struct {

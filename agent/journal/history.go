@@ -81,6 +81,8 @@ var ErrApplying = errors.New("another process is applying a plan to the device")
 func (j *Journal) Begin(entries ...Entry) error {
 	var held []*os.File
 	err := j.update(func(tx *bolt.Tx) error {
+		release(held...) // of an attempt before this
+		held = nil
 		bucket, meta := tx.Bucket([]byte(bucketHistory)), tx.Bucket([]byte(bucketMeta))
 		if err := j.free(tx, entries); err != nil {
 			return err
@@ -107,14 +109,14 @@ func (j *Journal) Begin(entries ...Entry) error {
 		}
 		return nil
 	})
-	for i, f := range held {
-		if err != nil {
-			release(f)
-		} else {
-			j.held.Store(entries[i].ID, f)
-		}
+	if err != nil {
+		release(held...)
+		return err
 	}
-	return err
+	for i, f := range held {
+		j.held.Store(entries[i].ID, f)
+	}
+	return nil
 }
 
 // free reports whether nobody applies anything to the devices of entries.
@@ -150,7 +152,8 @@ func (j *Journal) Decide(entries ...Entry) error {
 }
 
 // End completes entries that [Journal.Begin] has added. When it returns, that is on disk. If it fails, they stay as
-// they were begun.
+// they were begun. An entry without a plan keeps the one it was begun with, so that a large plan need not be kept in
+// memory until then; so it is with Decide.
 func (j *Journal) End(entries ...Entry) error {
 	for _, e := range entries {
 		if held, ok := j.held.LoadAndDelete(e.ID); ok {
@@ -167,7 +170,15 @@ func (j *Journal) End(entries ...Entry) error {
 	})
 }
 
+// put stores an entry. One without a plan keeps the one that is there.
 func put(history *bolt.Bucket, e Entry) error {
+	if was := history.Get(entryKey(e.ID)); e.Plan == nil && was != nil {
+		var begun Entry
+		if err := decode(was, &begun); err != nil {
+			return err
+		}
+		e.Plan = begun.Plan
+	}
 	value, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -188,6 +199,7 @@ func (j *Journal) Recover() ([]Entry, error) {
 	var gone []Entry
 	var holders []string
 	err = j.update(func(tx *bolt.Tx) error {
+		gone, holders = nil, nil
 		bucket := tx.Bucket([]byte(bucketHistory))
 		for _, key := range idsBegun(tx) {
 			holder := j.holder(binary.BigEndian.Uint64(key))
@@ -280,8 +292,8 @@ func hold(name string) (*os.File, error) {
 	return f, nil
 }
 
-func release(f *os.File) {
-	if f != nil {
+func release(files ...*os.File) {
+	for _, f := range files {
 		_ = os.Remove(f.Name()) // one that stays is found free
 		f.Close()
 	}

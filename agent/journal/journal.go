@@ -3,7 +3,8 @@
 //
 // The daemon and the command line may use it at the same time: the file is opened and locked for one transaction
 // at a time. A transaction is stored whole or not at all, whenever the machine stops. A file that is damaged, or
-// written by a later release, is never written to.
+// written by a later release, is never written to. Another file may take its place at any time, compacted or
+// restored; each is whole when it gets its name.
 package journal
 
 import (
@@ -53,13 +54,15 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Hint() string {
 	switch {
 	case errors.Is(e.Err, ErrCorrupt):
-		return "stop ixagent, move the file aside and put the latest copy of it in its place; a new one would give numbers anew"
+		return "put the latest copy in its place: ixagent journal restore FILE; a new one would give numbers anew"
 	case errors.Is(e.Err, ErrNewer):
 		return "use the release that wrote it, or a later one"
 	case errors.Is(e.Err, ErrBusy):
-		return "see who has it open: fuser " + e.Path
+		return "stop ixagent, or see who has it open: fuser -v " + e.Path
 	case errors.Is(e.Err, ErrFull):
-		return "make room on its disk; until then no change is sent to a switch"
+		return "make room on its disk; until then no change is sent to a switch; ixagent journal compact gives back what it does not need"
+	case errors.Is(e.Err, fs.ErrNotExist):
+		return "put the latest copy in its place: stop ixagent, then ixagent journal restore FILE"
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "read it as the user ixagent runs as"
 	}
@@ -96,34 +99,81 @@ var _ source.Memory = (*Journal)(nil)
 type Journal struct {
 	path    string
 	timeout time.Duration
-	mu      sync.RWMutex // the file's lock is polled for; within a process there is no need to
-	damaged atomic.Pointer[string]
-	held    sync.Map // entries that this process has begun, and the file that it keeps locked for each
+	use     *os.File // the folder, locked against [Restore]; nil for one that is only read
+	group   group
+	mu      sync.RWMutex                // the file's lock is polled for; within a process there is no need to
+	sound   atomic.Pointer[fs.FileInfo] // the file whose pages were followed
+	damaged atomic.Pointer[damage]
+	trouble atomic.Pointer[error]
+	held    sync.Map           // entries that this process has begun, and the file that it keeps locked for each
+	step    func(string) error // called before each step of upkeep; nil but in tests
+}
+
+// damage is why a file is not opened again, unless it changed since.
+type damage struct {
+	file fs.FileInfo
+	why  string
+}
+
+func (d *damage) of(file fs.FileInfo) bool {
+	return d != nil && d.file != nil && os.SameFile(d.file, file) && d.file.Size() == file.Size() && d.file.ModTime().Equal(file.ModTime())
 }
 
 // Open returns the journal of a folder, which it makes if it is not there. The folder is accessible to its owner
-// and group, the file in it to the owner alone.
+// and group, the file in it to the owner alone. Until it is closed, no other may be restored in its place.
 func Open(dir string) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, &Error{dir, noSpace(err)}
 	}
-	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout}
-	if _, err := os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
-		if err := j.create(dir); err != nil {
-			return nil, &Error{j.path, noSpace(err)}
+	use, err := lockFolder(dir, syscall.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout, use: use}
+	if _, missing := os.Stat(j.path); errors.Is(missing, fs.ErrNotExist) {
+		if err = j.create(dir); err != nil {
+			err = &Error{j.path, noSpace(err)}
 		}
 	}
-	return j.sound()
+	if err == nil {
+		err = j.view(func(*bolt.Tx) error { return nil })
+	}
+	if err != nil {
+		j.Close()
+		return nil, err
+	}
+	return j, nil
 }
 
-// Existing returns the journal of a folder for reading, and never makes one: without one the error is
+// lockFolder locks a folder: shared by those who act on what they know of its journal, exclusive to put another in
+// its place.
+func lockFolder(dir string, how int) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, &Error{dir, err}
+	}
+	if err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrBusy
+		}
+		return nil, &Error{dir, err}
+	}
+	return f, nil
+}
+
+// Close says that nobody acts any more on what this journal told.
+func (j *Journal) Close() error {
+	if j.use == nil {
+		return nil
+	}
+	return j.use.Close()
+}
+
+// Existing returns the journal of a folder for reading and upkeep, and never makes one: without one the error is
 // [fs.ErrNotExist].
 func Existing(dir string) (*Journal, error) {
 	j := &Journal{path: filepath.Join(dir, fileName), timeout: lockTimeout}
-	return j.sound()
-}
-
-func (j *Journal) sound() (*Journal, error) {
 	if err := j.view(func(*bolt.Tx) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -159,12 +209,7 @@ func (j *Journal) create(dir string) error {
 	if err := os.Link(name, j.path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
+	return syncFolder(dir)
 }
 
 // The buckets, and the keys of the first.
@@ -184,47 +229,73 @@ func (j *Journal) view(f func(*bolt.Tx) error) error {
 	return j.with(true, func(db *bolt.DB) error { return db.View(f) })
 }
 
-func (j *Journal) update(f func(*bolt.Tx) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.with(false, func(db *bolt.DB) error { return db.Update(f) })
-}
+// errReplaced says that another file took the place of the one whose lock was waited for.
+var errReplaced = errors.New("another file took its place")
 
 // with opens the file, checks that it is a journal of this release, and closes it after f.
-func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) (err error) {
+func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) error {
 	if !readOnly {
 		// A file that must not be written is not opened for writing, since that may already repair something.
 		if err := j.with(true, func(*bolt.DB) error { return nil }); err != nil {
+			j.trouble.Store(&err)
 			return err
 		}
 	}
-	var file *os.File
-	defer func() {
-		if err != nil {
-			err = &Error{j.path, noSpace(err)}
-		}
-	}()
-	if why := j.damaged.Load(); why != nil {
-		return fmt.Errorf("%w: %s", ErrCorrupt, *why)
+	err := errReplaced
+	for errors.Is(err, errReplaced) {
+		err = j.once(readOnly, f)
+	}
+	if err != nil {
+		err = &Error{j.path, noSpace(err)}
+	}
+	var conflict *ConflictError
+	switch {
+	case err != nil && errors.As(err, &conflict):
+	case err != nil && (!readOnly || errors.Is(err, ErrCorrupt)):
+		j.trouble.Store(&err)
+	case err == nil && !readOnly:
+		j.trouble.Store(nil)
+	}
+	return err
+}
+
+// Trouble returns why the journal could not be written when that was tried last, or that damage was found since; nil
+// if all is well.
+func (j *Journal) Trouble() error {
+	if err := j.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// once does what with does, unless another file takes the place of the one it has opened before it has the lock.
+func (j *Journal) once(readOnly bool, f func(*bolt.DB) error) (err error) {
+	info, err := os.Stat(j.path)
+	switch why := j.damaged.Load(); {
+	case err != nil:
+		return err
+	case info.Size() == 0:
+		return fmt.Errorf("%w: it is empty", ErrCorrupt)
+	case why.of(info):
+		return fmt.Errorf("%w: %s", ErrCorrupt, why.why)
 	}
 	// The file is read as memory, and pages of it that are not what they should be end in a panic, or, if they
 	// are beyond its end, in a fault. Either leaves a mapping behind that cannot be undone and would keep the
 	// lock, so the lock is given up by itself, and the file is not opened again.
+	var file *os.File
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
+			d := &damage{why: fmt.Sprint(r)}
 			if file != nil {
+				d.file, _ = file.Stat()
 				_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
 				file.Close()
 			}
-			why := fmt.Sprint(r)
-			j.damaged.Store(&why)
-			err = fmt.Errorf("%w: %s", ErrCorrupt, why)
+			j.damaged.Store(d)
+			err = fmt.Errorf("%w: %s", ErrCorrupt, d.why)
 		}
 	}()
-	if info, err := os.Stat(j.path); err == nil && info.Size() == 0 {
-		return fmt.Errorf("%w: it is empty", ErrCorrupt)
-	}
 	db, err := bolt.Open(j.path, 0o600, &bolt.Options{
 		ReadOnly:     readOnly,
 		Timeout:      j.timeout,
@@ -244,7 +315,19 @@ func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) (err error) {
 	case err != nil:
 		return err
 	}
-	err = db.View(func(tx *bolt.Tx) error { return check(tx, file) })
+	// The lock was perhaps waited for while another process put a new file in the place of this one.
+	info, err = file.Stat()
+	if now, gone := os.Stat(j.path); err == nil && (gone != nil || !os.SameFile(now, info)) {
+		err = errReplaced
+	}
+	if known := j.sound.Load(); err == nil && (known == nil || !os.SameFile(*known, info)) {
+		if _, err = walk(file); err == nil {
+			j.sound.Store(&info)
+		}
+	}
+	if err == nil {
+		err = db.View(func(tx *bolt.Tx) error { return check(tx, file) })
+	}
 	if err == nil {
 		err = f(db)
 	}

@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(begin); dir != "" {
 		os.Exit(beginAndWait(dir))
 	}
+	if what := os.Getenv(upkeep); what != "" {
+		os.Exit(keepUp(what))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -150,6 +153,23 @@ func TestWhatIsStoredIsReadBack(t *testing.T) {
 			},
 		})
 	})
+}
+
+func TestEntryKeepsThePlanItWasBegunWith(t *testing.T) {
+	j := open(t, t.TempDir())
+	entries := []Entry{{Device: "sw1", Begun: time.Now().UTC(), Plan: json.RawMessage(`{"device":"sw1"}`)}}
+	if err := j.Begin(entries...); err != nil {
+		t.Fatal(err)
+	}
+	e, whole := entries[0], entries[0]
+	e.Plan, e.Result, whole.Result = nil, Applied, Applied
+	if err := j.End(e); err != nil {
+		t.Fatal(err)
+	}
+	got, err := j.History(Filter{})
+	if diff := cmp.Diff([]Entry{whole}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
 }
 
 func TestHistoryIsSearched(t *testing.T) {

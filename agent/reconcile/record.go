@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +30,9 @@ func (t *Transaction) begin(parts []*Part, start time.Time) bool {
 		err = t.Journal.Begin(entries...)
 	}
 	for i, p := range parts {
-		if p.entry = entries[i]; err != nil {
+		p.entry = entries[i]
+		p.entry.Plan = nil // it is in the journal
+		if err != nil {
 			p.Err = fmt.Errorf("nothing was sent to %s: %w", p.Plan.Device, err)
 		}
 	}
@@ -63,11 +63,7 @@ func (t *Transaction) end(parts []*Part) {
 	entries := make([]journal.Entry, len(parts))
 	for i, p := range parts {
 		e := p.entry
-		e.Ended, e.Phases, e.Result = e.Begun.Add(p.Outcome.Took), p.Outcome.Phases, p.result
-		if len(p.native) > 0 {
-			h := sha256.Sum256(p.native)
-			e.Native = hex.EncodeToString(h[:])
-		}
+		e.Ended, e.Phases, e.Result, e.Native = e.Begun.Add(p.Outcome.Took), p.Outcome.Phases, p.result, p.native
 		if p.Err != nil {
 			e.Error = p.Err.Error()
 			if p.Redact != nil {

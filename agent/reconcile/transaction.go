@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,7 +56,7 @@ type Part struct {
 	sent      bool  // the switch may have the change
 	unsure    error // why it is not known whether it took it
 	result    journal.Result
-	native    []byte
+	native    string // digest of what was sent
 }
 
 // Outcome is what became of a plan.
@@ -273,7 +275,11 @@ func (t *Transaction) made(ctx context.Context, parts []*Part) bool {
 
 // sentWith notes the switch's answer to a change.
 func (p *Part) sentWith(r drivers.Result, err error) error {
-	p.native, p.Outcome.Warnings = r.Native, r.Warnings
+	p.Outcome.Warnings = r.Warnings
+	if len(r.Native) > 0 {
+		h := sha256.Sum256(r.Native)
+		p.native = hex.EncodeToString(h[:])
+	}
 	switch fault := drivers.FaultOf(err); {
 	case err == nil:
 		p.sent = true

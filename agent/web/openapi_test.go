@@ -83,6 +83,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 			Collection: ixapi.MACs, ID: "m1", Account: "account:1", Device: "sw1", Severity: 3, Tag: compile.TagMACInvalid, Message: "it is none",
 			Attrs: map[string]any{"address": "none"},
 		}},
+		JournalError: "no space for the journal",
 	}
 	good, bad := options(t), options(t)
 	good.Reload = func(context.Context) error { return nil }
@@ -103,8 +104,10 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	bad.Status = func() Status {
 		return Status{Rejections: []compile.Rejection{{Attrs: map[string]any{"x": make(chan int)}}}}
 	}
+	waiting := options(t)
+	waiting.Record, waiting.Events = nil, nil
 	seen := make(map[int]bool)
-	for name, o := range map[string]Options{"good": good, "bad": bad, "empty": options(t)} {
+	for name, o := range map[string]Options{"good": good, "bad": bad, "empty": options(t), "waiting": waiting} {
 		for _, r := range routes(o) {
 			for _, site := range []string{"same-origin", "cross-site"} {
 				req := httptest.NewRequest(r.method, r.path, nil)

@@ -17,6 +17,8 @@ type Status struct {
 	Source     Source              `json:"source"`
 	Devices    []Device            `json:"devices"`    // in the order of the inventory
 	Rejections []compile.Rejection `json:"rejections"` // of records, whatever device they concern
+
+	JournalError string `json:"journal_error,omitempty"` // why the journal cannot be used, and no switch is changed
 }
 
 // Source is how the exchange's records arrive.

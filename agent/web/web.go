@@ -48,9 +48,10 @@ type Options struct {
 	// Ready returns nil when the agent does its work, else why not: errors of one line each, joined.
 	Ready  func() error
 	Status func() Status
-	// Record returns what became of the records of that id, in one list or, if it is "", in any.
+	// Record returns what became of the records of that id, in one list or, if it is "", in any; nil while that is not
+	// known of any.
 	Record func(collection, id string) []report.Result
-	Events http.Handler // see [events.Handler]
+	Events http.Handler // see [events.Handler]; nil while none are taken
 	// Reload reads the configuration again. Its error says why the agent goes on with the one it has. Without it
 	// there is nothing to reload, and /-/reload says so.
 	Reload func(context.Context) error
@@ -164,6 +165,10 @@ func routes(o Options) []route {
 		w.Write(append(body, '\n'))
 	}
 	record := func(w http.ResponseWriter, r *http.Request) {
+		if o.Record == nil {
+			plain(w, http.StatusServiceUnavailable, "what became of records is not known yet: see /-/ready")
+			return
+		}
 		found := o.Record(r.PathValue("collection"), r.PathValue("id"))
 		switch {
 		case len(found) == 0:
@@ -182,6 +187,12 @@ func routes(o Options) []route {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(append(body, '\n'))
 	}
+	notices := o.Events
+	if notices == nil {
+		notices = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			plain(w, http.StatusServiceUnavailable, "no events are taken now: see /-/ready")
+		})
+	}
 	openapi := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(description)
@@ -195,7 +206,7 @@ func routes(o Options) []route {
 		{"GET", "/api/v1/status", http.HandlerFunc(status)},
 		{"GET", "/api/v1/status/{id}", http.HandlerFunc(record)},
 		{"GET", "/api/v1/status/{collection}/{id}", http.HandlerFunc(record)},
-		{"POST", "/api/v1/events", o.Events},
+		{"POST", "/api/v1/events", notices},
 		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
 	}
 }

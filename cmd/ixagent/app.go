@@ -57,7 +57,7 @@ withheld, 130 interrupted.`,
 	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
 	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.historyCmd(), a.checkCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
 	return cmd
 }
 

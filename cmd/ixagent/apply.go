@@ -117,17 +117,22 @@ func load(p *agent.Pass, path string, devices []string) (*document, error) {
 
 // ask shows the plans and waits for a yes.
 func (a *app) ask(d *document) error {
+	return a.confirm(d.text(), "Apply this?", "nothing was applied")
+}
+
+// confirm shows a text and waits for a yes; its error says what was not done otherwise.
+func (a *app) confirm(text []byte, question, otherwise string) error {
 	f, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return errors.New("nobody can be asked, because there is no terminal: use --yes")
 	}
-	if _, err := a.err.Write(d.text()); err != nil {
+	if _, err := a.err.Write(text); err != nil {
 		return err
 	}
-	fmt.Fprint(a.err, "Apply this? Type yes: ")
+	fmt.Fprintf(a.err, "%s Type yes: ", question)
 	answer, err := bufio.NewReader(f).ReadString('\n')
 	if err != nil || strings.TrimSpace(answer) != "yes" {
-		return errors.New("nothing was applied")
+		return errors.New(otherwise)
 	}
 	return nil
 }

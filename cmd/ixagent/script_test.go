@@ -94,6 +94,7 @@ func scripts(t *testing.T) []string {
 //	gnmi DEVICE set PATH JSON     update it by hand, as nobody's agent does
 //	json TEMPLATE                 print stdout, which is JSON, through a template
 //	edit FILE OLD NEW             replace text that occurs once; \n is a line end
+//	damage FILE                   overwrite every page of a journal but the two that say where everything is
 //	answers URL REGEXP            wait until a page says that
 //	wires NAME FILE [OLD NEW]...  lay out a copy of lab/topology/FILE, with text in it replaced; $LAB becomes its name
 //	passes PROGRAM...             run a program again and again until it ends well
@@ -114,7 +115,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "within": within, "signal": signalTo, "ends": ends, "exits": exits,
-			"lab": tellLab, "tells": tells, "gnmi": byHand, "json": throughTemplate, "edit": edit, "answers": answers,
+			"lab": tellLab, "tells": tells, "gnmi": byHand, "json": throughTemplate, "edit": edit, "damage": damage, "answers": answers,
 			"wires": wires, "passes": passes, "stops": stops, "shows": shows,
 		},
 	})
@@ -386,6 +387,15 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d times %q", args[0], n, before)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, before, after, 1)), 0o600))
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, 1)
+	text := []byte(ts.ReadFile(args[0]))
+	for i := 2 * os.Getpagesize(); i < len(text); i++ {
+		text[i] = 0xff
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 func answers(ts *testscript.TestScript, neg bool, args []string) {

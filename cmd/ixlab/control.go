@@ -83,7 +83,11 @@ func (c control) handler() http.Handler {
 		for _, f := range c.lab.faults {
 			clearFaults(f)
 		}
-		return nil, nil
+		var errs []error
+		for _, s := range c.lab.switches {
+			errs = append(errs, s.Harm(""))
+		}
+		return nil, errors.Join(errs...)
 	})
 	return mux
 }
@@ -115,6 +119,7 @@ type fault struct {
 	Status     int    `json:"status"`     // of HTTP
 	Percent    int    `json:"percent"`    // that a list shrinks by
 	Bytes      int64  `json:"bytes"`      // of a huge answer
+	Port       string `json:"port"`       // or LAG, that is harmed
 }
 
 func exchangeFaults() map[string]exchange.FaultKind {
@@ -124,6 +129,9 @@ func exchangeFaults() map[string]exchange.FaultKind {
 		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens,
 	}
 }
+
+// harm is the fault of a switch that takes a port.
+const harm = "harm"
 
 func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times int, delay time.Duration) {
 	return map[string]func(*switchd.Switch, *switchd.Faults, int, time.Duration){
@@ -185,6 +193,9 @@ func (c control) inject(body []byte) error {
 	s, ok := c.lab.switches[f.On]
 	if !ok {
 		return fmt.Errorf("there is no switch %q", f.On)
+	}
+	if f.Kind == harm {
+		return s.Harm(f.Port)
 	}
 	set, ok := switchFaults()[f.Kind]
 	if !ok {

@@ -21,7 +21,6 @@ import (
 	"github.com/ixagent/ixagent/lab/topology"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
-	"github.com/ixagent/ixagent/testdata"
 )
 
 const loopback = "127.0.0.1"
@@ -51,7 +50,7 @@ func newLab(ctx context.Context, set, dir string, wires *topology.Topology, log 
 }
 
 func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) error {
-	text, err := testdata.Config(set)
+	records, text, err := dataset(set, dir)
 	if err != nil {
 		return err
 	}
@@ -76,10 +75,6 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	server := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()}
 	api := exchange.Credential{Key: "lab", Secret: rand.Text()}
 	if err := writeSecrets(dir, ca, secret.Password(), api); err != nil {
-		return err
-	}
-	records, err := testdata.Exchange(set)
-	if err != nil {
 		return err
 	}
 	if l.exchange, err = exchange.New(exchange.Options{Data: records, Credentials: []exchange.Credential{api}, TLS: server, Logger: log}); err != nil {

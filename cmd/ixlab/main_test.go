@@ -46,11 +46,11 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
-// static builds ixlab into a folder that goes with the test.
+// static builds ixlab and ixagent into a folder that goes with the test.
 func static(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	build := exec.Command("go", "build", "-o", folder, ".")
+	build := exec.Command("go", "build", "-o", folder, ".", "../ixagent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // the lab's nodes have no libraries
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)

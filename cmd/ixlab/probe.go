@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -303,7 +304,7 @@ func (p *probing) explain(ctx context.Context, legs []leg) error {
 
 // dropsOf returns what the switch in a namespace dropped last, and whether there is a switch.
 func dropsOf(ctx context.Context, ns *namespace.Namespace) ([]dataplane.Drop, bool, error) {
-	body, err := askSwitch(ctx, ns.Do, "drops")
+	body, err := askSwitch(ctx, ns.Do, http.MethodGet, "drops")
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 		return nil, false, ctx.Err()
 	}

@@ -38,7 +38,8 @@ owner's alone. All bodies are JSON.
 Without times a fault lasts until it is taken away. Kinds of the exchange, for one "collection" or for all:
 ` + kindsOf(exchangeFaults()) + `
 Kinds of a switch in this process:
-` + kindsOf(switchFaults()) + `
+` + kindsOf(switchFaults()) + `  ` + harm + `, of a "port" or LAG, which is down for as long as the switch has another configuration than now
+
 With --topology the switches are those of a lab with wires, which "ixlab up" or containerlab has laid out from the same
 file, and the command must run where their management addresses can be reached.`,
 		Example: `  ixlab sandbox --set metro --dir sandbox
@@ -78,7 +79,7 @@ file, and the command must run where their management addresses can be reached.`
 			return nil
 		},
 	}
-	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&set, "set", "metro", setUsage)
 	c.Flags().StringVar(&file, "topology", "", "containerlab `file` of the lab that has the switches")
 	c.Flags().StringVar(&dir, "dir", "sandbox", "`folder` for what an agent needs")
 	return c

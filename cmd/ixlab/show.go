@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -30,7 +32,7 @@ func newSwitchShow() *cobra.Command {
 			if drops {
 				what = "drops"
 			}
-			body, err := askSwitch(c.Context(), nil, what)
+			body, err := askSwitch(c.Context(), nil, http.MethodGet, what)
 			if err != nil {
 				return err
 			}
@@ -54,16 +56,42 @@ func newSwitchShow() *cobra.Command {
 	return c
 }
 
+func newSwitchHarm() *cobra.Command {
+	return &cobra.Command{
+		Use:   "harm [PORT]",
+		Short: "Make changes of the switch of this network namespace hurt a port or LAG",
+		Long: `Make changes of the switch of this network namespace hurt a port or LAG, whatever they are about. From the next change
+on it is down and passes no frames, for as long as the switch has another configuration than now. Taking the change back
+ends it, and the change after that hurts again.
+
+Without a port nothing is hurt any more.`,
+		Example: `  ixlab exec --lab wires sw1 -- ixlab switch harm Ethernet1`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			body, err := askSwitch(c.Context(), nil, http.MethodPut, "harm/"+url.PathEscape(strings.Join(args, "")))
+			if err != nil {
+				return err
+			}
+			return body.Close()
+		},
+	}
+}
+
 // askSwitch returns what the switch of a network namespace answers. Enter runs a function inside of it; nil stands for
 // that of the process.
-func askSwitch(ctx context.Context, enter func(func() error) error, what string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://switch/"+what, nil)
+func askSwitch(ctx context.Context, enter func(func() error) error, method, what string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://switch/"+what, nil)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := host.DialSocket(switchControl, enter).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no switch with wires in this network namespace: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxOrder))
+		return nil, errors.Join(errors.New(strings.TrimSpace(string(text))), err)
 	}
 	return resp.Body, nil
 }

@@ -85,7 +85,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 			return nil
 		},
 	}
-	c.AddCommand(newSwitchShow())
+	c.AddCommand(newSwitchShow(), newSwitchHarm())
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "name of the switch (default the name of the host)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:9339", "TCP `address`; port 0 takes a free one")

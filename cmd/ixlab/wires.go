@@ -22,7 +22,8 @@ import (
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 )
 
-// switchControl is the abstract Unix socket, in the network namespace of a switch, that tells what the switch does.
+// switchControl is the abstract Unix socket, in the network namespace of a switch, that tells what the switch does
+// and breaks it.
 const switchControl = "@ixlab-switch"
 
 // wiring joins the ports of a switch with network interfaces, which come and go: Ethernet<N> is eth<N>.
@@ -212,7 +213,7 @@ type planeState struct {
 	Circuits []dataplane.CircuitState `json:"circuits"`
 }
 
-// serveControl tells what a plane does until ctx is done.
+// serveControl tells what a plane does, and lets its switch be broken, until ctx is done.
 func serveControl(ctx context.Context, p *dataplane.Plane, s *switchd.Switch) error {
 	lis, err := net.Listen("unix", switchControl)
 	if err != nil {
@@ -236,6 +237,11 @@ func serveControl(ctx context.Context, p *dataplane.Plane, s *switchd.Switch) er
 		answer(w, all)
 	})
 	mux.HandleFunc("GET /drops", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.Drops()) })
+	mux.HandleFunc("PUT /harm/{port...}", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.Harm(r.PathValue("port")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()

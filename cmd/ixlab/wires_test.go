@@ -101,6 +101,11 @@ func TestDriverTellsWhatPlaneAndPartnerDo(t *testing.T) {
 	x.operational("what came in by a port has left by the LAG", func(s drivers.OperState) bool {
 		return s.Ports["Ethernet3"].InFrames >= frames && s.Ports["lag1"].OutFrames >= frames && s.Ports["lag1"].InFrames > 0
 	})
+	in, out := switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet3"}, switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "lag1"}
+	x.operational("the circuits have counted it, and whoever sent it is known", func(s drivers.OperState) bool {
+		at, known := s.Stations[drivers.Station{Service: "ix-s", MAC: switchcfg.MAC(alice)}]
+		return s.Circuits[in].Up && s.Circuits[in].InFrames >= frames && s.Circuits[out].OutFrames >= frames && known && at == in
+	})
 	far.Link("m2", false)
 	x.operational("a member that is not heard any more is out", func(s drivers.OperState) bool {
 		return s.Ports["lag1"].Up && slices.Equal(s.Ports["lag1"].Members, []string{"Ethernet1"}) && !s.LACP["Ethernet2"].Distributing

@@ -5,6 +5,8 @@ package drivertest
 import (
 	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,6 +33,9 @@ type Harness struct {
 type Switch struct {
 	Open     func() drivers.Driver // a new session, closed by the suite
 	Truncate func(on bool)         // makes observations incomplete; nil if it cannot be done
+
+	// Send has a frame come in by a circuit that is up; nil if it cannot be done.
+	Send func(*switchcfg.Circuit)
 }
 
 // Run runs the suite.
@@ -48,6 +53,8 @@ func Run(t *testing.T, h Harness) {
 	t.Run("UnconfirmedIsTakenBack", h.expired)
 	t.Run("RenderingIsWhatIsSent", h.rendered)
 	t.Run("ChangeIsAnnounced", h.announced)
+	t.Run("WhatIsDoneIsOfWhatIsThere", h.operational)
+	t.Run("CountersOnlyGrow", h.counted)
 }
 
 func open(t *testing.T, s Switch) drivers.Driver {
@@ -82,8 +89,12 @@ func (h Harness) draw(t *rapid.T, label string) switchcfg.State {
 
 // some returns a fixed state with circuits in it.
 func (h Harness) some(seed int) switchcfg.State {
-	return rapid.Custom(func(t *rapid.T) switchcfg.State { return h.draw(t, "state") }).
-		Filter(func(s switchcfg.State) bool { return len(s) > 5 }).Example(seed)
+	return h.such(seed, func(s switchcfg.State) bool { return len(s) > 5 })
+}
+
+// such returns a fixed state that fits.
+func (h Harness) such(seed int, fits func(switchcfg.State) bool) switchcfg.State {
+	return rapid.Custom(func(t *rapid.T) switchcfg.State { return h.draw(t, "state") }).Filter(fits).Example(seed)
 }
 
 type tb interface {
@@ -353,5 +364,126 @@ func (h Harness) announced(t *testing.T) {
 	cancel()
 	if err := <-done; drivers.FaultOf(err) != drivers.Transient {
 		t.Errorf("watch ended with %v, want fault %s", err, drivers.Transient)
+	}
+}
+
+func operational(t *testing.T, d drivers.Driver) drivers.OperState {
+	t.Helper()
+	o, ok := drivers.As[drivers.Operational](d)
+	if !ok {
+		t.Skip("this driver cannot tell what its device does")
+	}
+	s, err := o.Operational(t.Context())
+	if err != nil {
+		t.Fatalf("operational: %v", err)
+	}
+	return s
+}
+
+func (h Harness) operational(t *testing.T) {
+	d := open(t, h.New(t))
+	for _, desired := range []switchcfg.State{h.some(30), h.some(31), nil} {
+		h.bring(t, d, desired)
+		now, oper := observe(t, d), operational(t, d)
+		for k, o := range now {
+			_, isPort := oper.Ports[k.Name]
+			_, isCircuit := oper.Circuits[k]
+			if lag, ok := o.(*switchcfg.LAG); ok && lag.Mode == switchcfg.ModeLACP {
+				for _, m := range lag.Members {
+					if oper.LACP[m].LAG != lag.Name {
+						t.Errorf("%s has the member %s, of which it says %+v", k, m, oper.LACP[m])
+					}
+				}
+			}
+			switch k.Kind {
+			case switchcfg.KindInterface, switchcfg.KindLAG:
+				if !isPort {
+					t.Errorf("nothing is said of %s", k)
+				}
+			case switchcfg.KindCircuit:
+				if !isCircuit && oper.Circuits != nil {
+					t.Errorf("nothing is said of %s", k)
+				}
+			}
+		}
+		for k := range oper.Circuits {
+			if now[k] == nil {
+				t.Errorf("%s is not there and is said to do something", k)
+			}
+		}
+		for name := range oper.Filters {
+			if k := (switchcfg.Key{Kind: switchcfg.KindFilter, Name: name}); now[k] == nil {
+				t.Errorf("%s is not there and is said to do something", k)
+			}
+		}
+		for s, k := range oper.Stations {
+			if now[switchcfg.Key{Kind: switchcfg.KindService, Name: s.Service}] == nil || k != (switchcfg.Key{}) && now[k] == nil {
+				t.Errorf("%s of %s is said to be behind %s, which is not there", s.MAC, s.Service, k)
+			}
+		}
+	}
+}
+
+func (h Harness) counted(t *testing.T) {
+	sw := h.New(t)
+	if sw.Send == nil {
+		t.Skip("no frames can be sent through this switch")
+	}
+	d := open(t, sw)
+	if len(h.Caps.Forms) == 0 {
+		t.Skip("this device has no circuits")
+	}
+	h.bring(t, d, h.such(32, func(s switchcfg.State) bool {
+		for _, o := range s {
+			if c, ok := o.(*switchcfg.Circuit); ok && !c.Shutdown {
+				p, ok := s[switchcfg.Key{Kind: switchcfg.KindInterface, Name: c.Parent}].(*switchcfg.Interface)
+				if ok && !p.Shutdown {
+					return true
+				}
+			}
+		}
+		return false
+	}))
+	now, first := observe(t, d), operational(t, d)
+	waiting := make(map[switchcfg.Key]bool)
+	for k, c := range first.Circuits {
+		if c.Up && c.Counted {
+			sw.Send(now[k].(*switchcfg.Circuit))
+			waiting[k] = true
+		}
+	}
+	if len(waiting) == 0 {
+		t.Fatal("no circuit is up and counted")
+	}
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(20 * time.Second)
+	for before := first; len(waiting) > 0; {
+		after := operational(t, d)
+		for name, p := range after.Ports {
+			if was := before.Ports[name]; p.InFrames < was.InFrames || p.OutFrames < was.OutFrames {
+				t.Errorf("port %s: %+v was %+v", name, p, was)
+			}
+		}
+		for k, c := range after.Circuits {
+			was := before.Circuits[k]
+			if c.Counted != was.Counted || c.InFrames < was.InFrames || c.OutFrames < was.OutFrames || c.Dropped < was.Dropped {
+				t.Errorf("%s: %+v was %+v", k, c, was)
+			}
+			if c.InFrames+c.Dropped > first.Circuits[k].InFrames+first.Circuits[k].Dropped {
+				delete(waiting, k)
+			}
+		}
+		for name, f := range after.Filters {
+			if was := before.Filters[name]; f.Permitted < was.Permitted || f.Dropped < was.Dropped {
+				t.Errorf("filter %s: %+v was %+v", name, f, was)
+			}
+		}
+		before = after
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("frames came in by %v and are not counted", slices.SortedFunc(maps.Keys(waiting), switchcfg.Key.Compare))
+		}
 	}
 }

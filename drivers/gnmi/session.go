@@ -28,6 +28,9 @@ const (
 	DefaultMaxMessage = 64 << 20
 )
 
+// bufferSize is that of the buffers of a connection in octets. What is larger passes them by.
+const bufferSize = 4 << 10
+
 // Session is one session. It reconnects by itself after a lost connection or a GOAWAY; what was under way at
 // that moment fails. Its methods may be called concurrently.
 type Session struct {
@@ -66,6 +69,9 @@ func Dial(ctx context.Context, d drivers.Device) (*Session, error) {
 			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: 10 * time.Second,
 		}),
+		// An agent has many sessions and most of them rest: they need not each keep buffers for large messages.
+		grpc.WithReadBufferSize(bufferSize),
+		grpc.WithWriteBufferSize(bufferSize),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 	}
@@ -209,7 +215,7 @@ func (s *Session) Set(ctx context.Context, op string, req *gpb.SetRequest) error
 func (s *Session) Watch(ctx context.Context, changed func(), paths ...*gpb.Path) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := s.client.Subscribe(ctx)
+	stream, err := s.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, gpb.GNMI_Subscribe_FullMethodName, grpc.ForceCodecV2(glancing{}))
 	if err != nil {
 		return s.rpcError("watch", read, err)
 	}
@@ -217,16 +223,16 @@ func (s *Session) Watch(ctx context.Context, changed func(), paths ...*gpb.Path)
 	for _, p := range paths {
 		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE})
 	}
-	// An error of Send is io.EOF; Recv has the reason.
-	_ = stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}})
+	// An error of sending is io.EOF; receiving has the reason.
+	_ = stream.SendMsg(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}})
+	var told glance
 	for synced := false; ; {
-		resp, err := stream.Recv()
-		if err != nil {
+		if err := stream.RecvMsg(&told); err != nil {
 			return s.rpcError("watch", read, err)
 		}
-		if resp.GetSyncResponse() {
+		if told.sync {
 			synced = true
-		} else if synced && resp.GetUpdate() != nil {
+		} else if synced && told.update {
 			changed()
 		}
 	}

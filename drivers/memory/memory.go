@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +25,12 @@ type Faults struct {
 	Permanent bool     // confirmed applications are refused: the device has no such thing
 	Ignored   bool     // applications are accepted and change nothing
 	Down      []string // ports and LAGs that are down
+	Idle      []string // filters that match no frame
+	Terse     bool     // nothing is said of circuits, stations and filters
+
+	// Harms are what suffers, pending or not, for as long as the object at the key is not what it was when the faults
+	// were set.
+	Harms map[switchcfg.Key]Harm
 }
 
 // Switch is a switch in memory. Its methods may be called concurrently; several sessions may be open on it.
@@ -37,6 +42,12 @@ type Switch struct {
 	faults  Faults
 	pending *pending
 	watch   map[chan struct{}]struct{}
+
+	unharmed switchcfg.State // when the faults were set
+	traffic  Traffic
+	counted  time.Time               // until when
+	passed   map[switchcfg.Key]tally // by circuit
+	filtered map[switchcfg.Key]tally // by filter
 }
 
 type pending struct {
@@ -47,7 +58,10 @@ type pending struct {
 
 // New returns a switch that carries initial and is able to carry what caps says.
 func New(caps drivers.Capabilities, initial switchcfg.State) *Switch {
-	return &Switch{caps: caps, state: cloned(initial), watch: make(map[chan struct{}]struct{})}
+	return &Switch{
+		caps: caps, state: cloned(initial), watch: make(map[chan struct{}]struct{}),
+		passed: make(map[switchcfg.Key]tally), filtered: make(map[switchcfg.Key]tally),
+	}
 }
 
 func cloned(s switchcfg.State) switchcfg.State {
@@ -68,47 +82,39 @@ func (s *Switch) State() switchcfg.State {
 func (s *Switch) Put(objects ...switchcfg.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = cloned(s.state)
-	s.state.Put(objects...)
-	s.announce()
+	state := cloned(s.state)
+	state.Put(objects...)
+	s.become(state)
 }
 
 // Remove takes what is at the keys off the switch, as somebody other than the agent would.
 func (s *Switch) Remove(keys ...switchcfg.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = cloned(s.state)
+	state := cloned(s.state)
 	for _, k := range keys {
-		delete(s.state, k)
+		delete(state, k)
 	}
-	s.announce()
+	s.become(state)
 }
 
 // SetFaults makes the switch misbehave from now on.
 func (s *Switch) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = f
+	s.count()
+	s.faults, s.unharmed = f, s.state
 }
 
 // Open returns a session under the name of device.
 func (s *Switch) Open(device string) drivers.Driver { return &session{s, device} }
 
-// announce tells the watchers that the configuration has changed.
-func (s *Switch) announce() {
-	for c := range s.watch {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}
-}
-
 // revert takes the pending commit back.
 func (s *Switch) revert() {
 	s.pending.timer.Stop()
-	s.state, s.pending = s.pending.before, nil
-	s.announce()
+	before := s.pending.before
+	s.pending = nil
+	s.become(before)
 }
 
 // next returns the state that the changes lead to, or why they are refused.
@@ -195,8 +201,7 @@ func (d *session) apply(changes []plan.Change) (drivers.Result, error) {
 		return drivers.Result{}, d.fail("apply", fault, err)
 	}
 	if !d.sw.faults.Ignored {
-		d.sw.state = after
-		d.sw.announce()
+		d.sw.become(after)
 	}
 	if d.sw.faults.Lost {
 		return drivers.Result{}, d.fail("apply", drivers.Unknown, errors.New("the session ended before the answer"))
@@ -286,36 +291,6 @@ func (d *session) Watch(ctx context.Context, changed func()) error {
 			return d.fail("watch", drivers.Transient, ctx.Err())
 		}
 	}
-}
-
-// Operational implements [drivers.Operational]: what is not shut down is up, unless [Faults] says it is down.
-func (d *session) Operational(ctx context.Context) (drivers.OperState, error) {
-	if err := d.begin(ctx, "operational"); err != nil {
-		return drivers.OperState{}, err
-	}
-	defer d.sw.mu.Unlock()
-	out := drivers.OperState{Ports: make(map[string]drivers.PortState), LACP: make(map[string]drivers.LACPState)}
-	down := func(port string) bool { return slices.Contains(d.sw.faults.Down, port) }
-	for _, o := range d.sw.state {
-		switch o := o.(type) {
-		case *switchcfg.Interface:
-			out.Ports[o.Name] = drivers.PortState{AdminUp: !o.Shutdown, Up: !o.Shutdown && !down(o.Name)}
-		case *switchcfg.LAG:
-			p := drivers.PortState{AdminUp: !o.Shutdown}
-			for _, m := range o.Members {
-				up := !o.Shutdown && !down(m) && !down(o.Name)
-				if up {
-					p.Members = append(p.Members, m)
-				}
-				if o.Mode == switchcfg.ModeLACP {
-					out.LACP[m] = drivers.LACPState{LAG: o.Name, InSync: up, Collecting: up, Distributing: up}
-				}
-			}
-			p.Up = len(p.Members) >= max(1, int(o.MinLinks))
-			out.Ports[o.Name] = p
-		}
-	}
-	return out, nil
 }
 
 // Render implements [drivers.Renderer].

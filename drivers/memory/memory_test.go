@@ -32,7 +32,12 @@ func TestEveryProfileConforms(t *testing.T) {
 				Caps: profile.Capabilities, Options: options, Scope: scope(options), Window: 50 * time.Millisecond,
 				New: func(*testing.T) drivertest.Switch {
 					sw := memory.New(profile.Capabilities, nil)
+					flows := make(map[switchcfg.Key]memory.Flow)
 					return drivertest.Switch{
+						Send: func(c *switchcfg.Circuit) {
+							flows[c.Key()] = memory.Flow{In: 1000}
+							sw.SetTraffic(memory.Traffic{Circuits: flows})
+						},
 						Open:     func() drivers.Driver { return sw.Open("switch") },
 						Truncate: func(on bool) { sw.SetFaults(memory.Faults{Truncated: on}) },
 					}

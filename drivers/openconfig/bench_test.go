@@ -104,13 +104,8 @@ func forwarding(b *testing.B, circuits int) (drivers.Operational, answer) {
 	apply(b, d, plan.Diff(nil, s))
 	for i := range circuits {
 		lag, n := i%24, i/24
-		outer, inner := 1+n/100, 1+n%100
-		f := make([]byte, 72)
-		copy(f, []byte{
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x1a, 0, 0, byte(i >> 8), byte(i),
-			0x88, 0xa8, byte(outer >> 8), byte(outer), 0x81, 0, byte(inner >> 8), byte(inner), 0x88, 0xb5,
-		})
-		cables[ports[2*lag]].in <- f
+		match := switchcfg.MatchDouble(switchcfg.TPIDService, switchcfg.VLANID(1+n/100), switchcfg.VLANID(1+n%100))
+		cables[ports[2*lag]].in <- frameFrom(switchcfg.MAC{2, 0x1a, 0, 0, byte(i >> 8), byte(i)}, tags(match)...)
 	}
 	o := d.(drivers.Operational)
 	for {

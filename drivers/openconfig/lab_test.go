@@ -13,6 +13,7 @@ import (
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
 	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
 )
 
@@ -101,30 +102,44 @@ func profile(t testing.TB, name string) drivers.Capabilities {
 func TestLabSwitchConforms(t *testing.T) {
 	for _, p := range []string{"ixlab", "openconfig", "srlinux-25.3"} {
 		t.Run(p, func(t *testing.T) {
-			caps := profile(t, p)
-			o := options(caps)
-			drivertest.Run(t, drivertest.Harness{
-				Caps: caps, Options: o, Scope: scope(o),
-				New: func(t *testing.T) drivertest.Switch {
-					l := newLab(t, caps, o.Ports...)
-					return drivertest.Switch{
-						Open: func() drivers.Driver {
-							d, err := Spec().Open(t.Context(), l.device)
-							if err != nil {
-								t.Fatal(err)
-							}
-							return d
-						},
-						Truncate: func(on bool) {
-							n := 0
-							if on {
-								n = 1
-							}
-							l.faults.TruncateGets(n)
-						},
-					}
-				},
+			conforms(t, profile(t, p), func(t *testing.T, caps drivers.Capabilities, ports []string) (*lab, func(*switchcfg.Circuit)) {
+				return newLab(t, caps, ports...), nil
 			})
 		})
 	}
+	t.Run("forwarding", func(t *testing.T) {
+		conforms(t, profile(t, "ixlab"), func(t *testing.T, caps drivers.Capabilities, ports []string) (*lab, func(*switchcfg.Circuit)) {
+			l, cables := cabled(t, caps, ports...)
+			return l, func(c *switchcfg.Circuit) {
+				cables[c.Parent].in <- frameFrom(switchcfg.MAC{2, 0x1a, 0, 0, 0, 1}, tags(c.Match)...)
+			}
+		})
+	})
+}
+
+func conforms(t *testing.T, caps drivers.Capabilities, start func(*testing.T, drivers.Capabilities, []string) (*lab, func(*switchcfg.Circuit))) {
+	o := options(caps)
+	drivertest.Run(t, drivertest.Harness{
+		Caps: caps, Options: o, Scope: scope(o),
+		New: func(t *testing.T) drivertest.Switch {
+			l, send := start(t, caps, o.Ports)
+			return drivertest.Switch{
+				Open: func() drivers.Driver {
+					d, err := Spec().Open(t.Context(), l.device)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d
+				},
+				Truncate: func(on bool) {
+					n := 0
+					if on {
+						n = 1
+					}
+					l.faults.TruncateGets(n)
+				},
+				Send: send,
+			}
+		},
+	})
 }

@@ -100,7 +100,7 @@ func parseOper(a answer) (drivers.OperState, error) {
 func (o *oper) readInterfaces(s *scanner) {
 	type unit struct {
 		index uint32
-		circ  drivers.CircuitState
+		does  drivers.CircuitState
 	}
 	var units []unit
 	s.list("interface", func() {
@@ -115,13 +115,7 @@ func (o *oper) readInterfaces(s *scanner) {
 			case "state":
 				of = readStatus(s)
 			case "aggregation":
-				s.state(func(n []byte) {
-					if string(n) != "member" {
-						s.skip()
-						return
-					}
-					s.array(func() { ports = append(ports, s.str()) })
-				})
+				s.in("state", func() { s.list("member", func() { ports = append(ports, s.str()) }) })
 			case "subinterfaces":
 				s.list("subinterface", func() {
 					var u unit
@@ -131,7 +125,7 @@ func (o *oper) readInterfaces(s *scanner) {
 						case "index":
 							u.index, indexed = uint32(s.uint(32)), true
 						case "state":
-							u.circ = readStatus(s).circuit()
+							u.does = readStatus(s).circuit()
 						default:
 							s.skip()
 						}
@@ -162,21 +156,13 @@ func (o *oper) readInterfaces(s *scanner) {
 				s.fail("subinterface %s is there twice", switchcfg.CircuitName(name, u.index))
 				return
 			}
-			o.Circuits[k] = u.circ
+			o.Circuits[k] = u.does
 		}
 	})
 }
 
 // state calls leaf for each leaf of state in the container that comes next.
-func (s *scanner) state(leaf func(name []byte)) {
-	s.object(func(name []byte) {
-		if string(name) == "state" {
-			s.object(leaf)
-		} else {
-			s.skip()
-		}
-	})
-}
+func (s *scanner) state(leaf func(name []byte)) { s.in("state", func() { s.object(leaf) }) }
 
 // status is the state of an interface or subinterface.
 type status struct {
@@ -243,11 +229,7 @@ func readStatus(s *scanner) (x status) {
 }
 
 func (o *oper) readLACP(s *scanner) {
-	s.object(func(n []byte) {
-		if string(n) != "interfaces" {
-			s.skip()
-			return
-		}
+	s.in("interfaces", func() {
 		s.list("interface", func() {
 			var lag string
 			found := make(map[string]drivers.LACPState)
@@ -318,16 +300,8 @@ func (o *oper) readInstances(s *scanner) {
 				if o.Stations == nil {
 					o.Stations = make(map[drivers.Station]switchcfg.Key)
 				}
-				s.object(func(n []byte) {
-					if string(n) != "mac-table" {
-						s.skip()
-						return
-					}
-					s.object(func(n []byte) {
-						if string(n) != "entries" {
-							s.skip()
-							return
-						}
+				s.in("mac-table", func() {
+					s.in("entries", func() {
 						s.list("entry", func() {
 							m, at := readStation(s)
 							all = append(all, learned{m, at})
@@ -360,11 +334,7 @@ func readStation(s *scanner) (m switchcfg.MAC, at switchcfg.Key) {
 			}
 			known = true
 		case "interface":
-			s.object(func(n []byte) {
-				if string(n) != "interface-ref" {
-					s.skip()
-					return
-				}
+			s.in("interface-ref", func() {
 				s.state(func(n []byte) {
 					switch string(n) {
 					case "interface":
@@ -413,13 +383,7 @@ func (o *oper) readACL(s *scanner) {
 			})
 		case "interfaces":
 			s.list("interface", func() {
-				s.object(func(n []byte) {
-					if string(n) != "ingress-acl-sets" {
-						s.skip()
-						return
-					}
-					s.list("ingress-acl-set", func() { o.readBound(s) })
-				})
+				s.in("ingress-acl-sets", func() { s.list("ingress-acl-set", func() { o.readBound(s) }) })
 			})
 		default:
 			s.skip()
@@ -457,21 +421,9 @@ func readMatch(s *scanner) (m match) {
 		case "sequence-id":
 			m.sequence = uint32(s.uint(32))
 		case "state":
-			s.object(func(n []byte) {
-				if string(n) == "matched-packets" {
-					m.frames, m.counted = s.uint(64), true
-				} else {
-					s.skip()
-				}
-			})
+			s.in("matched-packets", func() { m.frames, m.counted = s.uint(64), true })
 		case "actions":
-			s.state(func(n []byte) {
-				if string(n) == "forwarding-action" {
-					m.action = s.name()
-				} else {
-					s.skip()
-				}
-			})
+			s.in("state", func() { s.in("forwarding-action", func() { m.action = s.name() }) })
 		default:
 			s.skip()
 		}

@@ -139,10 +139,27 @@ func cabled(t testing.TB, caps drivers.Capabilities, ports ...string) (*lab, map
 	return newLabOn(t, caps, plane, ports...), cables
 }
 
-func frameFrom(m switchcfg.MAC) []byte {
-	f := make([]byte, 64)
-	copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, m[0], m[1], m[2], m[3], m[4], m[5], 0x88, 0xb5})
-	return f
+// frameFrom returns a broadcast with the given tags, four octets each.
+func frameFrom(m switchcfg.MAC, tags ...[4]byte) []byte {
+	f := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, m[:]...)
+	for _, tag := range tags {
+		f = append(f, tag[:]...)
+	}
+	return append(append(f, 0x88, 0xb5), make([]byte, 50)...)
+}
+
+// tags returns those of the frames that match.
+func tags(m switchcfg.Match) [][4]byte {
+	tag := func(tpid switchcfg.TPID, vlan switchcfg.VLANID) [4]byte {
+		return [4]byte{byte(tpid >> 8), byte(tpid), byte(vlan >> 8), byte(vlan)}
+	}
+	switch m.Form {
+	case switchcfg.Single:
+		return [][4]byte{tag(m.TPID, m.Outer)}
+	case switchcfg.Double:
+		return [][4]byte{tag(m.TPID, m.Outer), tag(switchcfg.TPIDCustomer, m.Inner)}
+	}
+	return nil
 }
 
 func TestDriverTellsWhatFramesDid(t *testing.T) {

@@ -125,12 +125,17 @@ type policy struct {
 
 // list reads the container around a list: name is that of the list.
 func (s *scanner) list(name string, element func()) {
+	s.in(name, func() { s.array(element) })
+}
+
+// in reads one member of the container that comes next.
+func (s *scanner) in(name string, read func()) {
 	s.object(func(n []byte) {
-		if string(n) != name {
+		if string(n) == name {
+			read()
+		} else {
 			s.skip()
-			return
 		}
-		s.array(element)
 	})
 }
 
@@ -146,15 +151,7 @@ func (s *scanner) whole(read func()) []byte {
 }
 
 // leaves calls leaf for each configured leaf of the container that comes next.
-func (s *scanner) leaves(leaf func(name []byte)) {
-	s.object(func(name []byte) {
-		if string(name) == "config" {
-			s.object(leaf)
-		} else {
-			s.skip()
-		}
-	})
-}
+func (s *scanner) leaves(leaf func(name []byte)) { s.in("config", func() { s.object(leaf) }) }
 
 func (t *tree) readInterfaces(s *scanner) {
 	s.list("interface", func() {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
@@ -35,11 +36,17 @@ func newForwarder(name string, p *dataplane.Plane) (*forwarder, error) {
 	return f, nil
 }
 
-// follow configures the plane. After an error it does what it did before. It
-// is not for concurrent use.
-func (f *forwarder) follow(t *tree.Tree) error {
+// follow configures the plane, with the named ports shut. After an error it
+// does what it did before. It is not for concurrent use.
+func (f *forwarder) follow(t *tree.Tree, down []string) error {
 	c := *f.translator.translate(t)
 	c.System = f.system
+	if len(down) > 0 {
+		c.Ports = slices.Clone(c.Ports)
+		for i := range c.Ports {
+			c.Ports[i].Enabled = c.Ports[i].Enabled && !slices.Contains(down, c.Ports[i].Name)
+		}
+	}
 	return f.plane.Configure(&c)
 }
 
@@ -114,12 +121,19 @@ func (f *forwarder) interfaces(view *tree.Tree, e *tree.Edit) {
 	for name, s := range sums {
 		counts(out.Entry(name), s.In, s.Out, s.Drops)
 	}
+	var parent string
+	var subs tree.Node
+	var into tree.Branch
 	for _, c := range f.plane.CircuitStates() {
-		unit := strconv.FormatUint(uint64(c.Unit), 10)
-		if !list.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit).Exists() {
-			continue // a commit is under way
+		if c.Parent != parent {
+			parent, subs = c.Parent, list.Entry(c.Parent).At("subinterfaces", "subinterface")
+			if subs.Exists() {
+				into = out.Entry(parent).At("subinterfaces", "subinterface")
+			}
 		}
-		counts(out.Entry(c.Parent).At("subinterfaces", "subinterface").Entry(unit), c.In, c.Out, c.Drops)
+		if unit := strconv.FormatUint(uint64(c.Unit), 10); subs.Entry(unit).Exists() { // if not, a commit is under way
+			counts(into.Entry(unit), c.In, c.Out, c.Drops)
+		}
 	}
 }
 
@@ -161,9 +175,10 @@ func (f *forwarder) stations(view *tree.Tree, e *tree.Edit) {
 			}
 			table = e.Branch("network-instances", "network-instance").Entry(service).At("fdb", "mac-table", "entries", "entry")
 		}
-		entry := table.Entry(s.MAC.String(), vlan)
+		address := s.MAC.String()
+		entry := table.Entry(address, vlan)
 		state := entry.At("state")
-		state.Set("mac-address", s.MAC.String())
+		state.Set("mac-address", address)
 		state.Set("vlan", vlan)
 		state.Set("entry-type", "DYNAMIC")
 		if s.Parent != "" {

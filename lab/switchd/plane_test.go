@@ -262,6 +262,35 @@ func TestEntriesOfAFilterTellWhatTheyMatched(t *testing.T) {
 	}
 }
 
+func TestHarmedPortForwardsNothingWhileTheChangeIsThere(t *testing.T) {
+	b, p, one, two := plugged(t)
+	if err := b.update(t, "/", untaggedLAN); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.sw.Harm("eth2"); err != nil {
+		t.Fatal(err)
+	}
+	if !passes(t, p, one, two) {
+		t.Error("it is harmed before anything has changed")
+	}
+	if _, err := b.Set(b.ctx, &gpb.SetRequest{
+		Update:    []*gpb.Update{{Path: path(t, "/interfaces/interface[name=eth3]/config/mtu"), Val: ietf("9000")}},
+		Extension: commit("c", time.Hour),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if passes(t, p, one, two) {
+		t.Error("a frame leaves by a harmed port")
+	}
+	if got := b.get(t, "/interfaces/interface[name=eth2]/state/oper-status", gpb.GetRequest_STATE); got != `"DOWN"` {
+		t.Errorf("a harmed port is %s", got)
+	}
+	b.sw.Reboot() // loses the change
+	if !passes(t, p, one, two) {
+		t.Error("it is harmed without the change")
+	}
+}
+
 func TestServicesTellWhomTheyLearned(t *testing.T) {
 	b, p, one, two := plugged(t)
 	if err := b.update(t, "/", untaggedLAN); err != nil {

@@ -29,7 +29,8 @@ type store struct {
 	schema *tree.Schema
 	ports  []string
 	oper   Operational
-	follow func(*tree.Tree) error // makes the forwarding plane follow; nil without one
+	// follow makes the forwarding plane follow, with the named ports down; nil without one.
+	follow func(t *tree.Tree, down []string) error
 	// counters adds what is counted to a view; nil without a plane.
 	counters func(view *tree.Tree) (*tree.Tree, error)
 
@@ -37,9 +38,11 @@ type store struct {
 	refs    *tree.References
 	pending *pending
 	hooks   []*hook
+	harm    *harm // nil if nobody is hurt
 
 	now      sync.RWMutex // guards what follows; never held while working
 	running  *tree.Tree
+	down     []string      // ports that are hurt
 	facts    int           // counts changes of operational state
 	changed  chan struct{} // closed and renewed when running or facts change
 	viewMu   sync.Mutex    // one view is computed at a time
@@ -56,15 +59,16 @@ type pending struct {
 	timer  *time.Timer
 }
 
-func newStore(ports []string, oper Operational, follow func(*tree.Tree) error) (*store, error) {
+func newStore(ports []string, oper Operational, follow func(*tree.Tree, []string) error) (*store, error) {
 	schema, err := tree.OpenConfig()
 	if err != nil {
 		return nil, err
 	}
 	s := &store{
-		schema: schema, ports: slices.Sorted(slices.Values(ports)), oper: oper, follow: follow,
+		schema: schema, ports: slices.Sorted(slices.Values(ports)), follow: follow,
 		refs: tree.NewReferences(), running: tree.New(schema), changed: make(chan struct{}),
 	}
+	s.oper = hurting{oper, s}
 	if err := s.apply(s.running.Edit()); err != nil {
 		return nil, fmt.Errorf("physical ports: %w", err)
 	}
@@ -79,10 +83,12 @@ func (s *store) current() (*tree.Tree, int, <-chan struct{}) {
 	return s.running, s.facts, s.changed
 }
 
-func (s *store) publish(t *tree.Tree) {
+// publish makes a tree, with ports that are hurt, what everybody sees.
+func (s *store) publish(t *tree.Tree, down []string) {
 	s.now.Lock()
 	defer s.now.Unlock()
-	s.running = t
+	s.running, s.down = t, down
+	s.facts++
 	s.wake()
 }
 
@@ -126,15 +132,16 @@ func (s *store) install(next *tree.Tree) error {
 		undo()
 		return err
 	}
+	down := s.hurt(next)
 	if s.follow != nil {
 		// First, so that no state is computed from a configuration that the
 		// plane does not have yet.
-		if err := s.follow(next); err != nil {
+		if err := s.follow(next, down); err != nil {
 			undo()
 			return err
 		}
 	}
-	s.publish(next)
+	s.publish(next, down)
 	for _, h := range s.hooks {
 		h.f(before, next)
 	}

@@ -98,7 +98,7 @@ func New(o Options) (*Switch, error) {
 	if oper == nil {
 		oper = cabled{}
 	}
-	var follow func(*tree.Tree) error
+	var follow func(*tree.Tree, []string) error
 	var counters func(*tree.Tree) (*tree.Tree, error)
 	if o.Plane != nil {
 		if o.Operational != nil {

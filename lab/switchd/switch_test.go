@@ -637,6 +637,50 @@ func TestSubscribeSampleRepeats(t *testing.T) {
 	}
 }
 
+func TestHarmLastsAsLongAsTheConfigurationIsAnother(t *testing.T) {
+	b := newBench(t)
+	if err := b.update(t, "/", lagAndCircuits); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.sw.Harm("eth77"); err == nil {
+		t.Error("what is not there is harmed")
+	}
+	if err := b.sw.Harm("ae1"); err != nil {
+		t.Fatal(err)
+	}
+	const mtu = "/interfaces/interface[name=eth3]/config/mtu"
+	are := func(when, want string) {
+		t.Helper()
+		for at, want := range map[string]string{
+			"/interfaces/interface[name=ae1]/state/oper-status": want, "/interfaces/interface[name=eth1]/state/oper-status": want,
+			"/interfaces/interface[name=eth3]/state/oper-status":                                     `"UP"`,
+			"/lacp/interfaces/interface[name=ae1]/members/member[interface=eth2]/state/distributing": map[string]string{`"UP"`: "true", `"DOWN"`: "false"}[want],
+		} {
+			if got := b.get(t, at, gpb.GetRequest_STATE); got != want {
+				t.Errorf("%s %s is %s, want %s", when, at, got, want)
+			}
+		}
+	}
+	are("before", `"UP"`)
+	for range 2 {
+		if err := b.update(t, mtu, "9000"); err != nil {
+			t.Fatal(err)
+		}
+		are("with a change", `"DOWN"`)
+		if err := b.delete(t, mtu); err != nil {
+			t.Fatal(err)
+		}
+		are("after the change was taken back", `"UP"`)
+	}
+	if err := b.update(t, mtu, "9000"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.sw.Harm(""); err != nil {
+		t.Fatal(err)
+	}
+	are("without harm", `"UP"`)
+}
+
 func TestFaults(t *testing.T) {
 	b := newBench(t)
 	const mtu = "/interfaces/interface[name=eth1]/config/mtu"

@@ -222,6 +222,24 @@ func (p *pager) number(header http.Header, name string) (int, error) {
 // identities returns the ids on a page, and the number of records, which is
 // greater when some have no readable id.
 func identities(c Collection, page int, body []byte) (ids []ID, count int, err error) {
+	var all []struct {
+		ID ID `json:"id"`
+	}
+	// Nearly every page is as it should be, and read faster as a whole. What is not is looked at record by record.
+	if json.Unmarshal(body, &all) == nil && all != nil {
+		ids = make([]ID, 0, len(all))
+		for _, record := range all {
+			if record.ID != "" {
+				ids = append(ids, record.ID)
+			}
+		}
+		return ids, len(all), nil
+	}
+	return identitiesOneByOne(c, page, body)
+}
+
+// identitiesOneByOne does so whatever is wrong with the records, and says where a page is no list of records.
+func identitiesOneByOne(c Collection, page int, body []byte) (ids []ID, count int, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	fail := func(err error) ([]ID, int, error) { return nil, 0, listError(c, page, body, dec, err) }
 	if err := openList(dec); err != nil {

@@ -74,14 +74,16 @@ type MAC [6]byte
 // ParseMAC reads six octets in hexadecimal, separated by colons or dashes or as three dotted groups.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	digits := make([]byte, 0, 12)
-	for i := 0; i < len(s) && len(digits) <= 12; i++ {
-		if c := s[i]; c != ':' && c != '-' && c != '.' {
-			digits = append(digits, c)
+	var digits [12]byte
+	n := 0
+	for i := range len(s) {
+		if c := s[i]; c != ':' && c != '-' && c != '.' && n < len(digits) {
+			digits[n] = c
+			n++
 		}
 	}
 	shape := len(s) == 17 && (strings.Count(s, ":") == 5 || strings.Count(s, "-") == 5) || len(s) == 14 && strings.Count(s, ".") == 2
-	if n, err := hex.Decode(m[:], digits[:min(len(digits), 12)]); err != nil || n != 6 || len(digits) != 12 || !shape {
+	if _, err := hex.Decode(m[:], digits[:n]); err != nil || n != len(digits) || !shape {
 		return MAC{}, fmt.Errorf("%q is not a MAC address", cut(s, 40))
 	}
 	return m, nil

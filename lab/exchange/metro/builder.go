@@ -47,7 +47,8 @@ func ref[T any](v T) *T { return &v }
 
 func site(device string) string { return device[:4] }
 
-func (b *builder) topology() {
+// topology builds the two sites and the named devices in them.
+func (b *builder) topology(devices ...string) {
 	b.areas = []*metroArea{{
 		ID: area, UNLocode: "DEFRA", IATACode: "FRA", DisplayName: "Frankfurt am Main",
 		Facilities: []string{"facility:fra1", "facility:fra2"}, Networks: []string{network},
@@ -68,14 +69,17 @@ func (b *builder) topology() {
 			Organisation: "Westhang Colo AG", PointsPresence: []string{"pop:fra2"}, Latitude: 50.13, Longitude: 8.59,
 		},
 	}
-	for _, name := range []string{"fra1-sw1", "fra1-sw2", "fra2-sw1", "fra2-sw2"} {
-		b.devices = append(b.devices, &device{ID: "device:" + name, Name: name, Pop: "pop:" + site(name), Facility: "facility:" + site(name)})
+	for _, s := range []string{"fra1", "fra2"} {
+		b.pops = append(b.pops, &pop{ID: "pop:" + s, Name: strings.ToUpper(s), Facility: "facility:" + s, Network: network})
 	}
-	for i, s := range []string{"fra1", "fra2"} {
-		b.pops = append(b.pops, &pop{
-			ID: "pop:" + s, Name: strings.ToUpper(s), Facility: "facility:" + s, Network: network,
-			Devices: []string{b.devices[2*i].ID, b.devices[2*i+1].ID},
-		})
+	for _, name := range devices {
+		d := &device{ID: "device:" + name, Name: name, Pop: "pop:" + site(name), Facility: "facility:" + site(name)}
+		b.devices = append(b.devices, d)
+		for _, p := range b.pops {
+			if p.ID == d.Pop {
+				p.Devices = append(p.Devices, d.ID)
+			}
+		}
 	}
 }
 
@@ -93,12 +97,7 @@ var memberNames = []string{
 const dreistrom, wacholder = 4, 23
 
 func (b *builder) people() {
-	b.roles = []*role{
-		{ID: "role:implementation", Name: "implementation", RequiredFields: []string{"name", "email"}},
-		{ID: "role:noc", Name: "noc", RequiredFields: []string{"name", "email", "telephone"}},
-		{ID: "role:peering", Name: "peering", RequiredFields: []string{"email"}},
-	}
-	b.person(&member{number: 1000, id: exchangeID, name: "Mainbogen Exchange", asn: 65551})
+	b.operator()
 	for i, name := range memberNames {
 		m := &member{number: 1001 + i, id: fmt.Sprintf("account:%d", 1001+i), name: name}
 		switch {
@@ -115,6 +114,16 @@ func (b *builder) people() {
 		}
 		b.person(m)
 	}
+}
+
+// operator files the exchange itself and the roles that people have.
+func (b *builder) operator() {
+	b.roles = []*role{
+		{ID: "role:implementation", Name: "implementation", RequiredFields: []string{"name", "email"}},
+		{ID: "role:noc", Name: "noc", RequiredFields: []string{"name", "email", "telephone"}},
+		{ID: "role:peering", Name: "peering", RequiredFields: []string{"email"}},
+	}
+	b.person(&member{number: 1000, id: exchangeID, name: "Mainbogen Exchange", asn: 65551})
 }
 
 // person files a member under its number: members[0] is the exchange itself.

@@ -1,6 +1,7 @@
 // Package metro makes up an exchange of two sites, four switches and some forty members as a folder of IX-API records,
 // the same bytes on every run. Most members are plain and healthy; a record that is odd on purpose, or whose state is
-// not production, says so in its external_ref, as in "case:vlan-collision".
+// not production, says so in its external_ref, as in "case:vlan-collision". The same exchange also comes in other sizes,
+// where everything is plain: see [Sized].
 package metro
 
 import (
@@ -26,7 +27,7 @@ const (
 // Files returns the data set: one JSON array per collection, one record per line, by file name.
 func Files() (map[string][]byte, error) {
 	b := &builder{}
-	b.topology()
+	b.topology("fra1-sw1", "fra1-sw2", "fra2-sw1", "fra2-sw2")
 	b.people()
 	b.offerings()
 	b.connections()
@@ -37,7 +38,10 @@ func Files() (map[string][]byte, error) {
 	b.lifecycle()
 	b.cases()
 	b.freePorts()
+	return b.files()
+}
 
+func (b *builder) files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	return files, errors.Join(
 		put(files, "accounts", b.accounts), put(files, "contacts", b.contacts), put(files, "roles", b.roles),

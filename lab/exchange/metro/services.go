@@ -117,7 +117,7 @@ func (b *builder) joinAs(c *connection, m *member, l *lan, vlan any, capacity in
 
 func (b *builder) mac(m *member) *mac {
 	n := len(b.macs) + 1
-	a := &mac{ID: fmt.Sprintf("mac:%d", 60000+n), ownable: m.own(), Address: fmt.Sprintf("02:1a:00:00:%02x:%02x", n>>8, n&0xff)}
+	a := &mac{ID: fmt.Sprintf("mac:%d", 60000+n), ownable: m.own(), Address: fmt.Sprintf("02:1a:00:%02x:%02x:%02x", n>>16, n>>8&0xff, n&0xff)}
 	b.macs = append(b.macs, a)
 	return a
 }

@@ -23,7 +23,20 @@ func (e *Edit) Err() error { return e.err }
 
 // fresh returns an empty node with room for a few kids.
 func (e *Edit) fresh(s *schemaNode) *node {
-	return &node{schema: s, owner: e.owner, kids: make([]*node, 0, min(len(s.children), 8))}
+	n := e.node(s)
+	n.kids = make([]*node, 0, min(len(s.children), 8))
+	return n
+}
+
+// node returns a node. They are made many at a time.
+func (e *Edit) node(s *schemaNode) *node {
+	if len(e.spare) == 0 {
+		e.spare = make([]node, 64)
+	}
+	n := &e.spare[0]
+	e.spare = e.spare[1:]
+	n.schema, n.owner = s, e.owner
+	return n
 }
 
 func (b Branch) fail(name, format string, args ...any) Branch {
@@ -89,7 +102,9 @@ func (b Branch) Entry(keys ...string) Branch {
 		if err != nil {
 			return b.fail(k.name, "value %q %v", keys[i], err)
 		}
-		put(made, &node{schema: k, owner: b.edit.owner, text: text})
+		leaf := b.edit.node(k)
+		leaf.text = text
+		put(made, leaf)
 	}
 	b.node.kids = slices.Insert(b.node.kids, i, made)
 	return Branch{b.edit, made}
@@ -109,5 +124,7 @@ func (b Branch) Set(name, value string) {
 		b.fail(name, "value %q %v", value, err)
 		return
 	}
-	put(b.node, &node{schema: s, owner: b.edit.owner, text: text})
+	n := b.edit.node(s)
+	n.text = text
+	put(b.node, n)
 }

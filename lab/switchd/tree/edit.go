@@ -14,7 +14,8 @@ type Edit struct {
 	owner  *owner
 	root   *node
 	state  bool
-	err    error // of branches
+	err    error  // of branches
+	spare  []node // for branches
 }
 
 // Edit starts an edit of the configuration: state cannot be written.
@@ -40,7 +41,8 @@ func (e *Edit) own(n *node) *node {
 	if n.owner == e.owner {
 		return n
 	}
-	return &node{schema: n.schema, owner: e.owner, text: n.text, kids: slices.Clone(n.kids)}
+	kids := append(make([]*node, 0, len(n.kids)+1), n.kids...) // it is often about to get another
+	return &node{schema: n.schema, owner: e.owner, text: n.text, kids: kids}
 }
 
 // put sets a kid of an owned container or entry.

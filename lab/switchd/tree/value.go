@@ -230,7 +230,9 @@ func (v *valueType) canonicalInt(s scalar, how strictness) (string, error) {
 		for i := range v.umin {
 			ok = ok || v.umin[i] <= x && x <= v.umax[i]
 		}
-		text = strconv.FormatUint(x, 10)
+		if text = s.text; len(text) > 1 && text[0] == '0' {
+			text = strconv.FormatUint(x, 10)
+		}
 	}
 	if !ok {
 		return "", fmt.Errorf("is out of range %s", v.ranges())
