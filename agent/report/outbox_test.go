@@ -232,7 +232,7 @@ func follow(t *testing.T, steps []step) (faults []string) {
 			d.full = !d.full
 			d.mu.Unlock()
 		case "time":
-			time.Sleep(time.Duration(s.seconds) * time.Second)
+			<-time.After(time.Duration(s.seconds) * time.Second)
 		}
 		if s.settle {
 			synctest.Wait()
@@ -242,7 +242,7 @@ func follow(t *testing.T, steps []step) (faults []string) {
 	d.mu.Lock()
 	d.full = false
 	d.mu.Unlock()
-	time.Sleep(15 * time.Minute)
+	<-time.After(15 * time.Minute)
 	r.stop()
 	for id, text := range want {
 		var last uint64

@@ -154,7 +154,7 @@ func (r *Reporter) Compiled(c Compiled) {
 			affected[m] = true
 		}
 	}
-	r.evaluate(affected)
+	r.evaluate(affected, r.Now())
 }
 
 // Device takes note of how a pass over a switch ended. A pass for another intent than that compiled last says nothing.
@@ -189,7 +189,7 @@ func (r *Reporter) Device(name string, x Device) {
 		r.involve(m, d)
 		affected[m] = true
 	}
-	r.evaluate(affected)
+	r.evaluate(affected, x.Time)
 }
 
 func keys[V any](m map[mark]V) map[mark]bool {
@@ -443,8 +443,8 @@ func withheld(device string, w plan.Withheld) trouble {
 	}
 }
 
-// evaluate computes the results of records anew and posts what is news.
-func (r *Reporter) evaluate(affected map[mark]bool) {
+// evaluate computes the results of records anew, which hold as of now, and posts what is news.
+func (r *Reporter) evaluate(affected map[mark]bool, now time.Time) {
 	done := make(map[mark]bool, len(affected))
 	for m := range affected {
 		if of, ok := r.portOf[m]; ok {
@@ -454,7 +454,6 @@ func (r *Reporter) evaluate(affected map[mark]bool) {
 			done[m] = true
 		}
 	}
-	now := r.Now()
 	marks := make([]mark, 0, len(done))
 	for m := range done {
 		marks = append(marks, m)
@@ -471,7 +470,7 @@ func (r *Reporter) evaluate(affected map[mark]bool) {
 	}
 }
 
-// result returns what became of a record, as of now.
+// result returns what became of a record.
 func (r *Reporter) result(m mark, now time.Time) Result {
 	x := r.records[m]
 	last, before := r.reported[m]

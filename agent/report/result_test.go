@@ -294,8 +294,6 @@ func TestResultsFollowFromWhatIsSo(t *testing.T) {
 
 func TestResultHoldsSinceItBegan(t *testing.T) {
 	w := newWorld(t)
-	clock := time.Unix(100, 0)
-	w.Now = func() time.Time { clock = clock.Add(time.Minute); return clock }
 	w.compile(nil)
 	w.pass(func(d *Device) { d.Err = errors.New("dial tcp 127.0.0.1:40001") })
 	first := must(w.Result(ixapi.Connections, "1"))

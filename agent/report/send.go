@@ -23,7 +23,7 @@ func (r *Reporter) Run(ctx context.Context) {
 	defer r.Webhook.client.CloseIdleConnections()
 	s := sender{Reporter: r, ended: make(chan outcome, parallel)}
 	for ctx.Err() == nil {
-		s.store(r.Now())
+		s.store(time.Now())
 		s.send(ctx)
 		s.wait(ctx)
 	}
@@ -31,7 +31,7 @@ func (r *Reporter) Run(ctx context.Context) {
 		s.end(ctx, <-s.ended)
 	}
 	s.full = halt{}
-	s.store(r.Now())
+	s.store(time.Now())
 }
 
 // sender is what Run remembers.
@@ -100,8 +100,8 @@ func (s *sender) store(now time.Time) {
 
 // send begins deliveries.
 func (s *sender) send(ctx context.Context) {
-	for s.busy < parallel && s.silent.over(s.Now()) {
-		l, ok := s.queue.next(s.Now())
+	for s.busy < parallel && s.silent.over(time.Now()) {
+		l, ok := s.queue.next(time.Now())
 		if !ok {
 			return
 		}
@@ -119,7 +119,7 @@ func (s *sender) wait(ctx context.Context) {
 			at = t
 		}
 	}
-	now := s.Now()
+	now := time.Now()
 	earlier(s.queue.due())
 	if !s.silent.over(now) {
 		at = s.silent.until
@@ -145,7 +145,7 @@ func (s *sender) wait(ctx context.Context) {
 // end takes note of the end of a delivery.
 func (s *sender) end(ctx context.Context, o outcome) {
 	s.busy--
-	now := s.Now()
+	now := time.Now()
 	n := o.line.notices[0]
 	var no *refusal
 	switch refused := errors.As(o.err, &no) && no.ofEvent(); {

@@ -72,7 +72,7 @@ func BenchmarkNudge(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				b.StopTimer()
-				time.Sleep(100 * time.Millisecond) // the least time between two reads
+				<-time.After(100 * time.Millisecond) // the least time between two reads
 				id := fmt.Sprint("n", n*37%10_000)
 				if err := x.Put("network-service-configs", []byte(largeConfig(n*37%10_000, 1000+n))); err != nil {
 					b.Fatal(err)

@@ -85,8 +85,8 @@ func scripts(t *testing.T) []string {
 //	start NAME REGEXP PROGRAM...  start a program and wait for a line, if there is a REGEXP; $NAME becomes what its
 //	                              first group matched
 //	within NAME REGEXP            wait for another line of it
-//	signal NAME SIGNAL            HUP, INT or TERM
-//	ends NAME CODE                wait for its end; what it wrote is stdout
+//	signal NAME SIGNAL            HUP, INT, TERM or KILL
+//	ends NAME CODE                wait for its end, -1 that of a killed one; what it wrote is stdout
 //	exits CODE PROGRAM...         run a program that ends with this exit code
 //	lab METHOD PATH [JSON]        tell the sandbox in the folder lab something
 //	tells PATH REGEXP             wait until the sandbox answers that to GET PATH
@@ -256,7 +256,7 @@ func awaitLine(ts *testscript.TestScript, name, expr string) {
 
 func signalTo(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, 2, 2)
-	s, ok := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[1]]
+	s, ok := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[1]]
 	if !ok {
 		ts.Fatalf("there is no signal %s here", args[1])
 	}

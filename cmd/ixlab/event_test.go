@@ -62,13 +62,13 @@ func BenchmarkEvent(b *testing.B) {
 	const connection, device = "conn:30016", "fra1-sw1"
 	s := l.switches[device]
 	for confirmed(s, time.Time{}).IsZero() {
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
-	time.Sleep(time.Second)
+	<-time.After(time.Second)
 	b.ResetTimer()
 	var took []time.Duration
 	for i := range max(b.N, changes) {
-		time.Sleep(120 * time.Millisecond) // more than the least time between two reads
+		<-time.After(120 * time.Millisecond) // more than the least time between two reads
 		start := time.Now()
 		if err := l.patch("connections", connection, map[string]any{"lacp_timeout": []string{"fast", "slow"}[i%2]}); err != nil {
 			b.Fatal(err)
@@ -81,7 +81,7 @@ func BenchmarkEvent(b *testing.B) {
 			if time.Since(start) > 10*time.Second {
 				b.Fatal("no change is confirmed")
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 	slices.Sort(took)
