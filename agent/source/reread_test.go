@@ -262,9 +262,11 @@ func TestNudgeThatNamesDoNotSettleReadsEverything(t *testing.T) {
 		"unknown record": func(r *runner) { r.Nudge(ref(ixapi.Connections, "c99")) },
 		"no names":       func(r *runner) { r.Nudge() },
 		"many names": func(r *runner) {
+			var named []Ref
 			for i := range maxNamed + 1 {
-				r.Nudge(ref(ixapi.Connections, fmt.Sprint("c", i)))
+				named = append(named, ref(ixapi.Connections, fmt.Sprint("c", i)))
 			}
+			r.Nudge(named...)
 		},
 		"names and none": func(r *runner) {
 			r.Nudge(ref(ixapi.Connections, "c1"))
