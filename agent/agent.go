@@ -234,6 +234,14 @@ func Run(ctx context.Context, o Options) error {
 func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	defer p.close()
 	o := p.Options
+	reporter, err := p.newReporter()
+	if err != nil {
+		return err
+	}
+	notices, err := p.events()
+	if err != nil {
+		return err
+	}
 	own, err := again(ln)
 	if err != nil {
 		return err
@@ -265,14 +273,16 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
+	d := &daemon{parts: p, workers: workers, ordered: ordered, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
+	g.Go(func() error { reporter.Run(ctx); return nil })
 	g.Go(func() error { spans.Run(ctx); return nil })
-	for _, w := range workers {
+	for name, w := range workers {
+		w.Passed = func() { d.passed(name) }
 		g.Go(func() error { w.Run(ctx); return nil })
 	}
 	o.Registerer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics.Build(o.Version, revision())
 	p.metrics.Source(p.source.Name(), p.source.Status)
-	d := &daemon{parts: p, workers: workers, ordered: ordered, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
 	p.metrics.State(d.state)
 	g.Go(func() error { ordered.watch(ctx, workers); return nil })
 	d.recover()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
+	"github.com/ixagent/ixagent/agent/report"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/agent/web"
 )
@@ -21,6 +23,8 @@ type daemon struct {
 	*parts
 	workers   map[string]*reconcile.Worker
 	ordered   *ordered
+	reporter  *report.Reporter
+	notices   http.Handler          // takes events
 	snapshots chan *source.Snapshot // the latest that is not compiled yet
 	started   time.Time             // with a configuration that had just been read
 
@@ -85,8 +89,8 @@ func (d *daemon) compile(ctx context.Context) {
 			clock.Reset(retry)
 			continue
 		}
-		for _, name := range changed {
-			d.workers[name].SetIntent(d.compiler.Intent(name))
+		for name, in := range d.compiled(changed) {
+			d.workers[name].SetIntent(in)
 		}
 		if next := d.compiler.Next(); !next.IsZero() {
 			clock.Reset(max(next.Sub(d.Now()), time.Second))
@@ -199,6 +203,7 @@ func (d *daemon) journalState() *metrics.Journal {
 func (d *daemon) handler() web.Options {
 	return web.Options{
 		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
+		Record: d.record, Events: d.notices,
 		WebConfig: d.Config.WebConfig.String(), Log: d.Log, Orders: orders{d},
 	}
 }

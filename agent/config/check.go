@@ -36,6 +36,7 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	} else if s := c.Limits.Soak; s < 0 || s > w/2 {
 		k.faultAt(&c.Limits.Soak, "", "%s is not between 0s and half of confirm_window", s)
 	}
+	k.webhook(c.Report.Webhook)
 	k.credentials()
 	k.pools()
 	k.exchangeLANs()
@@ -129,6 +130,20 @@ func (k *checker) url(s *string, guarded bool) {
 		k.faultAt(s, "", "%q has a query or a fragment", *s)
 	case guarded && u.Scheme == "http" && !loopback(u.Hostname()):
 		k.faultAt(s, "use https", "credentials would be sent in the clear")
+	}
+}
+
+func (k *checker) webhook(w *Webhook) {
+	if w == nil {
+		return
+	}
+	k.url(&w.URL, false)
+	if u, err := url.Parse(w.URL); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		k.faultAt(&w.URL, "use https", "results would be sent in the clear")
+	}
+	k.tls(w.TLS)
+	if w.Timeout < time.Second || w.Timeout > 2*time.Minute {
+		k.faultAt(&w.Timeout, "", "%s is not between 1s and 2m", w.Timeout)
 	}
 }
 

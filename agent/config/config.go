@@ -22,6 +22,8 @@ type Config struct {
 	Guard       Guard                   `yaml:"guard"`                                               // what waits for a time or a person, whatever the limits say
 	Policy      Policy                  `yaml:"policy"`                                              // what the exchange leaves open
 	Credentials map[string]*Credentials `yaml:"credentials"`                                         // how the agent proves itself to devices, by name
+	Events      Events                  `yaml:"events"`                                              // notices that something changed at the exchange
+	Report      Report                  `yaml:"report"`                                              // where it is told what became of the exchange's records
 	Inventory   Inventory               `yaml:"inventory" jsonschema:"required"`                     // the exchange's switches, here or in files beside this one
 }
 
@@ -127,6 +129,24 @@ type Policy struct {
 type Testing struct {
 	ExchangeLAN TestPolicy `yaml:"exchange_lan" jsonschema:"default=quarantine,enum=quarantine,enum=production,enum=nothing"` // on a peering LAN
 	Other       TestPolicy `yaml:"other" jsonschema:"default=production,enum=production,enum=nothing"`                        // of the other types
+}
+
+// Events are CloudEvents posted to the agent, each of which makes it read at once what the event names.
+type Events struct {
+	Token SecretRef `yaml:"token"` // bearer token they are accepted with, where web_config has no users; with neither none is
+}
+
+// Report is where the agent tells what became of the exchange's records.
+type Report struct {
+	Webhook *Webhook `yaml:"webhook"` // without it results are only served
+}
+
+// Webhook receives results as CloudEvents.
+type Webhook struct {
+	URL     string        `yaml:"url" jsonschema:"required,format=uri"` // results are posted there; https, or http to this machine
+	Token   SecretRef     `yaml:"token"`                                // bearer token to show
+	TLS     *TLS          `yaml:"tls"`                                  // without it the system's roots are trusted
+	Timeout time.Duration `yaml:"timeout" jsonschema:"default=10s"`     // of one delivery, 1s to 2m
 }
 
 // Credentials are how the agent proves itself to devices.

@@ -67,6 +67,10 @@ func drawConfig(t *rapid.T) *Config {
 		s.Auth = &Auth{Type: AuthOAuth2, Key: secret("key"), Secret: secret("secret"), TokenURL: "https://login.example.net/", Scopes: []string{word(t, "scope")}}
 	}
 	c.Sources = []*Source{s}
+	c.Events.Token = secret("events")
+	if rapid.Bool().Draw(t, "webhook") {
+		c.Report.Webhook = &Webhook{URL: "https://backoffice.example.net/", Token: secret("webhook"), TLS: tls(), Timeout: time.Duration(rapid.IntRange(1, 120).Draw(t, "timeout")) * time.Second}
+	}
 	inv := &c.Inventory
 	inv.Fabric.Type = rapid.SampledFrom([]FabricType{FabricNone, FabricVLAN, FabricVXLAN}).Draw(t, "fabric")
 	inv.Pools = Pools{VLAN: []Range{{2000, 2999}, {5, 5}}, VNI: []Range{{100000, 199999}}}

@@ -172,6 +172,14 @@ func (c *Config) CheckFiles() error {
 			}
 		}
 	}
+	_, err := c.Events.Token.Resolve()
+	faults.add(err)
+	if w := c.Report.Webhook; w != nil {
+		_, err := w.Token.Resolve()
+		faults.add(err)
+		_, err = w.TLS.Config()
+		faults.add(err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Credentials)) {
 		_, err := c.Credentials[name].Password.Resolve()
 		faults.add(err)
@@ -179,4 +187,14 @@ func (c *Config) CheckFiles() error {
 		faults.add(err)
 	}
 	return faults.err()
+}
+
+// AsksWho reports whether the web configuration asks everybody for the name and password of a user, or for a
+// certificate. It is read anew.
+func (c *Config) AsksWho() (bool, error) {
+	if c.WebConfig.IsZero() {
+		return false, nil
+	}
+	w, err := readWeb(c.WebConfig.name)
+	return len(w.Users) > 0 || w.TLS.Client == "RequireAndVerifyClientCert", err
 }

@@ -142,14 +142,15 @@ func TestSessionsAndClientsHaveWhatTheFileRefersTo(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "ixagent.yaml"), strings.NewReplacer("credential:", "file:secret/", "192.0.2.11:9339", "192.0.2.11").Replace(string(Example())), 0o644)
 	c := load(t, dir)
-	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 5 {
+	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 8 {
 		t.Errorf("files that are missing: %v", err)
 	}
-	for _, name := range []string{"ixapi-key", "ixapi-secret", "switch-password"} {
+	for _, name := range []string{"ixapi-key", "ixapi-secret", "switch-password", "events-token", "webhook-token"} {
 		write(t, filepath.Join(dir, "secret", name), name+"\n", 0o600)
 	}
 	selfSigned(t, filepath.Join(dir, "tls/ixagent.pem"), filepath.Join(dir, "tls/ixagent-key.pem"))
 	selfSigned(t, filepath.Join(dir, "tls/exchange-ca.pem"), filepath.Join(dir, "tls/k1"))
+	selfSigned(t, filepath.Join(dir, "tls/backoffice-ca.pem"), filepath.Join(dir, "tls/k3"))
 	selfSigned(t, filepath.Join(dir, "tls/switches-ca.pem"), filepath.Join(dir, "tls/k2"))
 	if err := c.CheckFiles(); err != nil {
 		t.Fatal(report(err))
@@ -292,5 +293,29 @@ func TestWebConfigurationIsCheckedBeforeUse(t *testing.T) {
 		case want != "" && (err == nil || !strings.HasPrefix(err.Error(), at) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n")):
 			t.Errorf("%s: %v, want %s... %s", text, err, at, want)
 		}
+	}
+}
+
+func TestWebConfigurationSaysWhetherItAsksWhoComes(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ixagent.yaml"), minimal+"\nweb_config: web.yaml\n", 0o644)
+	c := load(t, dir)
+	for text, want := range map[string]bool{
+		"":                                   false,
+		"basic_auth_users: {moon: $2y$10$x}": true,
+		"basic_auth_users: {}":               false,
+		"tls_server_config: {client_auth_type: RequireAndVerifyClientCert}": true,
+		"tls_server_config: {client_auth_type: RequestClientCert}":          false,
+	} {
+		write(t, filepath.Join(dir, "web.yaml"), text, 0o644)
+		if got, err := c.AsksWho(); got != want || err != nil {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "web.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.AsksWho(); got || err == nil {
+		t.Error("without the file nobody is asked, and no error says so")
 	}
 }

@@ -73,6 +73,7 @@ type Orders interface {
 
 // Status is how a switch fares.
 type Status struct {
+	Intent     *plan.Intent          // that the rest is about; nil before the first pass
 	Time       time.Time             // end of the last pass; zero before there is one
 	Err        error                 // why it did not succeed
 	Plan       plan.Plan             // of the last pass that got so far: what is left to do after it
@@ -296,6 +297,7 @@ func (w *Worker) pass(ctx context.Context, in *plan.Intent) error {
 	if err != nil {
 		// What it will need when it is back is seen from what it had.
 		w.Spans.propose(w, w.decide(w.observed, in), err)
+		status.Intent = in
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
@@ -464,7 +466,7 @@ func (w *Worker) reconcile(ctx context.Context, in *plan.Intent, status *Status)
 
 // fares enters what is left to do.
 func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
-	status.Joined = guard.Joined(d.observed)
+	status.Intent, status.Joined = d.in, guard.Joined(d.observed)
 	status.Plan, status.Waits, status.Drift, status.Held = left, d.waits, d.drift, w.harms(left) || w.harms(d.plan)
 	status.Whole, status.Approve = plan.Plan{}, ""
 	if !d.approved && d.waits == "" && len(d.plan.Changes) < len(d.whole.Changes) {

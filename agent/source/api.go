@@ -64,6 +64,10 @@ func (a *api) stage(ctx context.Context, collections []ixapi.Collection, lists m
 	return g.Wait()
 }
 
+func (a *api) record(ctx context.Context, r Ref) ([]byte, error) {
+	return a.client.Get(ctx, r.Collection, r.ID)
+}
+
 func (a *api) fault(err error) error               { return err }
 func (a *api) watch(context.Context, func()) error { return nil }
 func (a *api) close()                              { a.client.Close() }

@@ -19,6 +19,9 @@ func Delta(then, now *Snapshot) compile.Delta {
 	if then == now {
 		return d
 	}
+	if now.reread != nil && now.reread.from == then.Version {
+		return now.reread.delta
+	}
 	touched := touched(then.Faults, now.Faults)
 	for _, k := range kinds() {
 		k.delta(&d, then.Records, now.Records, touched)
@@ -26,12 +29,12 @@ func Delta(then, now *Snapshot) compile.Delta {
 	if len(now.Faults) == 0 {
 		return d
 	}
-	changed := make(map[ref]bool)
+	changed := make(map[Ref]bool)
 	for _, k := range kinds() {
-		k.each(&d.Changed, func(id ixapi.ID) { changed[ref{k.collection(), id}] = true })
+		k.each(&d.Changed, func(id ixapi.ID) { changed[Ref{k.collection(), id}] = true })
 	}
 	for _, f := range now.Faults {
-		if changed[ref{f.Collection, f.ID}] {
+		if changed[Ref{f.Collection, f.ID}] {
 			d.Faults = append(d.Faults, f)
 		}
 	}
@@ -39,15 +42,15 @@ func Delta(then, now *Snapshot) compile.Delta {
 }
 
 // touched returns the records whose faults differ, and those that share their id with another.
-func touched(then, now []ixapi.RecordFault) map[ref]bool {
+func touched(then, now []ixapi.RecordFault) map[Ref]bool {
 	if len(then) == 0 && len(now) == 0 {
 		return nil
 	}
-	out := make(map[ref]bool)
-	text := func(faults []ixapi.RecordFault) map[ref]string {
-		all := make(map[ref]string, len(faults))
+	out := make(map[Ref]bool)
+	text := func(faults []ixapi.RecordFault) map[Ref]string {
+		all := make(map[Ref]string, len(faults))
 		for _, f := range faults {
-			r := ref{f.Collection, f.ID}
+			r := Ref{f.Collection, f.ID}
 			if errors.Is(f.Err, ixapi.ErrDuplicateID) {
 				out[r] = true
 			}
@@ -70,41 +73,43 @@ func touched(then, now []ixapi.RecordFault) map[ref]bool {
 }
 
 // dangling returns the records that others refer to and that are not listed, as far as a switch depends on them.
-func dangling(r *ixapi.Records) map[ref]bool {
-	missing := make(map[ref]bool)
-	connections := make(map[ixapi.ID]bool, len(r.Connections))
-	ports := make(map[ixapi.ID]bool, len(r.Ports))
-	services := make(map[ixapi.ID]bool, len(r.NetworkServices))
-	macs := make(map[ixapi.ID]bool, len(r.MACs))
-	for i := range r.Connections {
-		connections[r.Connections[i].ID] = true
+func dangling(r *ixapi.Records) map[Ref]bool {
+	missing := make(map[Ref]bool)
+	listed := make(map[ixapi.Collection]map[ixapi.ID]bool)
+	for _, k := range kinds() {
+		switch c := k.collection(); c {
+		case ixapi.Connections, ixapi.Ports, ixapi.NetworkServices, ixapi.MACs:
+			ids := make(map[ixapi.ID]bool, k.count(r))
+			k.each(r, func(id ixapi.ID) { ids[id] = true })
+			listed[c] = ids
+		}
 	}
-	for i := range r.Ports {
-		ports[r.Ports[i].ID] = true
-	}
-	for i := range r.NetworkServices {
-		services[r.NetworkServices[i].ID] = true
-	}
-	for i := range r.MACs {
-		macs[r.MACs[i].ID] = true
-	}
-	refer := func(c ixapi.Collection, listed map[ixapi.ID]bool, id ixapi.ID) {
-		if id != "" && !listed[id] {
-			missing[ref{c, id}] = true
+	references(r, func(to Ref) {
+		if !listed[to.Collection][to.ID] {
+			missing[to] = true
+		}
+	})
+	return missing
+}
+
+// references calls f with each record that a switch depends on and that one of r refers to.
+func references(r *ixapi.Records, f func(to Ref)) {
+	refer := func(c ixapi.Collection, id ixapi.ID) {
+		if id != "" {
+			f(Ref{c, id})
 		}
 	}
 	for i := range r.Connections {
 		for _, p := range r.Connections[i].Ports {
-			refer(ixapi.Ports, ports, p)
+			refer(ixapi.Ports, p)
 		}
 	}
 	for i := range r.NetworkServiceConfigs {
 		c := &r.NetworkServiceConfigs[i]
-		refer(ixapi.Connections, connections, c.Connection)
-		refer(ixapi.NetworkServices, services, c.NetworkService)
+		refer(ixapi.Connections, c.Connection)
+		refer(ixapi.NetworkServices, c.NetworkService)
 		for _, m := range c.MACs {
-			refer(ixapi.MACs, macs, m)
+			refer(ixapi.MACs, m)
 		}
 	}
-	return missing
 }

@@ -6,5 +6,8 @@
 // it was read, and when more records vanished or lost their substance than an exchange loses in a day's work. The
 // last of these an operator can allow: see [ShrinkError].
 //
+// A nudge may name records. Those are read one by one and put into the latest snapshot, where they can add, change
+// or end a record, but never take one away: see [Source.Reread].
+//
 // A read that finds nothing new is cheap: lists are compared by digest, and only those that changed are decoded.
 package source

@@ -20,15 +20,21 @@ type kind interface {
 	// census counts the records of a decisive collection; it reports false for another.
 	census(*ixapi.Records) (Census, bool)
 	// delta adds to d how now differs from then. Records with an id in touched have changed whatever they say.
-	delta(d *compile.Delta, then, now *ixapi.Records, touched map[ref]bool)
+	delta(d *compile.Delta, then, now *ixapi.Records, touched map[Ref]bool)
+	// splice puts the one record of part into the list of records, in place of the one with its id or at its end.
+	splice(records, part *ixapi.Records) spliced
+	// extract gives to a list of the record of from at a place.
+	extract(to, from *ixapi.Records, at int)
+	// lists reports whether a record of that id is in the list.
+	lists(*ixapi.Records, ixapi.ID) bool
 	// lost returns up to limit ids of live records of then that are not within listed, in their order.
 	lost(then *ixapi.Records, listed Hashes, limit int) []ixapi.ID
 }
 
-// ref names a record.
-type ref struct {
-	collection ixapi.Collection
-	id         ixapi.ID
+// Ref names a record.
+type Ref struct {
+	Collection ixapi.Collection
+	ID         ixapi.ID
 }
 
 // kinds returns all, in the order of [ixapi.Collections].
@@ -182,6 +188,50 @@ func (l list[T]) census(r *ixapi.Records) (Census, bool) {
 	return Census{Live: c.Live.set(), Redacted: c.Redacted.set(), listed: c.listed.set()}, true
 }
 
+// spliced is how a record was put into a list.
+type spliced struct {
+	at      int  // its place
+	new     bool // nobody had its id
+	same    bool // it says what it said, and the list is left alone
+	faded   bool // it no longer says what it is for
+	counted bool // the census of the list is another one
+}
+
+func (l list[T]) splice(records, part *ixapi.Records) spliced {
+	list, r := *l.of(records), &(*l.of(part))[0]
+	at := l.find(list, l.id(r))
+	if at < 0 {
+		*l.of(records) = append(slices.Clip(list), *r)
+		return spliced{at: len(list), new: true, counted: l.life != nil}
+	}
+	s := spliced{at: at, same: l.equal(&list[at], r)}
+	if l.life != nil {
+		was, is := l.life(&list[at]), l.life(r)
+		s.faded, s.counted = was != redacted && is == redacted, was != is
+	}
+	if !s.same {
+		list = slices.Clone(list)
+		list[at] = *r
+		*l.of(records) = list
+	}
+	return s
+}
+
+func (l list[T]) extract(to, from *ixapi.Records, at int) {
+	*l.of(to) = append(*l.of(to), (*l.of(from))[at])
+}
+
+func (l list[T]) lists(r *ixapi.Records, id ixapi.ID) bool { return l.find(*l.of(r), id) >= 0 }
+
+func (l list[T]) find(records []T, id ixapi.ID) int {
+	for i := range records {
+		if l.id(&records[i]) == id {
+			return i
+		}
+	}
+	return -1
+}
+
 func (l list[T]) lost(then *ixapi.Records, listed Hashes, limit int) []ixapi.ID {
 	var ids []ixapi.ID
 	records := *l.of(then)
@@ -199,14 +249,14 @@ func (l list[T]) lost(then *ixapi.Records, listed Hashes, limit int) []ixapi.ID 
 	return ids
 }
 
-func (l list[T]) delta(d *compile.Delta, then, now *ixapi.Records, touched map[ref]bool) {
+func (l list[T]) delta(d *compile.Delta, then, now *ixapi.Records, touched map[Ref]bool) {
 	old, new := *l.of(then), *l.of(now)
 	if len(old) == len(new) && (len(old) == 0 || &old[0] == &new[0]) {
 		return
 	}
 	var changed []T
 	compare := func(a, b *T) {
-		if !l.equal(a, b) || len(touched) != 0 && touched[ref{l.name, l.id(b)}] {
+		if !l.equal(a, b) || len(touched) != 0 && touched[Ref{l.name, l.id(b)}] {
 			changed = append(changed, *b)
 		}
 	}
@@ -253,6 +303,6 @@ func (l list[T]) delta(d *compile.Delta, then, now *ixapi.Records, touched map[r
 }
 
 // remains reports whether a record that had its id twice still has it once, elsewhere in the list.
-func (l list[T]) remains(id ixapi.ID, records []T, touched map[ref]bool) bool {
-	return touched[ref{l.name, id}] && slices.ContainsFunc(records, func(r T) bool { return l.id(&r) == id })
+func (l list[T]) remains(id ixapi.ID, records []T, touched map[Ref]bool) bool {
+	return touched[Ref{l.name, id}] && slices.ContainsFunc(records, func(r T) bool { return l.id(&r) == id })
 }

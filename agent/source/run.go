@@ -22,7 +22,8 @@ const (
 
 // Run reads at once, then once in the configured time, to which up to a tenth is added at random, and when it is
 // nudged, until ctx is done. After a read that failed it waits a second, longer each time, and at least as long
-// as the exchange asks with Retry-After; nudges do not shorten the latter.
+// as the exchange asks with Retry-After; nudges do not shorten the latter. Reading named records puts nothing off, and
+// where that does not do, everything is read.
 //
 // Deliver is called with each new snapshot, failed with the error of each read that was not accepted; both in
 // turn, from the calling goroutine. Run returns when all it started has ended.
@@ -30,38 +31,51 @@ func (s *Source) Run(ctx context.Context, deliver func(*Snapshot), failed func(e
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
-		if err := s.feed.watch(ctx, s.Nudge); err != nil {
+		if err := s.feed.watch(ctx, func() { s.Nudge() }); err != nil {
 			s.log.Warn("source is not watched and only polled", "err", err)
 		}
 	})
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval = time.Second
 	retry.MaxInterval = max(s.poll, time.Minute)
+	due := time.Now() // when everything is read at the latest
 	for {
-		select {
-		case <-s.nudge: // this read does for it
-		default:
-		}
-		snapshot, changed, err := s.Read(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		var refusal *ShrinkError
-		least, wait := gap, s.poll+rand.N(s.poll/10+1)
-		switch {
-		case err == nil:
-			retry.Reset()
-			if changed {
+		least := gap
+		if named := s.take(); len(named) > 0 && time.Now().Before(due) {
+			snapshot, changed, err := s.Reread(ctx, named...)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.Debug("everything is read, since the named records do not do", "err", err)
+				least = max(gap, askedFor(err))
+				due = time.Now().Add(least)
+			case changed:
 				deliver(snapshot)
 			}
-		case errors.As(err, &refusal):
-			retry.Reset() // the exchange is well, another attempt will not change what it says
-			failed(err)
-		default:
-			failed(err)
-			least, wait = max(gap, askedFor(err)), retry.NextBackOff()
+		} else {
+			snapshot, changed, err := s.Read(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			wait := s.poll + rand.N(s.poll/10+1)
+			var refusal *ShrinkError
+			switch {
+			case err == nil:
+				retry.Reset()
+				if changed {
+					deliver(snapshot)
+				}
+			case errors.As(err, &refusal):
+				retry.Reset() // the exchange is well, another attempt will not change what it says
+				failed(err)
+			default:
+				failed(err)
+				least, wait = max(gap, askedFor(err)), retry.NextBackOff()
+			}
+			due = time.Now().Add(max(least, wait))
 		}
-		if !s.rest(ctx, least, wait) {
+		if !s.rest(ctx, least, due) {
 			return
 		}
 	}
@@ -76,8 +90,8 @@ func askedFor(err error) time.Duration {
 	return min(problem.RetryAfter, maxRetryAfter)
 }
 
-// rest lets least pass, then waits for a nudge until wait has passed in all. It reports false when ctx is done.
-func (s *Source) rest(ctx context.Context, least, wait time.Duration) bool {
+// rest lets least pass, then waits for a nudge until due. It reports false when ctx is done.
+func (s *Source) rest(ctx context.Context, least time.Duration, due time.Time) bool {
 	timer := time.NewTimer(least)
 	defer timer.Stop()
 	select {
@@ -85,15 +99,15 @@ func (s *Source) rest(ctx context.Context, least, wait time.Duration) bool {
 		return false
 	case <-timer.C:
 	}
-	if wait <= least {
-		return true
-	}
-	timer.Reset(wait - least)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-	case <-s.nudge:
+	timer.Reset(time.Until(due))
+	for !s.pending() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-s.wake:
+		}
 	}
 	return true
 }

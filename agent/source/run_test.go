@@ -113,7 +113,8 @@ func TestNudgesCoalesce(t *testing.T) {
 			r.Nudge()
 		}
 		r.until(11 * time.Second)
-		if len(r.reads) != 2 {
+		// Those that come once the read has begun amount to one more.
+		if n := len(r.reads); n < 2 || n > 3 {
 			t.Errorf("reads at %v", r.reads)
 		}
 	})

@@ -28,6 +28,8 @@ type Snapshot struct {
 	Records *ixapi.Records
 	Faults  []ixapi.RecordFault      // of single records, in the order of [ixapi.Collections]
 	Counts  map[ixapi.Collection]int // records listed
+
+	reread *reread // nil if the lists were read
 }
 
 // Options are what a source needs beside its configuration. The zero Options are good for a single read.
@@ -48,12 +50,12 @@ type Source struct {
 	guard guard
 	log   *slog.Logger
 	told  func(changed bool, err error)
-	nudge chan struct{}
+	wake  chan struct{} // holds something if there was a nudge
 
 	reading sync.Mutex // held during a read
 	digests map[ixapi.Collection]digest
 	faults  map[ixapi.Collection][]ixapi.RecordFault
-	missing map[ref]bool
+	missing map[Ref]bool
 	memos   map[ixapi.Collection]memo
 	seed    maphash.Seed // of the memos
 	refused *candidate   // the latest snapshot that was held back, while the exchange still says the same
@@ -61,6 +63,8 @@ type Source struct {
 	mu     sync.Mutex
 	status Status
 	allow  map[string]bool // losses an operator allowed, by digest
+	nudged bool            // Run is to read
+	named  map[Ref]bool    // and what, then; nil for everything
 }
 
 // Status is how a source fares.
@@ -88,7 +92,7 @@ type candidate struct {
 	snapshot *Snapshot
 	digests  map[ixapi.Collection]digest
 	faults   map[ixapi.Collection][]ixapi.RecordFault
-	missing  map[ref]bool // see dangling
+	missing  map[Ref]bool // see dangling
 	memos    map[ixapi.Collection]memo
 }
 
@@ -127,7 +131,7 @@ func New(c *config.Source, o Options) (*Source, error) {
 func newSource(name string, f feed, poll time.Duration, g guard, log *slog.Logger) *Source {
 	return &Source{
 		name: name, feed: f, poll: poll, guard: g, log: log,
-		nudge: make(chan struct{}, 1),
+		wake:  make(chan struct{}, 1),
 		allow: make(map[string]bool),
 		seed:  maphash.MakeSeed(),
 	}
@@ -146,12 +150,47 @@ func (s *Source) Status() Status {
 	return s.status
 }
 
-// Nudge lets Run read at once. Nudges that come while a read is due or under way amount to one more read.
-func (s *Source) Nudge() {
+// Nudge lets Run read at once: the named records, if there are any and they are few, or everything. Nudges that come
+// while a read is due or under way amount to one more read, of all that they name.
+func (s *Source) Nudge(named ...Ref) {
+	s.mu.Lock()
+	_, pick := s.feed.(picker)
+	switch {
+	case len(named) == 0 || !pick:
+		s.named = nil
+	case !s.nudged || s.named != nil:
+		if !s.nudged {
+			s.named = make(map[Ref]bool, len(named))
+		}
+		for _, r := range named {
+			s.named[r] = true
+		}
+		if len(s.named) > maxNamed {
+			s.named = nil
+		}
+	}
+	s.nudged = true
+	s.mu.Unlock()
 	select {
-	case s.nudge <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// pending reports whether there was a nudge that was not taken.
+func (s *Source) pending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nudged
+}
+
+// take takes the nudges, and returns what they name.
+func (s *Source) take() []Ref {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	named := slices.Collect(maps.Keys(s.named))
+	s.nudged, s.named = false, nil
+	return named
 }
 
 // Accept allows the loss that a [ShrinkError] with this digest tells of, and no other, and nudges.
@@ -319,7 +358,7 @@ func (s *Source) accept(c *candidate) (*Snapshot, error) {
 	return c.snapshot, nil
 }
 
-func subset(a, b map[ref]bool) bool {
+func subset(a, b map[Ref]bool) bool {
 	for r := range a {
 		if !b[r] {
 			return false

@@ -18,8 +18,12 @@ import (
 
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/events"
+	"github.com/ixagent/ixagent/agent/report"
+	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -85,13 +89,26 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	good.Orders, bad.Orders = new(taken), &taken{err: errors.New("no space for the journal")}
 	good.Reload = func(context.Context) error { return nil }
 	good.Status = func() Status { return full }
+	good.Record = func(string, string) []report.Result {
+		return []report.Result{{
+			Collection: ixapi.Connections, ID: "1", Account: "17", State: report.Failed, Since: at, Devices: []string{"sw1"}, Revision: "00",
+			Status: []ixapi.StatusMessage{{Severity: 3, Tag: report.TagUnreachable, Message: "it is down", Attrs: map[string]any{"device": "sw1"}, Timestamp: at}},
+		}}
+	}
+	good.Events = events.Handler(events.Options{Token: secret.New("moonlight"), Nudge: func(...source.Ref) {}, AsksWho: func() (bool, error) { return false, nil }})
+	bad.Events = events.Handler(events.Options{AsksWho: func() (bool, error) { return false, errors.New("no such file") }})
+	bad.Record = func(string, string) []report.Result {
+		return []report.Result{{Status: []ixapi.StatusMessage{{Attrs: map[string]any{"x": make(chan int)}}}}}
+	}
 	bad.Ready = func() error { return errors.New("source metro is not read yet") }
 	bad.Reload = func(context.Context) error { return errors.New("ixagent.yaml:1:1: it is empty") }
 	bad.Status = func() Status {
 		return Status{Rejections: []compile.Rejection{{Attrs: map[string]any{"x": make(chan int)}}}}
 	}
+	waiting := options(t)
+	waiting.Record, waiting.Events = nil, nil
 	seen := make(map[int]bool)
-	for name, o := range map[string]Options{"good": good, "bad": bad, "empty": options(t)} {
+	for name, o := range map[string]Options{"good": good, "bad": bad, "empty": options(t), "waiting": waiting} {
 		for _, r := range routes(o) {
 			for _, site := range []string{"same-origin", "cross-site"} {
 				req := httptest.NewRequest(r.method, r.path, nil)
@@ -115,7 +132,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range []int{200, 403, 500, 503} {
+	for _, code := range []int{200, 401, 403, 404, 500, 503} {
 		if !seen[code] {
 			t.Errorf("nothing was answered with %d", code)
 		}

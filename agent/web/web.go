@@ -5,6 +5,9 @@
 //	/-/ready              200 when the agent does its work; else 503, one reason a line
 //	/-/reload             with POST or PUT, reads the configuration again; 500 says why it is refused
 //	/api/v1/status        a [Status] as JSON
+//	/api/v1/status/ID     what became of one record, as a [report.Result]; ID is connections/1042, or 1042 where only
+//	                      one record has that id
+//	/api/v1/events        with POST, takes CloudEvents that say what changed at the exchange
 //	/api/v1/freezes       what is frozen, as JSON
 //	/api/v1/freeze        with POST, freezes something
 //	/api/v1/thaw          with POST, ends that
@@ -31,6 +34,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/ixagent/ixagent/agent/report"
 )
 
 const (
@@ -48,6 +53,10 @@ type Options struct {
 	// Ready returns nil when the agent does its work, else why not: errors of one line each, joined.
 	Ready  func() error
 	Status func() Status
+	// Record returns what became of the records of that id, in one list or, if it is "", in any; nil while that is not
+	// known of any.
+	Record func(collection, id string) []report.Result
+	Events http.Handler // see [events.Handler]; nil while none are taken
 	// Reload reads the configuration again. Its error says why the agent goes on with the one it has. Without it
 	// there is nothing to reload, and /-/reload says so.
 	Reload func(context.Context) error
@@ -161,6 +170,35 @@ func routes(o Options) []route {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(append(body, '\n'))
 	}
+	record := func(w http.ResponseWriter, r *http.Request) {
+		if o.Record == nil {
+			plain(w, http.StatusServiceUnavailable, "what became of records is not known yet: see /-/ready")
+			return
+		}
+		found := o.Record(r.PathValue("collection"), r.PathValue("id"))
+		switch {
+		case len(found) == 0:
+			plain(w, http.StatusNotFound, "nothing is known of such a record")
+			return
+		case len(found) > 1:
+			plain(w, http.StatusNotFound, "there are "+found[0].Record()+" and "+found[1].Record()+": say which")
+			return
+		}
+		body, err := json.Marshal(found[0])
+		if err != nil {
+			log.Error("status of a record cannot be told", "record", found[0].Record(), "err", err)
+			plain(w, http.StatusInternalServerError, "the status cannot be told: see the log")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(append(body, '\n'))
+	}
+	notices := o.Events
+	if notices == nil {
+		notices = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			plain(w, http.StatusServiceUnavailable, "no events are taken now: see /-/ready")
+		})
+	}
 	openapi := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(description)
@@ -172,6 +210,9 @@ func routes(o Options) []route {
 		{"POST", "/-/reload", http.HandlerFunc(reload)},
 		{"PUT", "/-/reload", http.HandlerFunc(reload)},
 		{"GET", "/api/v1/status", http.HandlerFunc(status)},
+		{"GET", "/api/v1/status/{id}", http.HandlerFunc(record)},
+		{"GET", "/api/v1/status/{collection}/{id}", http.HandlerFunc(record)},
+		{"POST", "/api/v1/events", notices},
 		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
 	}...)
 }

@@ -22,6 +22,8 @@ import (
 
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/events"
+	"github.com/ixagent/ixagent/agent/report"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
@@ -41,6 +43,10 @@ func options(t *testing.T) Options {
 		Ready:    func() error { return nil },
 		Status:   func() Status { return Status{Version: "1.2.3"} },
 		Orders:   new(taken),
+		Record:   func(string, string) []report.Result { return nil },
+		Events: events.Handler(events.Options{
+			Nudge: func(...source.Ref) {}, AsksWho: func() (bool, error) { return false, nil },
+		}),
 	}
 }
 
@@ -363,4 +369,39 @@ func TestStopWaitsNoLongerThanItsGrace(t *testing.T) {
 		}
 		close(answer)
 	})
+}
+
+func TestRecordIsFoundByItsListOrByItsIDAlone(t *testing.T) {
+	known := []report.Result{
+		{Collection: ixapi.Connections, ID: "1", State: report.Provisioned},
+		{Collection: ixapi.NetworkServiceConfigs, ID: "1", State: report.Pending},
+		{Collection: ixapi.NetworkServiceConfigs, ID: "IX:7/8", State: report.Failed},
+	}
+	o := options(t)
+	o.Record = func(collection, id string) (found []report.Result) {
+		for _, r := range known {
+			if id == string(r.ID) && (collection == "" || collection == string(r.Collection)) {
+				found = append(found, r)
+			}
+		}
+		return found
+	}
+	for path, want := range map[string]string{
+		"connections/1":                    `200 "state":"provisioned"`,
+		"network-service-configs/1":        `200 "state":"pending"`,
+		"network-service-configs/IX:7%2F8": `200 "state":"failed"`,
+		"IX:7%2F8":                         `200 "id":"IX:7/8"`,
+		"1":                                "404 there are connections/1 and network-service-configs/1: say which\n",
+		"2":                                "404 nothing is known of such a record\n",
+		"ports/1":                          "404 nothing is known of such a record\n",
+		"":                                 "404 404 page not found\n",
+		"connections/":                     "404 404 page not found\n",
+		"network-service-configs/IX:7/8":   "404 404 page not found\n",
+	} {
+		res, body := do(t, o, "GET", "/api/v1/status/"+path)
+		code, text, _ := strings.Cut(want, " ")
+		if fmt.Sprint(res.StatusCode) != code || !strings.Contains(body, text) {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
 }

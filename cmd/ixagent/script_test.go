@@ -85,10 +85,11 @@ func scripts(t *testing.T) []string {
 //	start NAME REGEXP PROGRAM...  start a program and wait for a line, if there is a REGEXP; $NAME becomes what its
 //	                              first group matched
 //	within NAME REGEXP            wait for another line of it
-//	signal NAME SIGNAL            HUP, INT or TERM
-//	ends NAME CODE                wait for its end; what it wrote is stdout
+//	signal NAME SIGNAL            HUP, INT, TERM or KILL
+//	ends NAME CODE                wait for its end, -1 that of a killed one; what it wrote is stdout
 //	exits CODE PROGRAM...         run a program that ends with this exit code
 //	lab METHOD PATH [JSON]        tell the sandbox in the folder lab something
+//	tells PATH REGEXP             wait until the sandbox answers that to GET PATH
 //	gnmi DEVICE get PATH          read the configuration of a switch
 //	gnmi DEVICE set PATH JSON     update it by hand, as nobody's agent does
 //	json TEMPLATE                 print stdout, which is JSON, through a template
@@ -114,7 +115,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "within": within, "signal": signalTo, "ends": ends, "exits": exits,
-			"lab": tellLab, "gnmi": byHand, "json": throughTemplate, "edit": edit, "damage": damage, "answers": answers,
+			"lab": tellLab, "tells": tells, "gnmi": byHand, "json": throughTemplate, "edit": edit, "damage": damage, "answers": answers,
 			"wires": wires, "passes": passes, "stops": stops, "shows": shows,
 		},
 	})
@@ -255,7 +256,7 @@ func awaitLine(ts *testscript.TestScript, name, expr string) {
 
 func signalTo(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, 2, 2)
-	s, ok := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[1]]
+	s, ok := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[1]]
 	if !ok {
 		ts.Fatalf("there is no signal %s here", args[1])
 	}
@@ -292,6 +293,25 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func tellLab(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, 2, 3)
+	text, err := askLab(ts, args...)
+	ts.Check(err)
+	_, err = ts.Stdout().Write(text)
+	ts.Check(err)
+}
+
+func tells(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, 2)
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	eventually(ts, args[0]+" tells "+args[1], nil, func() bool {
+		text, err := askLab(ts, "GET", args[0])
+		ts.Check(err)
+		return re.Match(text)
+	})
+}
+
+// askLab sends the sandbox a request: METHOD PATH [JSON].
+func askLab(ts *testscript.TestScript, args ...string) ([]byte, error) {
 	socket := filepath.Join(ts.Getenv("WORK"), "lab", "control")
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -302,17 +322,19 @@ func tellLab(ts *testscript.TestScript, neg bool, args []string) {
 		body = strings.NewReader(args[2])
 	}
 	req, err := http.NewRequest(args[0], "http://lab"+args[1], body)
-	ts.Check(err)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := (&http.Client{Transport: transport, Timeout: patience}).Do(req)
-	ts.Check(err)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	ts.Check(err)
-	if resp.StatusCode != http.StatusOK {
-		ts.Fatalf("%s: %s", resp.Status, text)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, text)
 	}
-	_, err = ts.Stdout().Write(text)
-	ts.Check(err)
+	return text, err
 }
 
 func byHand(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,26 @@ func (c control) handler() http.Handler {
 	})
 	handle("PUT /records/{collection}", func(r *http.Request, body []byte) ([]byte, error) {
 		return nil, c.lab.exchange.Put(r.PathValue("collection"), body)
+	})
+	handle("POST /subscribers", func(_ *http.Request, body []byte) ([]byte, error) {
+		var sub struct{ URL, Token string }
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&sub); err != nil {
+			return nil, err
+		}
+		return nil, c.lab.exchange.Subscribe(exchange.Subscriber{URL: sub.URL, Token: sub.Token})
+	})
+	handle("GET /results", func(*http.Request, []byte) ([]byte, error) {
+		var lines []byte
+		for _, e := range c.lab.exchange.Results() {
+			line, err := json.Marshal(e)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(append(lines, line...), '\n')
+		}
+		return lines, nil
 	})
 	handle("POST /faults", func(_ *http.Request, body []byte) ([]byte, error) { return nil, c.inject(body) })
 	handle("DELETE /faults", func(*http.Request, []byte) ([]byte, error) {

@@ -28,6 +28,10 @@ owner's alone. All bodies are JSON.
 
   GET, PATCH, DELETE /records/COLLECTION/ID   one record; PATCH replaces the fields that are given
   PUT                /records/COLLECTION      a new record, or the whole of one that is there
+  POST               /subscribers             {"url": "http://127.0.0.1:9809/api/v1/events", "token": "TOKEN"} is sent
+                                              a CloudEvent for each record that changes
+  GET                /results                 what an agent posted to /results of the exchange, an event a line; the
+                                              faults of the exchange with the collection "results" are of that
   POST               /faults                  {"on": "exchange", or a switch, "kind": KIND, "times": 3, "delay": "1s"}
   DELETE             /faults                  everything behaves again
 

@@ -82,6 +82,10 @@ func TestSandboxIsChangedAndBrokenOverItsSocket(t *testing.T) {
 		{"POST", "/faults", `{"on": "exchange", "kind": "slow", "delay": "soon"}`, "soon", false},
 		{"POST", "/faults", `{"on": "exchange", "kind": "slow", "colection": "ports"}`, "colection", false},
 		{"DELETE", "/faults", "", "", true},
+		{"POST", "/subscribers", `{"url": "moon"}`, `cannot be at "moon"`, false},
+		{"POST", "/subscribers", `{"url": "http://127.0.0.1:1/", "topic": "x"}`, "topic", false},
+		{"POST", "/subscribers", `{"url": "http://127.0.0.1:1/", "token": "moonlight"}`, "", true},
+		{"GET", "/results", "", "", true},
 	} {
 		got, ok := order(t, socket, step.method, step.path, step.body)
 		if ok != step.ok || !strings.Contains(got, step.want) {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
 )
 
 // basePath is where IX-API v2 is mounted.
@@ -68,10 +70,15 @@ type Server struct {
 	current *snapshot
 	pinned  []pin // oldest first
 
+	subscribed []chan change // of subscribers
+	taken      []event.Event // results that were posted
+
 	http     *http.Server
 	listener net.Listener
 	stop     context.CancelFunc
 	served   chan error
+	beside   func(func(context.Context)) // starts what runs until stop
+	running  sync.WaitGroup              // and counts it
 }
 
 // A pin keeps a snapshot for the pages still to be read from it.
@@ -142,6 +149,7 @@ func (s *Server) Start() error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	s.beside = func(f func(context.Context)) { s.running.Go(func() { f(ctx) }) }
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -188,6 +196,7 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.stop()
+	s.running.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -245,6 +254,7 @@ func (s *Server) Put(collection string, text json.RawMessage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = s.current.put(collection, r)
+	s.changed(collection, r.id)
 	return nil
 }
 
@@ -260,6 +270,7 @@ func (s *Server) Delete(collection, id string) error {
 		return fmt.Errorf("%s %q: %w", collection, id, ErrNoRecord)
 	}
 	s.current = next
+	s.changed(collection, id)
 	return nil
 }
 
@@ -308,6 +319,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if escaped == "/oauth2/token" {
 		if !s.disturb(w, r, "oauth2") {
 			only(s.clientCredentials, http.MethodPost)(w, r)
+		}
+		return
+	}
+	if escaped == "/results" {
+		if !s.disturb(w, r, "results") {
+			only(s.results, http.MethodPost)(w, r)
 		}
 		return
 	}

@@ -1,0 +1,147 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// EventType is the type of the events that say which record changed.
+const EventType = "lab.exchange.record.changed.v1"
+
+const (
+	backlog    = 1024             // events that wait for a subscriber; what comes on top is lost
+	notifyTime = 10 * time.Second // for a subscriber to take an event
+	maxResults = 10_000           // results that are kept
+)
+
+// A Subscriber is told of each record that changes, by a CloudEvent in the structured mode whose subject is
+// "COLLECTION/ID". What it does not take is lost, as a subscriber has to expect.
+type Subscriber struct {
+	URL   string
+	Token string      // bearer token; none is sent when it is empty
+	TLS   *tls.Config // the system's roots are trusted when it is nil
+}
+
+// change is a record that changed.
+type change struct{ collection, id string }
+
+// Subscribe tells a subscriber of all changes from now on, until Close. The server must have been started.
+func (s *Server) Subscribe(sub Subscriber) error {
+	if s.http == nil {
+		return errors.New("exchange: not started")
+	}
+	if _, err := http.NewRequest(http.MethodPost, sub.URL, nil); err != nil || !strings.HasPrefix(sub.URL, "http") {
+		return fmt.Errorf("exchange: a subscriber cannot be at %q", sub.URL)
+	}
+	changes := make(chan change, backlog)
+	s.mu.Lock()
+	s.subscribed = append(s.subscribed, changes)
+	s.mu.Unlock()
+	s.beside(func(ctx context.Context) { s.notify(ctx, sub, changes) })
+	return nil
+}
+
+// changed tells subscribers of a record. The caller holds mu.
+func (s *Server) changed(collection, id string) {
+	for _, c := range s.subscribed {
+		select {
+		case c <- change{collection, id}:
+		default:
+		}
+	}
+}
+
+func (s *Server) notify(ctx context.Context, sub Subscriber, changes <-chan change) {
+	transport := &http.Transport{TLSClientConfig: sub.TLS, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: notifyTime}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-changes:
+			if err := s.tell(ctx, client, sub, c); err != nil {
+				s.options.Logger.Debug("subscriber was not told", "url", sub.URL, "err", err)
+			}
+		}
+	}
+}
+
+func (s *Server) tell(ctx context.Context, client *http.Client, sub Subscriber, c change) error {
+	e := event.New()
+	e.SetID(rand.Text())
+	e.SetType(EventType)
+	e.SetSource(s.URL())
+	e.SetSubject(c.collection + "/" + c.id)
+	e.SetTime(s.options.Clock())
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, sub.URL, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", event.ApplicationCloudEventsJSON)
+	if sub.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+sub.Token)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxRequest))
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(text))
+	}
+	return err
+}
+
+// results takes what an agent posts of records: CloudEvents in the structured mode, and nothing else.
+func (s *Server) results(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var e event.Event
+	if err == nil {
+		err = json.Unmarshal(body, &e)
+	}
+	if err == nil {
+		err = e.Validate()
+	}
+	if err != nil || r.Header.Get("Content-Type") != event.ApplicationCloudEventsJSON {
+		generic(http.StatusBadRequest, "not a CloudEvent").write(w, r)
+		return
+	}
+	s.mu.Lock()
+	s.taken = append(s.taken, e)
+	s.taken = s.taken[max(0, len(s.taken)-maxResults):]
+	s.mu.Unlock()
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// ResultsURL is where an agent can post what became of records. It is empty before Start.
+func (s *Server) ResultsURL() string {
+	if s.listener == nil {
+		return ""
+	}
+	return s.origin() + "/results"
+}
+
+// Results returns what was posted there, in the order in which it came, the latest 10,000 of it.
+func (s *Server) Results() []event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.taken)
+}
