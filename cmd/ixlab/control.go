@@ -94,13 +94,14 @@ type fault struct {
 	Status     int    `json:"status"`     // of HTTP
 	Percent    int    `json:"percent"`    // that a list shrinks by
 	Bytes      int64  `json:"bytes"`      // of a huge answer
+	Versions   int    `json:"versions"`   // that stale answers lag behind
 }
 
 func exchangeFaults() map[string]exchange.FaultKind {
 	return map[string]exchange.FaultKind{
 		"failing": exchange.Failing, "slow": exchange.Slow, "reset": exchange.Reset, "truncated": exchange.Truncated,
 		"interrupted": exchange.Interrupted, "empty": exchange.Empty, "shrunk": exchange.Shrunk, "shifting": exchange.Shifting,
-		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens,
+		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens, "stale": exchange.Stale,
 	}
 }
 
@@ -158,6 +159,7 @@ func (c control) inject(body []byte) error {
 		}
 		c.lab.exchange.Inject(exchange.Fault{
 			Kind: kind, Collection: f.Collection, Times: f.Times, Status: f.Status, RetryAfter: delay, Delay: delay, Percent: f.Percent, Bytes: f.Bytes,
+			Versions: f.Versions,
 		})
 		return nil
 	}
