@@ -41,47 +41,27 @@ func (c control) handler() http.Handler {
 		})
 	}
 	handle("GET /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
-		return c.lab.exchange.Get(r.PathValue("collection"), r.PathValue("id"))
+		return c.lab.Exchange.Get(r.PathValue("collection"), r.PathValue("id"))
 	})
 	handle("PATCH /records/{collection}/{id...}", func(r *http.Request, body []byte) ([]byte, error) {
 		var fields map[string]any
 		if err := json.Unmarshal(body, &fields); err != nil {
 			return nil, err
 		}
-		return nil, c.lab.patch(r.PathValue("collection"), r.PathValue("id"), fields)
+		return nil, c.lab.Patch(r.PathValue("collection"), r.PathValue("id"), fields)
 	})
 	handle("DELETE /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
-		return nil, c.lab.exchange.Delete(r.PathValue("collection"), r.PathValue("id"))
+		return nil, c.lab.Exchange.Delete(r.PathValue("collection"), r.PathValue("id"))
 	})
 	handle("PUT /records/{collection}", func(r *http.Request, body []byte) ([]byte, error) {
-		return nil, c.lab.exchange.Put(r.PathValue("collection"), body)
+		return nil, c.lab.Exchange.Put(r.PathValue("collection"), body)
 	})
 	handle("POST /faults", func(_ *http.Request, body []byte) ([]byte, error) { return nil, c.inject(body) })
 	handle("DELETE /faults", func(*http.Request, []byte) ([]byte, error) {
-		c.lab.exchange.ClearFaults()
-		for _, f := range c.lab.faults {
-			clearFaults(f)
-		}
+		c.lab.ClearFaults()
 		return nil, nil
 	})
 	return mux
-}
-
-// patch replaces fields of a record at the exchange.
-func (l *lab) patch(collection, id string, fields map[string]any) error {
-	text, err := l.exchange.Get(collection, id)
-	if err != nil {
-		return err
-	}
-	var record map[string]any
-	if err := json.Unmarshal(text, &record); err != nil {
-		return err
-	}
-	maps.Copy(record, fields)
-	if text, err = json.Marshal(record); err != nil {
-		return err
-	}
-	return l.exchange.Put(collection, text)
 }
 
 // fault is what is to go wrong.
@@ -121,16 +101,6 @@ func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times 
 	}
 }
 
-func clearFaults(f *switchd.Faults) {
-	f.RefuseSets(0, codes.OK)
-	f.Release()
-	f.DropBeforeCommit(0)
-	f.DropAfterCommit(0)
-	f.TruncateGets(0)
-	f.UndoSets(0)
-	f.IgnoreCommitExtension(false)
-}
-
 func kindsOf[F any](faults map[string]F) string {
 	return "  " + strings.Join(slices.Sorted(maps.Keys(faults)), ", ") + "\n"
 }
@@ -157,13 +127,13 @@ func (c control) inject(body []byte) error {
 		if !ok {
 			return fmt.Errorf("an exchange has no fault %q", f.Kind)
 		}
-		c.lab.exchange.Inject(exchange.Fault{
+		c.lab.Exchange.Inject(exchange.Fault{
 			Kind: kind, Collection: f.Collection, Times: f.Times, Status: f.Status, RetryAfter: delay, Delay: delay, Percent: f.Percent, Bytes: f.Bytes,
 			Versions: f.Versions,
 		})
 		return nil
 	}
-	s, ok := c.lab.switches[f.On]
+	s, ok := c.lab.Switches[f.On]
 	if !ok {
 		return fmt.Errorf("there is no switch %q", f.On)
 	}
@@ -174,6 +144,6 @@ func (c control) inject(body []byte) error {
 	if f.Times == 0 {
 		f.Times = math.MaxInt
 	}
-	set(s, c.lab.faults[f.On], f.Times, delay)
+	set(s.Switch, s.Faults, f.Times, delay)
 	return nil
 }
