@@ -225,6 +225,27 @@ func (s *soakSupervisor) calm() {
 	s.tame = true
 }
 
+// up waits until the process that runs can be told to stop.
+func (s *soakSupervisor) up() error {
+	return eventuallyNil(patience, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.err != nil {
+			return s.err
+		}
+		if s.current != nil {
+			select {
+			case <-s.current.done:
+			default:
+				if strings.Contains(s.current.String(), `msg="agent runs"`) {
+					return nil
+				}
+			}
+		}
+		return errors.New("no agent runs")
+	})
+}
+
 // stop ends the process that runs with a signal, and waits for it.
 func (s *soakSupervisor) stop(with syscall.Signal) error {
 	s.mu.Lock()

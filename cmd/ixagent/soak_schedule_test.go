@@ -254,7 +254,10 @@ func (r *dice) troubles() []func() action {
 			return of(func(t *trial, name string) { t.box.Switches[name].Faults.UndoSets(n) }, "undoes %d Sets", n)
 		},
 		func() action {
-			return of(func(t *trial, name string) { t.box.Switches[name].Faults.IgnoreCommitExtension(true) }, "does not know confirmed commits")
+			return of(func(t *trial, name string) {
+				t.on[name].forgetful.Store(true)
+				t.box.Switches[name].Faults.IgnoreCommitExtension(true)
+			}, "does not know confirmed commits")
 		},
 		func() action { return of(func(t *trial, name string) { t.box.Switches[name].Reboot() }, "reboots") },
 		func() action {

@@ -278,18 +278,15 @@ func (w *world) lines() map[string][]string {
 		ids := slices.DeleteFunc(slices.Clone(w.order[ixapi.NetworkServiceConfigs]), func(id string) bool {
 			return w.get(ixapi.NetworkServiceConfigs, id)["network_service"] != lineID(i)
 		})
-		if w.switchOf(ids[0]) != w.switchOf(ids[1]) {
+		if switchOf(ids[0]) != switchOf(ids[1]) {
 			out[lineID(i)] = ids
 		}
 	}
 	return out
 }
 
-// switchOf returns the switch that a config is on.
-func (w *world) switchOf(config string) string {
-	conn := w.get(ixapi.NetworkServiceConfigs, config)["connection"].(string)
-	return "sw" + strings.Split(conn, ":")[1]
-}
+// switchOf returns the switch that a config is on, which its id tells.
+func switchOf(config string) string { return "sw" + strings.Split(config, ":")[2] }
 
 // write makes records what the exchange says, in one write.
 func write(to *exchange.Server, changed map[ixapi.Collection][]fields) error {
