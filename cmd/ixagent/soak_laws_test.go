@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -125,43 +126,60 @@ func (o *observer) forward(c commit, began []plan.Plan, takenBack bool) error {
 		return err
 	}
 	return errors.Join(
-		o.foreignIsUntouched(c, before, after), o.nobodyIsTakenDown(c, before, after), legal(before, after),
+		foreignIsUntouched(c, before, after), nobodyIsTakenDown(c, before, after), legal(before, after),
 		o.writtenDown(before, after, began, takenBack),
 	)
 }
 
 // foreignIsUntouched is law 4, by the paths that changed and by the objects behind them.
-func (o *observer) foreignIsUntouched(c commit, before, after switchcfg.State) error {
-	scope := o.device.Scope()
+func foreignIsUntouched(c commit, before, after switchcfg.State) error {
 	all, err := c.before.Schema().Pattern(&gpb.Path{})
 	if err != nil {
 		return err
 	}
 	var faults []error
-	look := func(p *gpb.Path) {
-		if !mayTouch(p, scope) {
+	look := func(p *gpb.Path, _ tree.Node) {
+		if !mayTouch(p) {
 			faults = append(faults, fmt.Errorf("law 4: %s is not the agent's, and was changed", tree.PathString(p)))
 		}
 	}
-	tree.Diff(c.before, c.after, []*tree.Pattern{all}, look, func(p *gpb.Path, _ tree.Node) { look(p) })
+	// What is gone is looked at leaf by leaf, too.
+	tree.Diff(c.before, c.after, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
+	tree.Diff(c.after, c.before, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
 	for k, was := range before {
-		if !scope.Owns(was) && !switchcfg.Equal(was, objectAt(after, k, was)) {
-			faults = append(faults, fmt.Errorf("law 4: %s is not the agent's, and became another one", k))
+		if now, ok := after[k]; !mine(was) && (!ok || !switchcfg.Equal(was, now)) {
+			faults = append(faults, fmt.Errorf("law 4: %s is not the agent's, and was changed or removed", k))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// objectAt returns the object at a key, or an opaque one that is equal to nothing.
-func objectAt(s switchcfg.State, k switchcfg.Key, was switchcfg.Object) switchcfg.Object {
-	if o, ok := s[k]; ok {
-		return o
+// mine reports whether the agent made an object, as far as its marks tell.
+func mine(o switchcfg.Object) bool {
+	switch o := o.(type) {
+	case *switchcfg.Policer:
+		return true
+	case *switchcfg.Filter:
+		return strings.HasPrefix(o.Name, "ix-")
 	}
-	return &switchcfg.Opaque{At: was.Key(), Why: "gone"}
+	return strings.HasPrefix(switchcfg.Description(o), "ixagent ")
 }
 
+// owned returns the part of a switch's state that the agent made.
+func owned(s switchcfg.State) switchcfg.State {
+	s = maps.Clone(s)
+	maps.DeleteFunc(s, func(_ switchcfg.Key, o switchcfg.Object) bool { return !mine(o) })
+	return s
+}
+
+// What the inventory of a trial gives to the agent.
+var (
+	givenPorts    = regexp.MustCompile(`^(Ethernet[1-8]|Port-Channel1[0-9][0-9])(\.[0-9]+)?$`)
+	givenServices = regexp.MustCompile(`^(ix-.*|peering|peering-quarantine)$`)
+)
+
 // mayTouch reports whether a path lies where the inventory lets the agent configure something.
-func mayTouch(p *gpb.Path, scope *plan.Scope) bool {
+func mayTouch(p *gpb.Path) bool {
 	var names []string
 	var key string
 	for _, e := range p.GetElem() {
@@ -172,21 +190,19 @@ func mayTouch(p *gpb.Path, scope *plan.Scope) bool {
 			}
 		}
 	}
-	parent, _, _ := strings.Cut(key, ".") // bindings have names of subinterfaces
-	port := scope.Covers(switchcfg.Key{Kind: switchcfg.KindInterface, Name: parent}) || scope.Covers(switchcfg.Key{Kind: switchcfg.KindLAG, Name: parent})
-	switch path := strings.Join(names, "/"); {
-	case strings.HasPrefix(path, "interfaces/"), strings.HasPrefix(path, "lacp/interfaces/"), strings.HasPrefix(path, "acl/interfaces/"), strings.HasPrefix(path, "qos/interfaces/"):
-		return port
-	case strings.HasPrefix(path, "network-instances/"):
-		return scope.Covers(switchcfg.Key{Kind: switchcfg.KindService, Name: key})
-	case strings.HasPrefix(path, "acl/acl-sets/"), strings.HasPrefix(path, "qos/"):
-		return strings.HasPrefix(key, switchcfg.Prefix)
+	switch names[0] {
+	case "network-instances":
+		return givenServices.MatchString(key)
+	case "acl", "qos":
+		if names[1] != "interfaces" {
+			return strings.HasPrefix(key, "ix-")
+		}
 	}
-	return false
+	return givenPorts.MatchString(key)
 }
 
 // nobodyIsTakenDown is law 3: what stands for records in service stays, and lets their stations in.
-func (o *observer) nobodyIsTakenDown(c commit, before, after switchcfg.State) error {
+func nobodyIsTakenDown(c commit, before, after switchcfg.State) error {
 	type thing struct {
 		kind switchcfg.Kind
 		mark string
@@ -200,7 +216,7 @@ func (o *observer) nobodyIsTakenDown(c commit, before, after switchcfg.State) er
 	var faults []error
 	for k, x := range before {
 		tag, ok := switchcfg.ParseTag(switchcfg.Description(x))
-		if !ok || !c.steady[tag.Record] || !o.device.Scope().Owns(x) {
+		if !ok || !c.steady[tag.Record] {
 			continue
 		}
 		now := there[thing{k.Kind, tag.Record}]
@@ -291,7 +307,7 @@ func (o *observer) differs(intent *plan.Intent) error {
 	if err != nil {
 		return err
 	}
-	if d := plan.Diff(o.device.Scope().Owned(state), intent.State); len(d) > 0 {
+	if d := plan.Diff(owned(state), intent.State); len(d) > 0 {
 		var text strings.Builder
 		for _, c := range d {
 			fmt.Fprintf(&text, "\n\t%s %s", c.Verb, c.Key)

@@ -216,7 +216,13 @@ func (r *dice) troubles() []func() action {
 		func() action { return anywhere(exchange.Fault{Kind: exchange.Truncated}, "cuts pages") },
 		func() action { return anywhere(exchange.Fault{Kind: exchange.Page}, "shows a portal") },
 		func() action { return list(exchange.Fault{Kind: exchange.Empty}, "lists nothing") },
-		func() action { return anywhere(exchange.Fault{Kind: exchange.Empty}, "lists nothing") },
+		func() action {
+			times := r.IntN(2) * (20 + r.IntN(60))
+			return act(func(t *trial) error {
+				t.box.Exchange.Inject(exchange.Fault{Kind: exchange.Empty, Times: times})
+				return nil
+			}, "exchange: lists nothing at all, %d times", times)
+		},
 		func() action {
 			percent := 30 + r.IntN(70)
 			return list(exchange.Fault{Kind: exchange.Shrunk, Percent: percent}, fmt.Sprintf("lists %d%% less", percent))
@@ -284,7 +290,11 @@ func (r *dice) troubles() []func() action {
 			return act(func(t *trial) error { return t.agent.fillDisk(false) }, "the disk has room")
 		},
 		func() action {
-			jump := []time.Duration{-time.Hour, time.Hour, -40 * 24 * time.Hour, 40 * 24 * time.Hour, 10 * 365 * 24 * time.Hour}[r.IntN(5)]
+			const day = 24 * time.Hour
+			jump := []time.Duration{-time.Hour, time.Hour, -40 * day, 40 * day, 3650 * day}[r.IntN(5)]
+			if jump == 3650*day && !*soakWindows {
+				jump = 400 * day
+			}
 			return act(func(t *trial) error { return setClock(t.dir, jump) }, "the clock is wrong by %v", jump)
 		},
 		func() action { return r.drift() },
@@ -301,7 +311,7 @@ func (r *dice) drift() action {
 		return t.byHand(name, func(s switchcfg.State) []plan.Change {
 			for _, k := range s.Keys() {
 				o := s[k]
-				if !t.on[name].device.Scope().Owns(o) {
+				if !mine(o) {
 					continue
 				}
 				switch o := o.(type) {
