@@ -145,7 +145,7 @@ func (r *runner) fillDisk(full bool) error {
 	return nil
 }
 
-// supervisor keeps an agent running, as a service manager does, unless it is told to rest.
+// soakSupervisor keeps an agent running, as a service manager does, unless it is told to rest.
 type soakSupervisor struct {
 	dir   string
 	kills []int                  // of the processes in turn, see startAgent; none of those that follow

@@ -203,6 +203,13 @@ func (r *dice) troubles() []func() action {
 		name := switchName(r.number())
 		return act(func(t *trial) error { do(t, name); return nil }, name+": "+format, args...)
 	}
+	nothing := func() action {
+		times := r.IntN(2) * (20 + r.IntN(60))
+		return act(func(t *trial) error {
+			t.box.Exchange.Inject(exchange.Fault{Kind: exchange.Empty, Times: times})
+			return nil
+		}, "exchange: lists nothing at all, %d times", times)
+	}
 	return []func() action{
 		func() action { return anywhere(exchange.Fault{Kind: exchange.Failing}, "answers 500") },
 		func() action {
@@ -216,13 +223,7 @@ func (r *dice) troubles() []func() action {
 		func() action { return anywhere(exchange.Fault{Kind: exchange.Truncated}, "cuts pages") },
 		func() action { return anywhere(exchange.Fault{Kind: exchange.Page}, "shows a portal") },
 		func() action { return list(exchange.Fault{Kind: exchange.Empty}, "lists nothing") },
-		func() action {
-			times := r.IntN(2) * (20 + r.IntN(60))
-			return act(func(t *trial) error {
-				t.box.Exchange.Inject(exchange.Fault{Kind: exchange.Empty, Times: times})
-				return nil
-			}, "exchange: lists nothing at all, %d times", times)
-		},
+		nothing, nothing, nothing,
 		func() action {
 			percent := 30 + r.IntN(70)
 			return list(exchange.Fault{Kind: exchange.Shrunk, Percent: percent}, fmt.Sprintf("lists %d%% less", percent))

@@ -82,7 +82,7 @@ func dieAt(t *testing.T, n int, atOnce bool, order func(*trial) error) (d death,
 		return d, err
 	}
 	defer func() { _ = first.signal(syscall.SIGKILL) }()
-	if err := eventuallyNil(convergence, func() error {
+	if err := eventuallyNil(*soakPatience, func() error {
 		select {
 		case <-first.done:
 			return nil
@@ -121,7 +121,7 @@ func dieAt(t *testing.T, n int, atOnce bool, order func(*trial) error) (d death,
 	d.pending = x.pending()
 	dead := x.running()
 	if !atOnce {
-		if err := eventuallyNil(convergence, func() error {
+		if err := eventuallyNil(*soakPatience, func() error {
 			if p := x.pending(); p != nil {
 				return fmt.Errorf("%v still wait for a confirmation", p)
 			}

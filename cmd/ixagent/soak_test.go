@@ -33,13 +33,10 @@ var (
 	soakFirst    = flag.Uint64("soak.first", 1, "seed of the first of them")
 	soakSeed     = flag.Uint64("soak.seed", 0, "run the schedule of this seed alone, and say all that happens")
 	soakParallel = flag.Int("soak.parallel", 12, "how many schedules run at a time")
+	soakPatience = flag.Duration("soak.patience", 90*time.Second, "how long an agent may take to make everything right once all is calm")
 	soakWindows  = flag.Bool("soak.windows", false, "let the clock jump over the windows in which addresses are valid")
 	soakTogether = flag.Bool("soak.together", false, "hold that a line between two switches is on both or on none whenever the agent is at rest")
 )
-
-// convergence is how long an agent may take to make everything right once all is calm: the switches may first have to
-// take back what they were told before, which takes them a confirm window, and whoever has failed waits longer each time.
-const convergence = 90 * time.Second
 
 // trial is one run of a schedule: an exchange, its switches and an agent, each of which misbehaves.
 type trial struct {
@@ -117,6 +114,7 @@ func (t *trial) setUp() error {
 		if err := t.byHand(d.Name, func(switchcfg.State) (all []plan.Change) {
 			for _, o := range []switchcfg.Object{
 				&switchcfg.Service{Name: "management", Type: switchcfg.ServiceLAN},
+				&switchcfg.Interface{Name: sparePort, Description: "lent to a friend"},
 				&switchcfg.LAG{Name: handLAG, Description: "interconnect", Members: []string{"Ethernet10", "Ethernet11"}, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, MinLinks: 1},
 			} {
 				all = append(all, plan.Change{Verb: plan.Create, Key: o.Key(), After: o})
@@ -268,7 +266,7 @@ func (t *trial) rest(n int, r *runner) {
 		time.Sleep(outage)
 		return
 	}
-	err := eventuallyNil(convergence, func() error {
+	err := eventuallyNil(*soakPatience, func() error {
 		for name, o := range t.on {
 			if o.Pending() {
 				return fmt.Errorf("%s still waits for a confirmation, and nobody will give it", name)
@@ -300,8 +298,8 @@ func eventuallyNil(patience time.Duration, f func() error) error {
 // becomesRight waits until every switch is as it should be.
 func (t *trial) becomesRight() error {
 	start := time.Now()
-	if err := eventuallyNil(convergence, t.right); err != nil {
-		return fmt.Errorf("not within %v: %w", convergence, err)
+	if err := eventuallyNil(*soakPatience, t.right); err != nil {
+		return fmt.Errorf("not within %v: %w", *soakPatience, err)
 	}
 	t.took = time.Since(start)
 	t.note("everything is right, %v after it was calm", t.took.Round(time.Millisecond))
