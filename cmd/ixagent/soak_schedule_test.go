@@ -271,7 +271,7 @@ func (r *dice) troubles() []func() action {
 			d := r.millis(0, 40)
 			return of(func(t *trial, name string) {
 				t.on[name].afterNextCommit(func() {
-					time.Sleep(d)
+					pause(d)
 					t.box.Switches[name].Reboot()
 				})
 			}, "reboots %v after the next commit", d)
@@ -281,7 +281,7 @@ func (r *dice) troubles() []func() action {
 			d := r.millis(0, 40)
 			return of(func(t *trial, name string) {
 				t.on[name].afterNextCommit(func() {
-					time.Sleep(d)
+					pause(d)
 					_ = t.agent.kill()
 				})
 			}, "the agent is killed %v after the next commit", d)
@@ -405,7 +405,7 @@ func (t *trial) byHand(name string, change func(switchcfg.State) []plan.Change) 
 		} else if err != nil {
 			t.note("%s: by hand: %v", name, err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		pause(50 * time.Millisecond)
 	}
 	t.note("%s: nothing was changed by hand", name)
 	return nil

@@ -194,13 +194,13 @@ func (t *trial) run() error {
 	go t.agent.run()
 	began := time.Now()
 	for _, a := range t.actions {
-		time.Sleep(a.at - time.Since(began))
+		pause(a.at - time.Since(began))
 		t.note("%s", a.what)
 		if err := a.do(t); err != nil {
 			return fmt.Errorf("%s: %w", a.what, err)
 		}
 	}
-	time.Sleep(span - time.Since(began))
+	pause(span - time.Since(began))
 	if err := t.calm(); err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (t *trial) rest(n int, r *runner) {
 	}
 	outage := t.outages[n%len(t.outages)]
 	if outage > 0 {
-		time.Sleep(outage)
+		pause(outage)
 		return
 	}
 	err := eventuallyNil(*soakPatience, func() error {
@@ -285,15 +285,24 @@ func (t *trial) rest(n int, r *runner) {
 
 // eventuallyNil waits until f returns nil, and returns what it returned last if that takes too long.
 func eventuallyNil(patience time.Duration, f func() error) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.After(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		err := f()
-		if err == nil || time.Now().After(deadline) {
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
 			return err
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
+
+// pause lets the time of a schedule pass.
+func pause(d time.Duration) { <-time.After(d) }
 
 // becomesRight waits until every switch is as it should be.
 func (t *trial) becomesRight() error {
