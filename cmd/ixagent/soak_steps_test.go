@@ -18,6 +18,8 @@ import (
 	"github.com/ixagent/ixagent/lab/exchange"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // converged starts a trial in which nothing is left to do and no agent runs.
@@ -260,58 +262,111 @@ func countSteps(t *testing.T, order func(*trial) error) (int, error) {
 	return len(x.agent.current.steps) / 3, nil
 }
 
-// An exchange that lists nothing any more, or a third less, deletes nothing, and says so in the log, in a metric and to
-// whoever asks for a plan.
-func TestListThatShrinksIsToldAndDeletesNothing(t *testing.T) {
-	t.Parallel()
+// watching is a trial in which nothing is left to do and an agent runs.
+type watching struct {
+	*trial
+	t       *testing.T
+	address string // of the agent's HTTP server
+}
+
+func watched(t *testing.T) *watching {
+	t.Helper()
 	x, err := converged(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.agent = &soakSupervisor{dir: x.dir, ended: x.rest, note: x.note, stopped: make(chan struct{})}
 	go x.agent.run()
-	defer func() {
+	t.Cleanup(func() {
 		if err := x.close(); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
 			t.Log(x.story())
 		}
-	}()
-	until := func(what string, f func() bool) {
-		t.Helper()
-		if err := eventuallyNil(patience, func() error {
-			if !f() {
-				return errors.New("not within " + patience.String() + ": " + what)
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	if err := x.agent.up(); err != nil {
 		t.Fatal(err)
 	}
-	address := regexp.MustCompile(`msg="agent runs" listen=(\S+)`).FindStringSubmatch(x.agent.current.String())
-	metrics := func() string {
-		resp, err := http.Get("http://" + address[1] + "/metrics")
-		if err != nil {
-			t.Fatal(err)
+	w := &watching{x, t, regexp.MustCompile(`msg="agent runs" listen=(\S+)`).FindStringSubmatch(x.agent.current.String())[1]}
+	w.until("every switch was looked at", func() bool {
+		for name := range x.on {
+			if w.metric(`ixagent_passes_total{device="`+name+`",result="converged"} `) == "0" {
+				return false
+			}
 		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
+		return true
+	})
+	return w
+}
+
+// until waits for something.
+func (w *watching) until(what string, f func() bool) {
+	w.t.Helper()
+	if err := eventuallyNil(patience, func() error {
+		if !f() {
+			return errors.New("not within " + patience.String() + ": " + what)
 		}
-		return string(text)
+		return nil
+	}); err != nil {
+		w.t.Fatal(err)
 	}
+}
+
+// metric returns the value of a metric, or "" if there is none.
+func (w *watching) metric(name string) string {
+	w.t.Helper()
+	resp, err := http.Get("http://" + w.address + "/metrics")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "\n"+name)
+	value, _, _ := strings.Cut(after, "\n")
+	return value
+}
+
+// A switch is watched again after its sessions were cut, whether or not anything failed because of that.
+func TestDriftIsHealedAtOnceAfterASessionWasCut(t *testing.T) {
+	if *soakPatience >= time.Minute {
+		t.Skip("SKIPPED: every switch is looked at once a minute, and -soak.patience is no less")
+	}
+	t.Parallel()
+	x := watched(t)
+	const passes = `ixagent_passes_total{device="sw1",result="converged"} `
+	had := x.metric(passes)
+	x.box.Switches["sw1"].Reboot()
+	x.until("the agent noticed", func() bool { return x.metric(passes) != had })
+	if err := x.byHand("sw1", func(s switchcfg.State) []plan.Change {
+		for _, k := range s.Keys() {
+			if c, ok := s[k].(*switchcfg.Circuit); ok && mine(c) && c.Service == "peering" {
+				return []plan.Change{{Verb: plan.Delete, Key: k, Before: c}}
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.right(); err == nil {
+		t.Error("nothing was changed by hand")
+	}
+	if err := x.becomesRight(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An exchange that lists nothing any more, or a third less, deletes nothing, and says so in the log, in a metric and to
+// whoever asks for a plan.
+func TestListThatShrinksIsToldAndDeletesNothing(t *testing.T) {
+	t.Parallel()
+	x := watched(t)
 	const refusals = `ixagent_source_reads_total{result="refused",source="sandbox"} `
-	refused := func() string {
-		_, after, _ := strings.Cut(metrics(), refusals)
-		count, _, _ := strings.Cut(after, "\n")
-		return count
-	}
-	until("the exchange was read", func() bool { return strings.Contains(x.agent.current.String(), "snapshot accepted") })
+	refused := func() string { return x.metric(refusals) }
+	until := x.until
 	before := x.running()
 	for _, c := range []struct {
 		fault exchange.Fault
