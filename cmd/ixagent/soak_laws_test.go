@@ -107,12 +107,31 @@ func (o *observer) check(began []plan.Plan) error {
 		if hand(c.before) != hand(c.after) || earlier[c.after.Root()] {
 			continue // made by hand, or taken back
 		}
+		if o.forgetful.Load() && i > 0 {
+			undone, err := o.alike(c.after, commits[i-1].before)
+			if err != nil {
+				return err
+			}
+			if undone {
+				continue // taken back by the inverse plan
+			}
+		}
 		takenBack := i+1 < len(commits) && commits[i+1].after.Root().Same(c.before.Root())
 		if err := o.forward(c, began, takenBack); err != nil {
 			faults = append(faults, fmt.Errorf("%s, commit %d at %v: %w", o.device.Name, i, c.at.Round(time.Millisecond), err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// alike reports whether two configurations stand for the same.
+func (o *observer) alike(a, b *tree.Tree) (bool, error) {
+	x, err := o.state(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := o.state(b)
+	return err == nil && x.Equal(y), err
 }
 
 // forward checks a commit of an agent.

@@ -331,10 +331,7 @@ func (w *watching) metric(name string) string {
 }
 
 // A switch is watched again after its sessions were cut, whether or not anything failed because of that.
-func TestDriftIsHealedAtOnceAfterASessionWasCut(t *testing.T) {
-	if *soakPatience >= time.Minute {
-		t.Skip("SKIPPED: every switch is looked at once a minute, and -soak.patience is no less")
-	}
+func TestDriftIsHealedAfterASessionWasCut(t *testing.T) {
 	t.Parallel()
 	x := watched(t)
 	const passes = `ixagent_passes_total{device="sw1",result="converged"} `
