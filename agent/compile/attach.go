@@ -373,13 +373,18 @@ func (u *unit) filterName(c *switchcfg.Circuit) string {
 	return keep(&u.text, strconv.AppendUint(name, uint64(c.Unit), 10))
 }
 
-// wake notes the next instant at which m becomes or ceases to be valid.
+// wake notes the instants around now at which m becomes or ceases to be valid.
 func (u *unit) wake(now time.Time, m *ixapi.MAC) {
-	if now.Before(m.ValidNotBefore) {
-		u.next = sooner(u.next, m.ValidNotBefore)
+	note := func(at time.Time) {
+		if now.Before(at) {
+			u.next = sooner(u.next, at)
+		} else if at.After(u.last) {
+			u.last = at
+		}
 	}
-	if !m.ValidNotAfter.IsZero() && !now.After(m.ValidNotAfter) {
-		u.next = sooner(u.next, m.ValidNotAfter.Add(1)) // the last instant is still valid
+	note(m.ValidNotBefore)
+	if !m.ValidNotAfter.IsZero() {
+		note(m.ValidNotAfter.Add(1)) // the last instant is still valid
 	}
 }
 

@@ -117,12 +117,12 @@ func (c *Compiler) Update(delta Delta, now time.Time) []string {
 	return c.recompile(c.records.apply(delta))
 }
 
-// Advance moves the clock and recompiles what depends on it: MAC addresses whose window begins or ends. It
-// returns the names of the devices whose intent is another one now, sorted.
+// Advance moves the clock and recompiles what depends on it: MAC addresses whose window begins or ends, also because
+// a clock that was wrong has been put back. It returns the names of the devices whose intent is another one now, sorted.
 func (c *Compiler) Advance(now time.Time) []string {
 	dirty := make(map[ixapi.ID]bool)
 	for id, u := range c.units {
-		if !u.next.IsZero() && !now.Before(u.next) {
+		if !u.next.IsZero() && !now.Before(u.next) || now.Before(u.last) {
 			dirty[id] = true
 		}
 	}

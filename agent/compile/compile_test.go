@@ -682,6 +682,44 @@ func TestAddressWindowsOpenAndClose(t *testing.T) {
 	}
 }
 
+func TestAddressWindowsFollowAClockThatIsPutBack(t *testing.T) {
+	r := exchange()
+	r.get(ixapi.MACs, "m1")["valid_not_after"] = now.Add(time.Hour).Format(time.RFC3339)
+	r.get(ixapi.MACs, "m3")["valid_not_before"] = now.Add(time.Hour).Format(time.RFC3339)
+	conf := testInventory(t)
+	c := New(&conf.Inventory, conf.Policy, NewAllocations(nil, 0))
+	list, faults := r.decode(t)
+	c.Set(list, faults, now.AddDate(10, 0, 0))
+	sources := func(want1, want3 int) {
+		t.Helper()
+		for _, f := range []struct {
+			device, name string
+			want         int
+		}{{"sw1", "ix-lag10.100", want1}, {"sw2", "ix-Ethernet1.100", want3}} {
+			got := c.Intent(f.device).State[switchcfg.Key{Kind: switchcfg.KindFilter, Name: f.name}].(*switchcfg.Filter)
+			if len(got.Sources) != f.want {
+				t.Errorf("%s lets %d in, want %d", f.name, len(got.Sources), f.want)
+			}
+		}
+	}
+	sources(0, 1)
+	// Meanwhile something changes that has no window.
+	r.get(ixapi.MACs, "m2")["address"] = "02:00:00:00:00:22"
+	part := records{ixapi.MACs: {r.get(ixapi.MACs, "m2")}}
+	changed, _ := part.decode(t)
+	c.Update(Delta{Changed: *changed}, now)
+	if got := c.Advance(now); !slices.Equal(got, []string{"sw1", "sw2"}) {
+		t.Errorf("changed %v", got)
+	}
+	sources(1, 0)
+	if got := c.Next(); !got.Equal(now.Add(time.Hour)) {
+		t.Errorf("next instant %v", got)
+	}
+	if got := c.Advance(now); len(got) != 0 {
+		t.Errorf("changed again: %v", got)
+	}
+}
+
 func TestNumbersStayWithTheirOwner(t *testing.T) {
 	conf := testInventory(t)
 	alloc := NewAllocations(nil, time.Hour)

@@ -36,7 +36,7 @@ type unit struct {
 	rejections  []Rejection
 	names       map[string]string // as in [plan.Intent]
 	text        strings.Builder   // the memory of descriptions and names
-	next        time.Time         // when a MAC window begins or ends
+	last, next  time.Time         // the instants around now at which a MAC window begins or ends; zero for none
 }
 
 // attachment is a config that has an end on a switch.

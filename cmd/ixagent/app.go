@@ -32,6 +32,7 @@ type app struct {
 	version  string
 	in       io.Reader
 	out, err io.Writer
+	adjust   func(*agent.Options) // nil for nothing
 
 	config    string
 	logLevel  slog.Level
@@ -82,7 +83,11 @@ func (a *app) options() (agent.Options, error) {
 	if err != nil {
 		return agent.Options{}, err
 	}
-	return agent.Options{Config: c, Drivers: a.drivers, Log: log, Version: a.version}, nil
+	o := agent.Options{Config: c, Drivers: a.drivers, Log: log, Version: a.version}
+	if a.adjust != nil {
+		a.adjust(&o)
+	}
+	return o, nil
 }
 
 // choice is what a person says of the plans to make.

@@ -10,18 +10,20 @@ import (
 	"syscall"
 	_ "time/tzdata" // maintenance windows have time zones, and not every machine knows them
 
+	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/drivers/all"
 )
 
 // version is set when a release is built.
 var version = "devel"
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:], nil)) }
 
-func run(args []string) int {
+// run runs the program, whose agents are made of what adjust makes of their options unless it is nil.
+func run(args []string, adjust func(*agent.Options)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{drivers: all.Registry(), version: version, in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a := &app{drivers: all.Registry(), version: version, in: os.Stdin, out: os.Stdout, err: os.Stderr, adjust: adjust}
 	cmd := a.root()
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)

@@ -68,7 +68,7 @@ func (s suite) Run() int {
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(suite{m}, map[string]func(){"ixagent": main})
+	testscript.Main(suite{m}, map[string]func(){"ixagent": main, "ixagent-soak": soakMain})
 }
 
 func scripts(t *testing.T) []string {

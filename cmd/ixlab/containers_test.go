@@ -21,6 +21,7 @@ import (
 	"github.com/ixagent/ixagent/drivers/openconfig"
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/namespace"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/topology"
 	"github.com/ixagent/ixagent/models/secret"
@@ -141,7 +142,7 @@ func (c *container) end() {
 // entrance returns an address outside of the container by which clients come to one inside.
 func (c *container) entrance(inside string) string {
 	c.t.Helper()
-	lis, err := net.Listen("tcp", loopback+":0")
+	lis, err := net.Listen("tcp", sandbox.Loopback+":0")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func TestContainersForwardAsOrdered(t *testing.T) {
 	spec := openconfig.Spec()
 	profile, _ := spec.Profile("ixlab")
 	if err := furnish(t.Context(), spec, drivers.Device{
-		Name: "sw1", Address: sw.entrance(loopback + ":9339"), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+		Name: "sw1", Address: sw.entrance(sandbox.Loopback + ":9339"), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
 		TLS:          &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{client}},
 		Capabilities: profile.Capabilities, Timeout: deadline,
 	}, []switchcfg.Object{

@@ -42,20 +42,20 @@ func (c control) handler() http.Handler {
 		})
 	}
 	handle("GET /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
-		return c.lab.exchange.Get(r.PathValue("collection"), r.PathValue("id"))
+		return c.lab.Exchange.Get(r.PathValue("collection"), r.PathValue("id"))
 	})
 	handle("PATCH /records/{collection}/{id...}", func(r *http.Request, body []byte) ([]byte, error) {
 		var fields map[string]any
 		if err := json.Unmarshal(body, &fields); err != nil {
 			return nil, err
 		}
-		return nil, c.lab.patch(r.PathValue("collection"), r.PathValue("id"), fields)
+		return nil, c.lab.Patch(r.PathValue("collection"), r.PathValue("id"), fields)
 	})
 	handle("DELETE /records/{collection}/{id...}", func(r *http.Request, _ []byte) ([]byte, error) {
-		return nil, c.lab.exchange.Delete(r.PathValue("collection"), r.PathValue("id"))
+		return nil, c.lab.Exchange.Delete(r.PathValue("collection"), r.PathValue("id"))
 	})
 	handle("PUT /records/{collection}", func(r *http.Request, body []byte) ([]byte, error) {
-		return nil, c.lab.exchange.Put(r.PathValue("collection"), body)
+		return nil, c.lab.Exchange.Put(r.PathValue("collection"), body)
 	})
 	handle("POST /subscribers", func(_ *http.Request, body []byte) ([]byte, error) {
 		var sub struct{ URL, Token string }
@@ -64,11 +64,11 @@ func (c control) handler() http.Handler {
 		if err := d.Decode(&sub); err != nil {
 			return nil, err
 		}
-		return nil, c.lab.exchange.Subscribe(exchange.Subscriber{URL: sub.URL, Token: sub.Token})
+		return nil, c.lab.Exchange.Subscribe(exchange.Subscriber{URL: sub.URL, Token: sub.Token})
 	})
 	handle("GET /results", func(*http.Request, []byte) ([]byte, error) {
 		var lines []byte
-		for _, e := range c.lab.exchange.Results() {
+		for _, e := range c.lab.Exchange.Results() {
 			line, err := json.Marshal(e)
 			if err != nil {
 				return nil, err
@@ -79,34 +79,9 @@ func (c control) handler() http.Handler {
 	})
 	handle("POST /faults", func(_ *http.Request, body []byte) ([]byte, error) { return nil, c.inject(body) })
 	handle("DELETE /faults", func(*http.Request, []byte) ([]byte, error) {
-		c.lab.exchange.ClearFaults()
-		for _, f := range c.lab.faults {
-			clearFaults(f)
-		}
-		var errs []error
-		for _, s := range c.lab.switches {
-			errs = append(errs, s.Harm(""))
-		}
-		return nil, errors.Join(errs...)
+		return nil, c.lab.ClearFaults()
 	})
 	return mux
-}
-
-// patch replaces fields of a record at the exchange.
-func (l *lab) patch(collection, id string, fields map[string]any) error {
-	text, err := l.exchange.Get(collection, id)
-	if err != nil {
-		return err
-	}
-	var record map[string]any
-	if err := json.Unmarshal(text, &record); err != nil {
-		return err
-	}
-	maps.Copy(record, fields)
-	if text, err = json.Marshal(record); err != nil {
-		return err
-	}
-	return l.exchange.Put(collection, text)
 }
 
 // fault is what is to go wrong.
@@ -120,13 +95,14 @@ type fault struct {
 	Percent    int    `json:"percent"`    // that a list shrinks by
 	Bytes      int64  `json:"bytes"`      // of a huge answer
 	Port       string `json:"port"`       // or LAG, that is harmed
+	Versions   int    `json:"versions"`   // that stale answers lag behind
 }
 
 func exchangeFaults() map[string]exchange.FaultKind {
 	return map[string]exchange.FaultKind{
 		"failing": exchange.Failing, "slow": exchange.Slow, "reset": exchange.Reset, "truncated": exchange.Truncated,
 		"interrupted": exchange.Interrupted, "empty": exchange.Empty, "shrunk": exchange.Shrunk, "shifting": exchange.Shifting,
-		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens,
+		"endless": exchange.Endless, "huge": exchange.Huge, "page": exchange.Page, "expired-tokens": exchange.ExpiredTokens, "stale": exchange.Stale,
 	}
 }
 
@@ -147,16 +123,6 @@ func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times 
 		"reboot":             func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Reboot() },
 		"down":               func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Close() },
 	}
-}
-
-func clearFaults(f *switchd.Faults) {
-	f.RefuseSets(0, codes.OK)
-	f.Release()
-	f.DropBeforeCommit(0)
-	f.DropAfterCommit(0)
-	f.TruncateGets(0)
-	f.UndoSets(0)
-	f.IgnoreCommitExtension(false)
 }
 
 func kindsOf[F any](faults map[string]F) string {
@@ -185,12 +151,13 @@ func (c control) inject(body []byte) error {
 		if !ok {
 			return fmt.Errorf("an exchange has no fault %q", f.Kind)
 		}
-		c.lab.exchange.Inject(exchange.Fault{
+		c.lab.Exchange.Inject(exchange.Fault{
 			Kind: kind, Collection: f.Collection, Times: f.Times, Status: f.Status, RetryAfter: delay, Delay: delay, Percent: f.Percent, Bytes: f.Bytes,
+			Versions: f.Versions,
 		})
 		return nil
 	}
-	s, ok := c.lab.switches[f.On]
+	s, ok := c.lab.Switches[f.On]
 	if !ok {
 		return fmt.Errorf("there is no switch %q", f.On)
 	}
@@ -204,6 +171,6 @@ func (c control) inject(body []byte) error {
 	if f.Times == 0 {
 		f.Times = math.MaxInt
 	}
-	set(s, c.lab.faults[f.On], f.Times, delay)
+	set(s.Switch, s.Faults, f.Times, delay)
 	return nil
 }

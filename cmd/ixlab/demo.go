@@ -160,7 +160,7 @@ func (d *demo) options() agent.Options {
 
 func (d *demo) introduce(start time.Time) {
 	inv := &d.lab.config.Inventory
-	d.report = report{Set: d.set, Exchange: d.lab.exchange.URL()}
+	d.report = report{Set: d.set, Exchange: d.lab.Exchange.URL()}
 	var switches, byHand []string
 	for _, device := range inv.Devices {
 		r := &deviceReport{Name: device.Name, Address: device.Address.String()}

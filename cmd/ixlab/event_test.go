@@ -16,6 +16,7 @@ import (
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -43,7 +44,7 @@ func BenchmarkEvent(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", loopback+":0")
+	ln, err := net.Listen("tcp", sandbox.Loopback+":0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,11 +57,11 @@ func BenchmarkEvent(b *testing.B) {
 			b.Error(err)
 		}
 	}()
-	if err := l.exchange.Subscribe(exchange.Subscriber{URL: "http://" + ln.Addr().String() + "/api/v1/events", Token: "moonlight"}); err != nil {
+	if err := l.Exchange.Subscribe(exchange.Subscriber{URL: "http://" + ln.Addr().String() + "/api/v1/events", Token: "moonlight"}); err != nil {
 		b.Fatal(err)
 	}
 	const connection, device = "conn:30016", "fra1-sw1"
-	s := l.switches[device]
+	s := l.Switches[device]
 	for confirmed(s, time.Time{}).IsZero() {
 		<-time.After(10 * time.Millisecond)
 	}

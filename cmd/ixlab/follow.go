@@ -13,6 +13,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/web"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -34,7 +35,7 @@ type edit struct {
 // follow runs the daemon, changes records at the exchange and watches the switches follow. Finished is called while
 // the daemon still runs.
 func (d *demo) follow(ctx context.Context, finished func(context.Context) error) error {
-	ln, err := net.Listen("tcp", loopback+":0")
+	ln, err := net.Listen("tcp", sandbox.Loopback+":0")
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (d *demo) try(ctx context.Context, url string, e edit) error {
 		return err
 	}
 	start := time.Now()
-	if err := d.lab.patch(string(e.collection), e.id, map[string]any{e.field: e.value}); err != nil {
+	if err := d.lab.Patch(string(e.collection), e.id, map[string]any{e.field: e.value}); err != nil {
 		return err
 	}
 	after := before

@@ -23,6 +23,7 @@ import (
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/namespace"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 	"github.com/ixagent/ixagent/models/plan"
@@ -64,7 +65,7 @@ type wired struct {
 func newWired(t testing.TB, ports int) *wired {
 	t.Helper()
 	x := &wired{t: t, inside: namespacetest.New(t), members: namespacetest.New(t), state: switchcfg.State{}}
-	names := portNames(ports)
+	names := sandbox.PortNames(ports)
 	for n := range names {
 		x.cable(n + 1)
 	}
@@ -85,7 +86,7 @@ func newWired(t testing.TB, ports int) *wired {
 		t.Fatal(err)
 	}
 	x.sw, err = switchd.New(switchd.Options{
-		Name: "sw1", Listen: loopback + ":0", Ports: names, TLS: conf, Plane: x.plane,
+		Name: "sw1", Listen: sandbox.Loopback + ":0", Ports: names, TLS: conf, Plane: x.plane,
 		Users: map[string]string{switchd.SecretUser: lab.Password()},
 	})
 	if err != nil {

@@ -51,7 +51,7 @@ func TestGuideIsOneSlowLAGOfThreePorts(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		tls := filepath.Join(dir, "tls")
-		cmd := exec.CommandContext(ctx, cli, "-address", l.switches[device].Addr().String(), "-ca_crt", filepath.Join(tls, "ca.pem"),
+		cmd := exec.CommandContext(ctx, cli, "-address", l.Switches[device].Addr().String(), "-ca_crt", filepath.Join(tls, "ca.pem"),
 			"-client_crt", filepath.Join(tls, "ixagent.pem"), "-client_key", filepath.Join(tls, "ixagent-key.pem"),
 			"-get", "-proto", "encoding: JSON_IETF path: {"+path+"}")
 		out, err := cmd.Output()

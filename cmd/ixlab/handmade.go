@@ -10,14 +10,6 @@ import (
 // switchPorts is the number of physical interfaces of a lab switch: Ethernet1 to Ethernet52.
 const switchPorts = 52
 
-func portNames(n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("Ethernet%d", i+1)
-	}
-	return names
-}
-
 // handmade returns what somebody has configured on a switch before ixagent came: the ports that lead to cloud
 // providers and, on the first switch, an uplink and a LAG, which are nobody's business but that somebody's.
 func handmade(inv *config.Inventory, device string) []switchcfg.Object {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,33 +14,26 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/all"
-	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/topology"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-const loopback = "127.0.0.1"
-
 // lab is the exchange of a data set, on the loopback interface, and the configuration of an agent for it and its
 // switches in a folder. The switches are in this process and on the loopback interface too, unless a topology has them.
 type lab struct {
-	path     string // of the configuration
-	config   *config.Config
-	drivers  drivers.Registry
-	exchange *exchange.Server
-	switches map[string]*switchd.Switch // those in this process
-	faults   map[string]*switchd.Faults
+	*sandbox.Sandbox
+	path    string // of the configuration
+	config  *config.Config
+	drivers drivers.Registry
 }
 
 // newLab starts the lab of a data set and writes what an agent needs for it to dir. The switches are those of wires,
 // which must be reachable, unless it is nil. Close must be called.
 func newLab(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) (*lab, error) {
-	l := &lab{
-		path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry(),
-		switches: make(map[string]*switchd.Switch), faults: make(map[string]*switchd.Faults),
-	}
+	l := &lab{path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry()}
 	if err := l.start(ctx, set, dir, wires, log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -58,32 +49,16 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	if err != nil {
 		return err
 	}
-	secret := switchd.Secret(rand.Text())
+	o := sandbox.Options{Dir: dir, Records: records, Logger: log}
 	if wires != nil {
-		if secret, err = secretOf(wires, draft); err != nil {
+		if o.Secret, err = secretOf(wires, draft); err != nil {
 			return err
 		}
 	}
-	ca, err := secret.Authority()
-	if err != nil {
+	if l.Sandbox, err = sandbox.Start(o); err != nil {
 		return err
 	}
-	cert, err := ca.Issue(loopback)
-	if err != nil {
-		return err
-	}
-	server := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()}
-	api := exchange.Credential{Key: "lab", Secret: rand.Text()}
-	if err := writeSecrets(dir, ca, secret.Password(), api); err != nil {
-		return err
-	}
-	if l.exchange, err = exchange.New(exchange.Options{Data: records, Credentials: []exchange.Credential{api}, TLS: server, Logger: log}); err != nil {
-		return err
-	}
-	if err := l.exchange.Start(); err != nil {
-		return err
-	}
-	moved := []string{draft.Sources[0].URL, l.exchange.URL()}
+	moved := []string{draft.Sources[0].URL, l.Exchange.URL()}
 	for _, d := range draft.Inventory.Devices {
 		session, err := draft.Session(d)
 		if err != nil {
@@ -95,8 +70,14 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 				return err
 			}
 			session.Address = net.JoinHostPort(wires.Node(d.Name).MgmtIPv4.String(), port)
-		} else if session.Address, err = l.startSwitch(session, server.Clone(), log); err != nil {
-			return err
+		} else {
+			// The switch asks its clients for what the agent will show.
+			client := sandbox.Client{Password: session.Username != "", Certificate: len(session.TLS.Certificates) > 0}
+			s, err := l.AddSwitch(d.Name, sandbox.PortNames(switchPorts), client)
+			if err != nil {
+				return err
+			}
+			session.Address = s.Addr().String()
 		}
 		if err := furnish(ctx, l.drivers[d.Driver], session, handmade(&draft.Inventory, d.Name)); err != nil {
 			return err
@@ -128,59 +109,6 @@ func secretOf(wires *topology.Topology, c *config.Config) (switchd.Secret, error
 		secret = its
 	}
 	return secret, nil
-}
-
-// startSwitch starts the switch that a session is for: it asks its clients for what the agent will show. It returns the
-// switch's address.
-func (l *lab) startSwitch(session drivers.Device, server *tls.Config, log *slog.Logger) (string, error) {
-	o := switchd.Options{
-		Name: session.Name, Listen: loopback + ":0", Ports: portNames(switchPorts), TLS: server, Faults: new(switchd.Faults), Logger: log,
-	}
-	if session.Username != "" {
-		o.Users = map[string]string{session.Username: session.Password.Reveal()}
-	}
-	if len(session.TLS.Certificates) == 0 {
-		o.TLS.ClientCAs = nil
-	}
-	s, err := switchd.New(o)
-	if err != nil {
-		return "", err
-	}
-	l.switches[session.Name], l.faults[session.Name] = s, o.Faults
-	s.Start()
-	return s.Addr().String(), nil
-}
-
-// writeSecrets writes the files that the configurations of data sets name.
-func writeSecrets(dir string, ca *switchd.Authority, password string, api exchange.Credential) error {
-	client, err := ca.Issue("ixagent")
-	if err != nil {
-		return err
-	}
-	cert, key, err := switchd.EncodePEM(client)
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{
-		{"tls/ca.pem", ca.PEM()},
-		{"tls/ixagent.pem", cert},
-		{"tls/ixagent-key.pem", key},
-		{"secrets/exchange-key", []byte(api.Key)},
-		{"secrets/exchange-secret", []byte(api.Secret)},
-		{"secrets/switch-password", []byte(password)},
-	} {
-		path := filepath.Join(dir, filepath.FromSlash(f.name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, f.text, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // furnish creates objects that are not there yet on a switch, as a person would, without the agent. A switch that was
@@ -215,11 +143,8 @@ func furnish(ctx context.Context, spec drivers.Spec, device drivers.Device, obje
 
 // Close stops everything and waits for it.
 func (l *lab) Close() error {
-	for _, s := range l.switches {
-		s.Close()
-	}
-	if l.exchange == nil {
+	if l.Sandbox == nil {
 		return nil
 	}
-	return l.exchange.Close()
+	return l.Sandbox.Close()
 }

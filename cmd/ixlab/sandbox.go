@@ -131,7 +131,7 @@ func introduce(w io.Writer, l *lab, wires *topology.Topology, socket string) err
 	if err != nil {
 		return err
 	}
-	text := fmt.Appendf(nil, "exchange  %s\n", l.exchange.URL())
+	text := fmt.Appendf(nil, "exchange  %s\n", l.Exchange.URL())
 	for _, d := range l.config.Inventory.Devices {
 		text = fmt.Appendf(text, "switch    %s %s\n", d.Name, d.Address)
 	}

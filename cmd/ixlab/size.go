@@ -18,6 +18,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/web"
+	"github.com/ixagent/ixagent/lab/sandbox"
 )
 
 func newSize() *cobra.Command {
@@ -115,7 +116,7 @@ func measure(ctx context.Context, l *lab, program string, patience, rest time.Du
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.stop()) }()
-	s := &sizing{Switches: len(l.switches), Processors: runtime.GOMAXPROCS(0)}
+	s := &sizing{Switches: len(l.Switches), Processors: runtime.GOMAXPROCS(0)}
 	start := time.Now()
 	lab, all, err := processorTime()
 	if err != nil {
@@ -208,7 +209,7 @@ func (l *lab) verify(ctx context.Context) (circuits int, err error) {
 		if !p.Empty() {
 			return 0, fmt.Errorf("the agent has nothing left to do, and the switch is not as it should be: %s", p.AppendText(nil))
 		}
-		for i := range l.switches[name].Running().At("interfaces", "interface").Entries() {
+		for i := range l.Switches[name].Running().At("interfaces", "interface").Entries() {
 			for range i.At("subinterfaces", "subinterface").Entries() {
 				circuits++
 			}
@@ -231,7 +232,7 @@ func startAgent(ctx context.Context, l *lab, program string) (*agentProcess, err
 	if err != nil {
 		return nil, err
 	}
-	text = bytes.Replace(text, []byte(l.config.Listen.String()), []byte(loopback+":0"), 1)
+	text = bytes.Replace(text, []byte(l.config.Listen.String()), []byte(sandbox.Loopback+":0"), 1)
 	if err := os.WriteFile(l.path, text, 0o600); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -68,7 +69,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 			if err != nil {
 				return err
 			}
-			o.Ports, o.Logger = portNames(ports), logger(c)
+			o.Ports, o.Logger = sandbox.PortNames(ports), logger(c)
 			if wires {
 				return runWired(c, o, tunnel, cores)
 			}

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/drivertest"
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/switchd"
+	labtree "github.com/ixagent/ixagent/lab/switchd/tree"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -142,4 +144,34 @@ func conforms(t *testing.T, caps drivers.Capabilities, start func(*testing.T, dr
 			}
 		},
 	})
+}
+
+func TestParsingAConfigurationIsObservingIt(t *testing.T) {
+	caps := profile(t, "ixlab")
+	o := options(caps)
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLab(t, caps, o.Ports...)
+		defer l.Switch.Close()
+		d, err := Spec().Open(t.Context(), l.device)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer d.Close()
+		if _, err := d.Apply(t.Context(), plan.Diff(nil, o.State(rt, "state"))); err != nil {
+			rt.Fatal(err)
+		}
+		observed, err := d.Observe(t.Context())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		text, _ := l.Running().Root().AppendJSON(nil, labtree.Config)
+		if parsed, err := Parse(text, &caps); err != nil || !parsed.Equal(observed) {
+			rt.Errorf("%v\nparsed:\n%s\nobserved:\n%s", err, parsed.AppendText(nil), observed.AppendText(nil))
+		}
+	})
+	for _, bad := range []string{"", "[]", "{}", `{"openconfig-interfaces:interfaces": {}}`} {
+		if _, err := Parse([]byte(bad), &caps); err == nil {
+			t.Errorf("%q is taken for a configuration", bad)
+		}
+	}
 }

@@ -42,6 +42,8 @@ const (
 	Page
 	// ExpiredTokens lets every token be expired; Collection does not matter.
 	ExpiredTokens
+	// Stale answers from the records as they were Versions writes ago, as a replica does that lags behind.
+	Stale
 )
 
 // A Fault is one way to misbehave at one place.
@@ -57,6 +59,7 @@ type Fault struct {
 	Delay      time.Duration // for Slow
 	Percent    int           // for Shrunk, 0 to 100
 	Bytes      int64         // for Huge, 300 MB when it is 0
+	Versions   int           // for Stale, 1 when it is 0, at most those remembered
 }
 
 // faults are those in force.

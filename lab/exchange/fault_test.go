@@ -107,6 +107,42 @@ func TestListsAreSpoilt(t *testing.T) {
 	}
 }
 
+func TestStaleAnswersAreThoseOfBeforeTheLastWrites(t *testing.T) {
+	s := serve(t, Options{Data: folder(map[string]string{"macs": `[{"id": "m", "address": "a"}]`}), Anonymous: true})
+	reads := func(want string) {
+		t.Helper()
+		for _, path := range []string{"/macs", "/macs?page_limit=1", "/macs/m"} {
+			if w := get(s, path); !strings.Contains(w.Body.String(), `"address":"`+want+`"`) {
+				t.Errorf("%s: %s, want %s", path, w.Body, want)
+			}
+		}
+	}
+	s.Inject(Fault{Kind: Stale})
+	reads("a") // there is nothing older
+	for _, address := range []string{"b", "c", "d"} {
+		if err := s.Put("macs", json.RawMessage(`{"id": "m", "address": "`+address+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads("c")
+	s.ClearFaults()
+	reads("d")
+	s.Inject(Fault{Kind: Stale, Collection: "macs", Versions: 3})
+	reads("a")
+	s.ClearFaults()
+	s.Inject(Fault{Kind: Stale, Collection: "ports"})
+	reads("d")
+	s.ClearFaults()
+	s.Inject(Fault{Kind: Stale, Versions: 1000})
+	reads("a")
+	for i := range 2 * maxPast {
+		if err := s.Put("macs", json.RawMessage(`{"id": "m", "address": "`+strconv.Itoa(i)+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads(strconv.Itoa(maxPast - 1))
+}
+
 func TestSlowAnswersTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := anonymous(t)

@@ -20,9 +20,10 @@ type page struct {
 
 // pageOf reads the page_* parameters. A token pins the records for a while, so that the pages of one list are of one
 // moment.
-func (s *Server) pageOf(query url.Values) (page, []property) {
-	p := page{limit: s.options.PageSize, at: s.now()}
+func (s *Server) pageOf(name string, query url.Values) (page, []property) {
+	p := page{limit: s.options.PageSize}
 	if s.options.Unpaginated {
+		p.at = s.seen(name)
 		return p, nil
 	}
 	var faults []property
@@ -48,6 +49,8 @@ func (s *Server) pageOf(query url.Values) (page, []property) {
 			faults = append(faults, property{Name: "page_token", Reason: err.Error()})
 		}
 		p.at = at
+	} else {
+		p.at = s.seen(name)
 	}
 	return p, faults
 }
@@ -61,7 +64,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
 		p.write(w, r)
 		return
 	}
-	p, faults := s.pageOf(query)
+	p, faults := s.pageOf(name, query)
 	if faults != nil {
 		invalid(faults...).write(w, r)
 		return

@@ -26,8 +26,11 @@ const basePath = "/api/v2"
 // maxRequest bounds the body of a request, in bytes.
 const maxRequest = 64 << 10
 
-// maxPinned bounds the snapshots kept for pages still to be read.
-const maxPinned = 64
+// maxPinned bounds the snapshots kept for pages still to be read, maxPast those of before the last writes.
+const (
+	maxPinned = 64
+	maxPast   = 64
+)
 
 // Options say what a Server serves and to whom.
 type Options struct {
@@ -68,7 +71,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	current *snapshot
-	pinned  []pin // oldest first
+	past    []*snapshot // of before each write, oldest first
+	pinned  []pin       // oldest first
 
 	subscribed []chan change // of subscribers
 	taken      []event.Event // results that were posted
@@ -230,6 +234,26 @@ func (s *Server) now() *snapshot {
 	return s.current
 }
 
+// seen returns the records that a request for a collection sees: as they are, or as they were where the exchange lags
+// behind.
+func (s *Server) seen(collection string) *snapshot {
+	f := s.faults.take(collection, Stale)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f == nil || len(s.past) == 0 {
+		return s.current
+	}
+	return s.past[max(0, len(s.past)-max(1, f.Versions))]
+}
+
+// replace makes a write the records as they are. The caller holds mu.
+func (s *Server) replace(next *snapshot) {
+	if s.past = append(s.past, s.current); len(s.past) > maxPast {
+		s.past = slices.Delete(s.past, 0, 1)
+	}
+	s.current = next
+}
+
 // Get returns a record as JSON.
 func (s *Server) Get(collection, id string) (json.RawMessage, error) {
 	if _, known := s.collections[collection]; !known {
@@ -244,17 +268,38 @@ func (s *Server) Get(collection, id string) (json.RawMessage, error) {
 
 // Put adds a record, a JSON object with an id, or replaces the one that has this id.
 func (s *Server) Put(collection string, text json.RawMessage) error {
-	if _, known := s.collections[collection]; !known {
-		return fmt.Errorf("%q: %w", collection, ErrNoCollection)
-	}
-	r, err := parseRecord(text, s.indexed)
-	if err != nil {
-		return fmt.Errorf("%s: %w", collection, err)
+	return s.PutAll(map[string][]json.RawMessage{collection: {text}})
+}
+
+// PutAll does for records of several collections what Put does for one, in one write: a reader sees all of them or none.
+func (s *Server) PutAll(records map[string][]json.RawMessage) error {
+	parsed := make(map[string][]*record, len(records))
+	for collection, texts := range records {
+		if _, known := s.collections[collection]; !known {
+			return fmt.Errorf("%q: %w", collection, ErrNoCollection)
+		}
+		for _, text := range texts {
+			r, err := parseRecord(text, s.indexed)
+			if err != nil {
+				return fmt.Errorf("%s: %w", collection, err)
+			}
+			parsed[collection] = append(parsed[collection], r)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = s.current.put(collection, r)
-	s.changed(collection, r.id)
+	next := s.current
+	for collection, list := range parsed {
+		for _, r := range list {
+			next = next.put(collection, r)
+		}
+	}
+	s.replace(next)
+	for collection, list := range parsed {
+		for _, r := range list {
+			s.changed(collection, r.id)
+		}
+	}
 	return nil
 }
 
@@ -269,7 +314,7 @@ func (s *Server) Delete(collection, id string) error {
 	if !known {
 		return fmt.Errorf("%s %q: %w", collection, id, ErrNoRecord)
 	}
-	s.current = next
+	s.replace(next)
 	s.changed(collection, id)
 	return nil
 }
@@ -393,7 +438,7 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 
 // read answers GET of one record, archived or not.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, collection, id string) {
-	record := s.now().get(collection, id)
+	record := s.seen(collection).get(collection, id)
 	if record == nil {
 		missing("there is no such record").write(w, r)
 		return

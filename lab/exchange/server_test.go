@@ -269,6 +269,37 @@ func TestRecordsChangeWhileItRuns(t *testing.T) {
 	}
 }
 
+func TestRecordsOfOneWriteAppearTogetherOrNotAtAll(t *testing.T) {
+	s := serve(t, Options{Data: folder(map[string]string{"macs": `[{"id": "m"}]`}), Anonymous: true})
+	raw := func(texts ...string) (out []json.RawMessage) {
+		for _, text := range texts {
+			out = append(out, json.RawMessage(text))
+		}
+		return out
+	}
+	before := s.now()
+	for _, bad := range []map[string][]json.RawMessage{
+		{"macs": raw(`{"id": "new"}`), "moons": raw(`{"id": "x"}`)},
+		{"macs": raw(`{"id": "new"}`, `{"id": 7}`)},
+	} {
+		if err := s.PutAll(bad); err == nil || s.now() != before {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	if err := s.PutAll(map[string][]json.RawMessage{"macs": raw(`{"id": "m", "address": "a"}`, `{"id": "n"}`), "ports": raw(`{"id": "p"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/macs": `[{"id":"m","address":"a"},{"id":"n"}]`, "/ports": `[{"id":"p"}]`} {
+		if w := get(s, path); strings.TrimSpace(w.Body.String()) != want {
+			t.Errorf("%s: %s", path, w.Body)
+		}
+	}
+	s.Inject(Fault{Kind: Stale})
+	if w := get(s, "/macs"); strings.TrimSpace(w.Body.String()) != `[{"id":"m"}]` {
+		t.Errorf("one write before: %s", w.Body)
+	}
+}
+
 func TestReadersAndWritersMeet(t *testing.T) {
 	s := anonymous(t)
 	var all sync.WaitGroup

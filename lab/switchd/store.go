@@ -235,6 +235,12 @@ func (s *store) waiting(id string) (*pending, error) {
 	return s.pending, nil
 }
 
+func (s *store) isPending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending != nil
+}
+
 func (s *store) confirm(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

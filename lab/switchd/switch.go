@@ -185,6 +185,9 @@ func (s *Switch) Running() *tree.Tree {
 	return t
 }
 
+// Pending reports whether a commit waits for its confirmation.
+func (s *Switch) Pending() bool { return s.store.isPending() }
+
 // OnCommit has f called after every change of the running configuration,
 // reverts included, in their order and before the client has its answer. f must
 // be quick and must not change the switch. cancel ends it.

@@ -52,12 +52,12 @@ func TestUnconfirmedCommitRevertsAtItsTimeAndNotBefore(t *testing.T) {
 		}
 		time.Sleep(10*time.Minute - time.Nanosecond)
 		synctest.Wait()
-		if s.mtu() != "9000" {
+		if s.mtu() != "9000" || !s.isPending() {
 			t.Error("reverted early")
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if s.mtu() != "" {
+		if s.mtu() != "" || s.isPending() {
 			t.Error("not reverted")
 		}
 		if err := s.confirm("a"); !errors.Is(err, errNotPending) {

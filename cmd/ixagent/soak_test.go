@@ -1,0 +1,447 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/journal"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/all"
+	"github.com/ixagent/ixagent/lab/sandbox"
+	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+var (
+	soakSeeds    = flag.Uint64("soak.seeds", 50, "how many schedules of faults are run")
+	soakFirst    = flag.Uint64("soak.first", 1, "seed of the first of them")
+	soakSeed     = flag.Uint64("soak.seed", 0, "run the schedule of this seed alone, and say all that happens")
+	soakParallel = flag.Int("soak.parallel", 12, "how many schedules run at a time")
+	soakPatience = flag.Duration("soak.patience", 90*time.Second, "how long an agent may take to make everything right once all is calm")
+	soakWindows  = flag.Bool("soak.windows", false, "let the clock jump over the windows in which addresses are valid")
+	soakTogether = flag.Bool("soak.together", false, "hold that a line between two switches is on both or on none whenever the agent is at rest")
+)
+
+// trial is one run of a schedule: an exchange, its switches and an agent, each of which misbehaves.
+type trial struct {
+	schedule
+	dir    string
+	start  time.Time
+	world  *world
+	box    *sandbox.Sandbox
+	config *config.Config
+	on     map[string]*observer
+	agent  *soakSupervisor
+	steady map[string]bool // see observer
+	macs   map[string][]switchcfg.MAC
+	lines  map[string][]string // see halves
+	took   time.Duration       // from calm until everything was right
+
+	mu    sync.Mutex
+	notes strings.Builder
+	fault []error // what was found while it ran
+}
+
+// note remembers what happened.
+func (t *trial) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(&t.notes, "%8v  %s\n", time.Since(t.start).Round(time.Millisecond), fmt.Sprintf(format, args...))
+}
+
+func (t *trial) found(err error) {
+	if err == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fault = append(t.fault, err)
+}
+
+// newTrial starts the exchange and the switches, on which there is only what people have configured.
+func newTrial(s schedule, dir string) (*trial, error) {
+	t := &trial{schedule: s, dir: dir, start: time.Now(), world: newWorld(), on: make(map[string]*observer)}
+	t.steady = t.world.steady()
+	t.macs, t.lines = t.world.macs(), t.world.lines()
+	if err := t.setUp(); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+func (t *trial) setUp() error {
+	files, err := t.world.files()
+	if err != nil {
+		return err
+	}
+	if t.box, err = sandbox.Start(sandbox.Options{Dir: t.dir, Records: files}); err != nil {
+		return err
+	}
+	addresses := make(map[string]string)
+	for k := 1; k <= trialSwitches; k++ {
+		s, err := t.box.AddSwitch(switchName(k), sandbox.PortNames(trialPorts), sandbox.Client{Password: true, Certificate: true})
+		if err != nil {
+			return err
+		}
+		addresses[switchName(k)] = s.Addr().String()
+	}
+	file := filepath.Join(t.dir, "ixagent.yaml")
+	if err := os.WriteFile(file, []byte(trialConfig(t.box.Exchange.URL(), addresses)), 0o600); err != nil {
+		return err
+	}
+	if t.config, err = config.Load(file, all.Registry()); err != nil {
+		return err
+	}
+	for _, d := range t.config.Inventory.Devices {
+		t.on[d.Name] = observe(d, t.box.Switches[d.Name], t.start)
+		t.on[d.Name].serve(t.steady, t.macs)
+		if err := t.byHand(d.Name, func(switchcfg.State) (all []plan.Change) {
+			for _, o := range []switchcfg.Object{
+				&switchcfg.Service{Name: "management", Type: switchcfg.ServiceLAN},
+				&switchcfg.Interface{Name: sparePort, Description: "lent to a friend"},
+				&switchcfg.LAG{Name: handLAG, Description: "interconnect", Members: []string{"Ethernet10", "Ethernet11"}, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, MinLinks: 1},
+			} {
+				all = append(all, plan.Change{Verb: plan.Create, Key: o.Key(), After: o})
+			}
+			return all
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryByHand reports whether a change was made, or there was none to make.
+func (t *trial) tryByHand(ctx context.Context, name string, device drivers.Device, change func(switchcfg.State) []plan.Change) (bool, error) {
+	session, err := all.Registry()["openconfig"].Open(ctx, device)
+	if err != nil {
+		return false, err
+	}
+	defer session.Close()
+	state, err := session.Observe(ctx)
+	if err != nil {
+		return false, err
+	}
+	changes := change(state)
+	if len(changes) == 0 {
+		return true, nil
+	}
+	wrote := &switchcfg.Interface{Name: uplink, Description: fmt.Sprintf("uplink, configured %d times", time.Since(t.start))}
+	written := plan.Change{Verb: plan.Create, Key: wrote.Key(), After: wrote}
+	if was, ok := state[wrote.Key()]; ok {
+		written.Verb, written.Before = plan.Update, was
+	}
+	if _, err := session.Apply(ctx, append(changes, written)); err != nil {
+		return false, err
+	}
+	for _, c := range changes {
+		t.note("%s: by hand: %s %s", name, c.Verb, c.Key)
+	}
+	return true, nil
+}
+
+// revision is a change of a record; without fields the record is new.
+type revision struct {
+	collection ixapi.Collection
+	id         string
+	change     fields
+}
+
+// order makes changes at the exchange, all in one write.
+func (t *trial) order(edits ...revision) error {
+	changed := make(map[ixapi.Collection][]fields)
+	for _, e := range edits {
+		changed[e.collection] = append(changed[e.collection], t.world.edit(e.collection, e.id, e.change))
+		if _, ok := e.change["macs"]; ok {
+			t.macs = maps.Clone(t.macs)
+			delete(t.macs, configMark(e.id))
+		}
+	}
+	// What has ended or changed is known before anybody can read it.
+	now := t.world.steady()
+	t.steady = maps.Clone(t.steady)
+	maps.DeleteFunc(t.steady, func(mark string, _ bool) bool { return !now[mark] })
+	for _, o := range t.on {
+		o.serve(t.steady, t.macs)
+	}
+	return write(t.box.Exchange, changed)
+}
+
+// run runs the schedule, and returns how the laws were broken.
+func (t *trial) run() error {
+	if !t.fresh {
+		if err := t.settle(); err != nil {
+			return err
+		}
+	}
+	t.agent = &soakSupervisor{dir: t.dir, kills: t.kills, ended: t.rest, note: t.note, stopped: make(chan struct{})}
+	go t.agent.run()
+	began := time.Now()
+	for _, a := range t.actions {
+		pause(a.at - time.Since(began))
+		t.note("%s", a.what)
+		if err := a.do(t); err != nil {
+			return fmt.Errorf("%s: %w", a.what, err)
+		}
+	}
+	pause(span - time.Since(began))
+	if err := t.calm(); err != nil {
+		return err
+	}
+	if err := t.becomesRight(); err != nil {
+		return err
+	}
+	if err := t.agent.up(); err != nil {
+		return err
+	}
+	if err := t.agent.stop(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if r := t.agent.current; r.cmd.ProcessState.ExitCode() != 0 && !(r.killed() && r.kill > 0) {
+		t.found(fmt.Errorf("the agent was told to stop, and ended with %v", r.cmd.ProcessState))
+	}
+	t.found(t.right())
+	t.found(t.laws())
+	if t.seed%8 == 0 {
+		t.found(t.nothingIsPlanned())
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Join(t.fault...)
+}
+
+// settle makes the switches what they should be before anything goes wrong.
+func (t *trial) settle() error {
+	said, err := exec.Command("ixagent-soak", "apply", "--yes", "--config", filepath.Join(t.dir, "ixagent.yaml")).CombinedOutput()
+	if err == nil {
+		err = t.right()
+	}
+	if err != nil {
+		return fmt.Errorf("before anything went wrong: %w\n%s", err, said)
+	}
+	t.note("the switches are as they should be")
+	return nil
+}
+
+// calm ends all faults.
+func (t *trial) calm() error {
+	t.note("all is calm")
+	t.agent.calm()
+	t.box.ClearFaults()
+	for _, o := range t.on {
+		o.afterNextCommit(nil)
+	}
+	var edits []revision
+	for _, id := range t.world.order[ixapi.Connections] {
+		if t.world.get(ixapi.Connections, id)["state"] == "error" {
+			edits = append(edits, revision{ixapi.Connections, id, fields{"state": "production"}})
+		}
+	}
+	return errors.Join(t.order(edits...), t.agent.fillDisk(false), setClock(t.dir, 0))
+}
+
+// rest is what happens after the end of an agent, before there is another one.
+func (t *trial) rest(n int, r *runner) {
+	if !r.killed() && r.cmd.ProcessState.ExitCode() == 2 {
+		t.found(fmt.Errorf("agent %d panicked:\n%s", n, r)) // the runtime's exit code
+	}
+	outage := t.outages[n%len(t.outages)]
+	if outage > 0 {
+		pause(outage)
+		return
+	}
+	err := eventuallyNil(*soakPatience, func() error {
+		for name, o := range t.on {
+			if o.Pending() {
+				return fmt.Errorf("%s still waits for a confirmation, and nobody will give it", name)
+			}
+		}
+		return nil
+	})
+	t.note("nobody waits for a confirmation")
+	if err == nil && *soakTogether {
+		err = halves(t.lines, t.on)
+	}
+	if err != nil {
+		t.found(fmt.Errorf("after agent %d had ended: %w", n, err))
+	}
+}
+
+// eventuallyNil waits until f returns nil, and returns what it returned last if that takes too long.
+func eventuallyNil(patience time.Duration, f func() error) error {
+	deadline := time.After(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return err
+		}
+	}
+}
+
+// pause lets the time of a schedule pass.
+func pause(d time.Duration) { <-time.After(d) }
+
+// becomesRight waits until every switch is as it should be.
+func (t *trial) becomesRight() error {
+	start := time.Now()
+	if err := eventuallyNil(*soakPatience, t.right); err != nil {
+		return fmt.Errorf("not within %v: %w", *soakPatience, err)
+	}
+	t.took = time.Since(start)
+	t.note("everything is right, %v after it was calm", t.took.Round(time.Millisecond))
+	return nil
+}
+
+// right returns how the switches are not what the records of the exchange make of them, or nil.
+func (t *trial) right() error {
+	intents, err := t.intents()
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for k := 1; k <= trialSwitches; k++ {
+		faults = append(faults, t.on[switchName(k)].differs(intents[switchName(k)]))
+	}
+	return errors.Join(append(faults, halves(t.lines, t.on))...)
+}
+
+// intents compiles the records as they truly are, with the numbers that were given away.
+func (t *trial) intents() (map[string]*plan.Intent, error) {
+	j, err := journal.Existing(t.stateDir())
+	if err != nil {
+		return nil, err
+	}
+	known, err := j.Allocations()
+	if err != nil {
+		return nil, err
+	}
+	records, faults, err := t.world.decode()
+	if err != nil {
+		return nil, err
+	}
+	c := compile.New(&t.config.Inventory, t.config.Policy, compile.NewAllocations(known, 30*24*time.Hour))
+	c.Set(records, faults, time.Now())
+	out := make(map[string]*plan.Intent)
+	for name := range t.on {
+		out[name] = c.Intent(name)
+	}
+	return out, nil
+}
+
+func (t *trial) stateDir() string { return t.config.StateDir.String() }
+
+// laws holds every commit of every switch against the laws.
+func (t *trial) laws() error {
+	began, err := begun(t.stateDir())
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for name, o := range t.on {
+		faults = append(faults, o.check(began[name]))
+	}
+	return errors.Join(faults...)
+}
+
+// nothingIsPlanned asks the program itself whether there is anything left to do.
+func (t *trial) nothingIsPlanned() error {
+	said, err := exec.Command("ixagent-soak", "plan", "--exit-code", "--config", filepath.Join(t.dir, "ixagent.yaml")).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ixagent plan --exit-code: %w\n%s", err, said)
+	}
+	return nil
+}
+
+// close ends everything.
+func (t *trial) close() error {
+	var err error
+	if t.agent != nil {
+		_ = t.agent.stop(syscall.SIGKILL)
+	}
+	if t.box != nil {
+		err = t.box.Close()
+	}
+	return err
+}
+
+// story returns all that is known of a trial.
+func (t *trial) story() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := t.String() + "\n" + t.notes.String()
+	if t.agent != nil {
+		text += "\n" + t.agent.logs()
+	}
+	return text
+}
+
+// summary says in one line what a trial went through.
+func (t *trial) summary() string {
+	commits := 0
+	for _, o := range t.on {
+		commits += len(o.commits)
+	}
+	return fmt.Sprintf("%d agents, %d commits, right %v after it was calm", len(t.agent.all), commits, t.took.Round(time.Millisecond))
+}
+
+// soak runs the schedule of a seed.
+func soak(t *testing.T, seed uint64) {
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	s := newSchedule(seed)
+	x, err := newTrial(s, dir)
+	if err == nil {
+		err = x.run()
+		err = errors.Join(err, x.close())
+	}
+	if err != nil {
+		t.Errorf("seed %d: %v\nrun it again with: go test ./cmd/ixagent -run '^%s$' -soak.seed %d\n%s", seed, err, t.Name(), seed, x.story())
+	} else if *soakSeed != 0 {
+		t.Logf("seed %d\n%s", seed, x.story())
+	} else {
+		t.Logf("seed %d: %s", seed, x.summary())
+	}
+}
+
+// Whatever the exchange, the switches, the disk, the clock and the process itself do: what is in service stays, what is
+// not the agent's is not touched, every commit is legal and was written down before, and once all is calm the switches
+// become what the records make of them, without anything left half done.
+func TestNoScheduleOfFaultsBreaksALaw(t *testing.T) {
+	t.Parallel()
+	if *soakSeed != 0 {
+		soak(t, *soakSeed)
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(*soakParallel)
+	for seed := *soakFirst; seed < *soakFirst+*soakSeeds; seed++ {
+		g.Go(func() error { soak(t, seed); return nil })
+	}
+	_ = g.Wait()
+}
