@@ -61,7 +61,7 @@ func BenchmarkEvent(b *testing.B) {
 		b.Fatal(err)
 	}
 	const connection, device = "conn:30016", "fra1-sw1"
-	s := l.Switches[device]
+	s := l.Switches[device].Switch
 	for confirmed(s, time.Time{}).IsZero() {
 		<-time.After(10 * time.Millisecond)
 	}
@@ -71,7 +71,7 @@ func BenchmarkEvent(b *testing.B) {
 	for i := range max(b.N, changes) {
 		<-time.After(120 * time.Millisecond) // more than the least time between two reads
 		start := time.Now()
-		if err := l.patch("connections", connection, map[string]any{"lacp_timeout": []string{"fast", "slow"}[i%2]}); err != nil {
+		if err := l.Patch("connections", connection, map[string]any{"lacp_timeout": []string{"fast", "slow"}[i%2]}); err != nil {
 			b.Fatal(err)
 		}
 		for {
