@@ -201,13 +201,6 @@ func (p *parts) redact(d *config.Device) func(string) string {
 	}
 }
 
-// guards returns what withholds changes.
-func (p *parts) guards(tunnels plan.Guard) reconcile.Guards {
-	return func(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
-		return tunnels, guard.Limits(p.Config.Limits)
-	}
-}
-
 // Run is the daemon. It polls the exchange, keeps every switch equal to its intent as far as its mode allows, and
 // serves metrics, health and status, until ctx ends. Transactions that have begun by then are brought to their
 // end. While the journal cannot be used it only serves, and goes on by itself when it can; only if metrics
@@ -255,10 +248,12 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	}
 	slots := semaphore.NewWeighted(int64(o.Config.Limits.Parallel))
 	workers := make(map[string]*reconcile.Worker, len(o.Config.Inventory.Devices))
-	tunnels := guard.Tunnels(&o.Config.Inventory, func(device, service string) bool {
+	ordered := &ordered{parts: p, remains: func(device, service string) bool {
 		joined := workers[device].Status().Joined
 		return joined == nil || joined[service]
-	})
+	}}
+	ordered.refresh()
+	budget := guard.BudgetOf(o.Config.Limits)
 	applied := func() {
 		for _, w := range workers {
 			waits := func(x plan.Withheld) bool { return x.Reason == plan.Depends && x.Key.Kind == switchcfg.KindService }
@@ -271,14 +266,14 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
-			Device: d, Open: p.open(d, slots), Guards: p.guards(tunnels), Spans: spans,
-			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak,
+			Device: d, Open: p.open(d, slots), Guards: ordered.guards, Orders: ordered, Spans: spans,
+			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak, Budget: &budget,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
 			Rules: invariant.New(&o.Config.Inventory, d),
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
-	d := &daemon{parts: p, workers: workers, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
+	d := &daemon{parts: p, workers: workers, ordered: ordered, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), started: time.Now()}
 	g.Go(func() error { reporter.Run(ctx); return nil })
 	g.Go(func() error { spans.Run(ctx); return nil })
 	for name, w := range workers {
@@ -289,6 +284,7 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	p.metrics.Build(o.Version, revision())
 	p.metrics.Source(p.source.Name(), p.source.Status)
 	p.metrics.State(d.state)
+	g.Go(func() error { ordered.watch(ctx, workers); return nil })
 	d.recover()
 	g.Go(func() error { d.compile(ctx); return nil })
 	g.Go(func() error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/reconcile"
@@ -21,6 +22,7 @@ import (
 type daemon struct {
 	*parts
 	workers   map[string]*reconcile.Worker
+	ordered   *ordered
 	reporter  *report.Reporter
 	notices   http.Handler          // takes events
 	snapshots chan *source.Snapshot // the latest that is not compiled yet
@@ -30,6 +32,8 @@ type daemon struct {
 	rejections []compile.Rejection
 	err        error                // why the latest snapshot could not be compiled
 	numbers    *compile.Allocations // with which the latest was
+	stats      metrics.Journal      // at counted
+	counted    time.Time
 }
 
 // deliver hands a snapshot over; one that waits is superseded.
@@ -141,7 +145,7 @@ func (d *daemon) status() web.Status {
 	out := web.Status{Version: d.Version, Source: web.SourceOf(d.source.Name(), d.source.Status())}
 	for _, dev := range d.Config.Inventory.Devices {
 		st := d.workers[dev.Name].Status()
-		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Whole, Violations: st.Violations}
+		x := web.Device{Name: dev.Name, Driver: dev.Driver, Mode: dev.Mode, LastPass: st.Time, Drift: st.Drift > 0, Waits: st.Waits, Approve: st.Approve, Violations: st.Violations}
 		if st.Err != nil {
 			x.Error = st.Err.Error()
 		}
@@ -168,13 +172,38 @@ func (d *daemon) state() metrics.State {
 	if numbers != nil {
 		out.Pools = numbers.Pools(&d.Config.Inventory, d.Now())
 	}
+	out.Freezes, out.Approvals = d.ordered.count()
+	out.Windows = &metrics.Windows{}
+	for _, w := range d.Config.Guard.Windows {
+		if guard.Open(w, d.Now()) {
+			out.Windows.Open++
+		} else {
+			out.Windows.Closed++
+		}
+	}
+	out.Journal = d.journalState()
 	return out
+}
+
+// journalState tells how the journal fares. Its whole is counted once in a while only.
+func (d *daemon) journalState() *metrics.Journal {
+	const seldom = time.Minute
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.counted) > seldom {
+		if s, err := d.journal.Stats(); err == nil {
+			d.stats, d.counted = metrics.Journal{Size: s.Bytes, Entries: s.Entries}, time.Now()
+		}
+	}
+	out := d.stats
+	out.Up = d.journal.Trouble() == nil
+	return &out
 }
 
 func (d *daemon) handler() web.Options {
 	return web.Options{
 		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
 		Record: d.record, Events: d.notices,
-		WebConfig: d.Config.WebConfig.String(), Log: d.Log,
+		WebConfig: d.Config.WebConfig.String(), Log: d.Log, Orders: orders{d},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,10 @@ import (
 // Pass is one look at the exchange and its switches. Its methods may be called concurrently for different devices.
 type Pass struct {
 	*parts
-	slots *semaphore.Weighted
-	guard plan.Guard
+	slots   *semaphore.Weighted
+	limits  plan.Guard // of what a person has applied
+	freezes []guard.Freeze
+	spent   guard.Cost // in the hour before
 
 	mu   sync.Mutex
 	gone []journal.Entry // changes of processes that died
@@ -36,8 +39,7 @@ type Pass struct {
 // that a plan that is shown is the plan that is applied. A loss of records that is accepted is accepted for the
 // daemon, too. Options.Registerer and Options.Listener are not used.
 func NewPass(ctx context.Context, o Options) (*Pass, error) {
-	o.Registerer = nil
-	p, err := assemble(o)
+	p, err := Offline(o)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,26 @@ func NewPass(ctx context.Context, o Options) (*Pass, error) {
 		p.close()
 		return nil, err
 	}
-	return &Pass{parts: p, slots: semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), guard: guard.Limits(o.Config.Limits)}, nil
+	return p, nil
+}
+
+// Offline returns a Pass that has not asked the exchange, and so knows no intent of any switch. What needs none can
+// be done while the exchange does not answer.
+func Offline(o Options) (*Pass, error) {
+	o.Registerer = nil
+	a, err := assemble(o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pass{parts: a, slots: semaphore.NewWeighted(int64(o.Config.Limits.Parallel)), limits: guard.Limits(o.Config.Limits)}
+	if p.freezes, err = p.journal.Freezes(); err == nil {
+		p.spent, err = p.journal.Spent(p.Now().Add(-time.Hour))
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // Close ends idle connections to the exchange, and lets go of the journal.
@@ -62,7 +83,7 @@ func (p *Pass) Close() error {
 }
 
 // AllowDeletes lets plans of each switch delete up to n objects, whatever the limits say: a person has seen them.
-func (p *Pass) AllowDeletes(n int) { p.guard = guard.Approved(n) }
+func (p *Pass) AllowDeletes(n int) { p.limits = guard.Approved(n) }
 
 // Snapshot returns what the exchange said.
 func (p *Pass) Snapshot() *source.Snapshot { return p.last }
@@ -105,13 +126,41 @@ func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.Stat
 	return state, err
 }
 
-// Plan observes a switch and returns the plan that brings it to its intent. Where the plan takes down a tunnel, the
-// switch at its far end is looked at too.
+// Plans are what would be done on one switch, by whoever has it done.
+type Plans struct {
+	Here  plan.Plan // by a person at this shell: within freezes, and the limits of a pass or what [Pass.AllowDeletes] says
+	Whole plan.Plan // by the daemon, once a person has approved it: within freezes; see [guard.Situation]
+	Alone plan.Plan // by the daemon by itself
+}
+
+// Plan observes a switch and returns the plan that brings it to its intent, as a person at a shell may have it.
 func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
+	all, err := p.Plans(ctx, device)
+	return all.Here, err
+}
+
+// Plans observes a switch and returns the plans that bring it to its intent. Where a plan takes down a tunnel, the
+// switch at its far end is looked at too.
+func (p *Pass) Plans(ctx context.Context, device string) (all Plans, err error) {
 	observed, err := p.Observe(ctx, device)
 	if err != nil {
-		return plan.Plan{}, err
+		return all, err
 	}
+	d, _ := p.Config.Inventory.Device(device)
+	s := p.situation(ctx, d)
+	intent := p.compiler.Intent(device)
+	all.Here = p.build(d, observed, intent, guard.All(s.Hard(), p.limits))
+	all.Whole = p.build(d, observed, intent, s.Hard())
+	all.Alone = p.build(d, observed, intent, s.Soft())
+	return all, nil
+}
+
+func (p *Pass) build(d *config.Device, observed switchcfg.State, intent *plan.Intent, g plan.Guard) plan.Plan {
+	return reconcile.Build(d, invariant.New(&p.Config.Inventory, d), observed, intent, g)
+}
+
+// situation returns what decides about the changes of a switch. Whether something is drift is not known here.
+func (p *Pass) situation(ctx context.Context, d *config.Device) guard.Situation {
 	far := make(map[string]map[string]bool) // services joined, by device; nil for one that could not be observed
 	remains := func(device, service string) bool {
 		joined, known := far[device]
@@ -123,12 +172,7 @@ func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 		}
 		return joined == nil || joined[service]
 	}
-	d, _ := p.Config.Inventory.Device(device)
-	guards := func(*config.Device, func(plan.Change) bool) (hard, soft plan.Guard) {
-		return guard.All(p.guard, guard.Tunnels(&p.Config.Inventory, remains)), nil
-	}
-	w := reconcile.Worker{Device: d, Guards: guards, Rules: invariant.New(&p.Config.Inventory, d)}
-	return w.Plan(observed, p.compiler.Intent(device)), nil
+	return guard.Situation{Config: p.Config, Device: d, Freezes: p.freezes, Spent: p.spent, Now: p.Now(), Remains: remains}
 }
 
 // Native returns what would be sent to the switch for a plan, exactly, as text.
@@ -145,38 +189,58 @@ func (p *Pass) Native(pl plan.Plan) ([]byte, error) {
 }
 
 // Apply makes plans real, all of them or none: each switch that cannot be brought there is left as it was; see
-// [reconcile.Transaction]. It works in every mode: a person asked for it. The results are in the order of the plans.
+// [reconcile.Transaction]. It works in every mode: a person asked for it. What is frozen by now is refused. The results
+// are in the order of the plans.
 func (p *Pass) Apply(ctx context.Context, plans ...plan.Plan) []Applied {
+	return p.apply(ctx, p.thawed, plans...)
+}
+
+// thawed returns an error if something of a plan is frozen by now.
+func (p *Pass) thawed(pl plan.Plan) error {
+	d, ok := p.Config.Inventory.Device(pl.Device)
+	if !ok {
+		return fmt.Errorf("the inventory has no device %q", pl.Device)
+	}
+	freezes, err := p.journal.Freezes()
+	if err != nil {
+		return err
+	}
+	holds := guard.Freezes(d, freezes, p.Now())(pl.Changes, nil)
+	for _, c := range pl.Changes {
+		if h, held := holds[c.Key]; held {
+			return &drivers.Error{Device: d.Name, Op: "apply", Fault: drivers.Denied, Err: fmt.Errorf("%s %s: %s", c.Verb, c.Key, h.Detail)}
+		}
+	}
+	return nil
+}
+
+// apply applies plans that may be applied.
+func (p *Pass) apply(ctx context.Context, may func(plan.Plan) error, plans ...plan.Plan) []Applied {
 	out := make([]Applied, len(plans))
-	if err := p.recover(); err != nil {
-		for i := range out {
-			out[i] = Applied{reconcile.Outcome{Device: plans[i].Device}, err}
-		}
-		return out
-	}
 	parts := make([]*reconcile.Part, len(plans))
-	var opening sync.WaitGroup
+	failed := p.recover()
 	for i, pl := range plans {
-		opening.Go(func() { parts[i], out[i].Err = p.part(ctx, pl) })
-	}
-	opening.Wait()
-	defer func() {
-		for _, part := range parts {
-			if part != nil {
-				part.Driver.Close()
-			}
+		out[i].Device = pl.Device
+		if out[i].Err = failed; failed == nil {
+			out[i].Err = may(pl)
 		}
-	}()
-	for i := range plans {
-		if out[i].Err != nil {
-			for j := range out {
-				out[j].Device = plans[j].Device
-				if out[j].Err == nil {
-					out[j].Err = fmt.Errorf("%s: %w: %s", plans[j].Device, reconcile.ErrTogether, plans[i].Device)
+	}
+	if ready(out) {
+		var opening sync.WaitGroup
+		for i, pl := range plans {
+			opening.Go(func() { parts[i], out[i].Err = p.part(ctx, pl) })
+		}
+		opening.Wait()
+		defer func() {
+			for _, part := range parts {
+				if part != nil {
+					part.Driver.Close()
 				}
 			}
-			return out
-		}
+		}()
+	}
+	if !ready(out) {
+		return out
 	}
 	t := reconcile.Transaction{
 		Window: max(p.Config.Limits.ConfirmWindow, 10*time.Second), Soak: p.Config.Limits.Soak, Journal: p.journal, Metrics: p.metrics,
@@ -187,6 +251,17 @@ func (p *Pass) Apply(ctx context.Context, plans ...plan.Plan) []Applied {
 		out[i] = Applied{part.Outcome, part.Err}
 	}
 	return out
+}
+
+// ready reports whether no plan has failed. If one has, the others cannot be applied with it.
+func ready(all []Applied) bool {
+	i := slices.IndexFunc(all, func(a Applied) bool { return a.Err != nil })
+	for j := range all {
+		if i >= 0 && all[j].Err == nil {
+			all[j].Err = fmt.Errorf("%s: %w: %s", all[j].Device, reconcile.ErrTogether, all[i].Device)
+		}
+	}
+	return i < 0
 }
 
 // recover finds the changes of processes that died.
@@ -234,7 +309,7 @@ func (p *Pass) part(ctx context.Context, pl plan.Plan) (*reconcile.Part, error) 
 
 // Has returns an error that lists the switches if the inventory has none of that name.
 func (p *Pass) Has(device string) error {
-	if p.Intent(device) == nil {
+	if _, ok := p.Config.Inventory.Device(device); !ok {
 		return fmt.Errorf("the inventory has no device %q; it has %s", device, strings.Join(p.Devices(), ", "))
 	}
 	return nil

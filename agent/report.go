@@ -44,7 +44,7 @@ func (d *daemon) compiled(changed []string) map[string]*plan.Intent {
 func (d *daemon) passed(name string) {
 	w := d.workers[name]
 	st := w.Status()
-	x := report.Device{Intent: w.Intent(), Time: st.Time, Plan: st.Plan, Waits: st.Waits}
+	x := report.Device{Intent: st.Intent, Time: st.Time, Plan: st.Plan, Waits: st.Waits}
 	if st.Err != nil {
 		x.Err = redacted{st.Err, d.redact(w.Device)(st.Err.Error())}
 	}

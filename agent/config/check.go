@@ -42,6 +42,7 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	k.exchangeLANs()
 	k.devices()
 	k.nnis()
+	k.guard()
 }
 
 // given reports whether the file sets the value that ptr points to.
@@ -435,6 +436,30 @@ func (k *checker) nnis() {
 		if d, ok := k.inv.Device(n.Device); ok {
 			d.derived.scope.Ports[n.Interface] = true
 		}
+	}
+}
+
+func (k *checker) guard() {
+	names, accounts := make(map[string]any), make(map[ixapi.ID]any)
+	sites := make(map[string]bool)
+	for _, d := range k.inv.Devices {
+		sites[d.Site] = true
+	}
+	for _, w := range k.c.Guard.Windows {
+		unique(k, names, w.Name, &w.Name, "the name")
+		for i, s := range w.Sites {
+			if s != "" && !sites[s] {
+				k.faultAt(&w.Sites[i], suggest(s, slices.Sorted(maps.Keys(sites))), "no device is at site %q", s)
+			}
+		}
+		for i, d := range w.Devices {
+			if _, ok := k.inv.Device(d); !ok {
+				k.faultAt(&w.Devices[i], suggest(d, slices.Sorted(maps.Keys(k.inv.index.names))), "no device is named %q", d)
+			}
+		}
+	}
+	for i, a := range k.c.Guard.Protected {
+		unique(k, accounts, a, &k.c.Guard.Protected[i], "account")
 	}
 }
 

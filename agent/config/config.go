@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	Listen      netip.AddrPort          `yaml:"listen" jsonschema:"default=127.0.0.1:9809"`          // where metrics, health and the status API are served
 	WebConfig   Path                    `yaml:"web_config"`                                          // file with TLS and users of what is served, in the format of Prometheus exporters; needed where listen is not loopback
 	Limits      Limits                  `yaml:"limits"`                                              // how much one pass may do
+	Guard       Guard                   `yaml:"guard"`                                               // what waits for a time or a person, whatever the limits say
 	Policy      Policy                  `yaml:"policy"`                                              // what the exchange leaves open
 	Credentials map[string]*Credentials `yaml:"credentials"`                                         // how the agent proves itself to devices, by name
 	Events      Events                  `yaml:"events"`                                              // notices that something changed at the exchange
@@ -80,9 +82,30 @@ type TLS struct {
 type Limits struct {
 	MaxDeletes       int           `yaml:"max_deletes" jsonschema:"default=10,minimum=0"`           // objects deleted on one switch
 	MaxDeletePercent Percent       `yaml:"max_delete_percent" jsonschema:"default=5"`               // part of the objects on one switch
+	DeletesPerHour   int           `yaml:"max_deletes_per_hour" jsonschema:"default=50,minimum=0"`  // objects deleted on all switches together in an hour
+	MembersPerHour   int           `yaml:"max_members_per_hour" jsonschema:"default=100,minimum=0"` // accounts whose traffic is disrupted on all switches together in an hour
 	ConfirmWindow    time.Duration `yaml:"confirm_window" jsonschema:"default=2m"`                  // time in which a switch takes a change back unless it is confirmed, 10s to 1h
 	Soak             time.Duration `yaml:"soak"`                                                    // time for which a change is watched before it is confirmed, at most half of confirm_window
 	Parallel         int           `yaml:"parallel" jsonschema:"default=16,minimum=1,maximum=1024"` // switches worked on at once
+}
+
+// Guard says what waits for a time or a person.
+type Guard struct {
+	Windows   []*Window  `yaml:"windows"`   // when changes that disrupt may be made; where one applies, they wait for it
+	Protected []ixapi.ID `yaml:"protected"` // accounts of which nothing is disrupted, changed or taken away without a person
+}
+
+// Window is a time of the week in which disruptive changes may be made. It is open when a clock in its time zone
+// shows so: not in an hour that a change of the clocks leaves out, and twice in one that comes twice.
+type Window struct {
+	Name       string          `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$"`                                 // of your choice, unique
+	Sites      []string        `yaml:"sites"`                                                                                           // where it applies; without sites and devices, everywhere
+	Devices    []string        `yaml:"devices"`                                                                                         // where it applies besides
+	Days       []Day           `yaml:"days" jsonschema:"enum=mon,enum=tue,enum=wed,enum=thu,enum=fri,enum=sat,enum=sun"`                // on which it opens; without them every day
+	From       TimeOfDay       `yaml:"from" jsonschema:"required"`                                                                      // 22:00
+	To         TimeOfDay       `yaml:"to" jsonschema:"required"`                                                                        // 04:00, of the next day if it is not after from
+	TimeZone   TimeZone        `yaml:"timezone" jsonschema:"required"`                                                                  // as in the IANA database, Europe/Berlin
+	Disruption plan.Disruption `yaml:"disruption" jsonschema:"default=circuit,enum=none,enum=circuit,enum=member,enum=lag,enum=switch"` // least class of disruption that waits for it
 }
 
 // TestPolicy is what becomes of a service in state testing.
@@ -99,7 +122,7 @@ const (
 type Policy struct {
 	Testing           Testing `yaml:"testing"`                              // what is configured for a service in state testing
 	PrestageAllocated bool    `yaml:"prestage_allocated"`                   // configure services in state allocated, with their interfaces shut
-	HealDrift         bool    `yaml:"heal_drift" jsonschema:"default=true"` // undo what others changed on the agent's objects
+	HealDrift         bool    `yaml:"heal_drift" jsonschema:"default=true"` // undo what others changed on the agent's objects, where a device does not say otherwise
 }
 
 // Testing says what is configured for services in state testing.
@@ -203,6 +226,7 @@ type Device struct {
 	Address       Address    `yaml:"address" jsonschema:"required"`                                                // host or host:port of its management; without a port the driver's
 	Credentials   string     `yaml:"credentials" jsonschema:"required"`                                            // name of an entry of credentials
 	Mode          Mode       `yaml:"mode" jsonschema:"default=observe,enum=observe,enum=approve,enum=enforce"`     // observe: plan only; approve: apply what a person approved; enforce: apply by itself
+	HealDrift     *bool      `yaml:"heal_drift"`                                                                   // undo what others changed on the agent's objects; without it as policy.heal_drift says
 	Adopt         bool       `yaml:"adopt"`                                                                        // take over what is found on the agent's ports and numbers without its mark
 	TunnelAddress netip.Addr `yaml:"tunnel_address"`                                                               // end of its VXLAN tunnels
 	LAGs          LAGs       `yaml:"lags"`                                                                         // the LAGs the agent may make; without it none

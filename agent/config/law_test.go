@@ -16,6 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 
+	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -23,6 +25,7 @@ import (
 var sameFile = cmp.Options{
 	cmp.Comparer(func(a, b Path) bool { return a.name == b.name }),
 	cmp.Comparer(func(a, b SecretRef) bool { return a.scheme == b.scheme && a.name == b.name }),
+	cmp.Comparer(func(a, b TimeZone) bool { return a.String() == b.String() }),
 	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
 	cmpopts.EquateEmpty(),
 	cmpopts.IgnoreUnexported(Inventory{}, Device{}),
@@ -34,6 +37,10 @@ func word(t *rapid.T, label string) string {
 }
 
 func drawConfig(t *rapid.T) *Config {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
 	secret := func(label string) SecretRef {
 		return rapid.SampledFrom([]SecretRef{{scheme: "env", name: "A"}, {scheme: "file", name: "/a b"}, {scheme: "credential", name: "c"}}).Draw(t, label)
 	}
@@ -44,6 +51,7 @@ func drawConfig(t *rapid.T) *Config {
 		StateDir: Path{name: "/state"},
 		Listen:   netip.AddrPortFrom(netip.IPv6Loopback(), rapid.Uint16().Draw(t, "listen")),
 		Limits: Limits{
+			DeletesPerHour: rapid.IntRange(0, 9).Draw(t, "deletes per hour"), MembersPerHour: rapid.IntRange(0, 9).Draw(t, "members per hour"),
 			MaxDeletes: rapid.IntRange(0, 1000).Draw(t, "deletes"), MaxDeletePercent: Percent(rapid.IntRange(0, 100).Draw(t, "percent")),
 			ConfirmWindow: time.Duration(rapid.IntRange(10, 3600).Draw(t, "window")) * time.Second, Parallel: rapid.IntRange(1, 1024).Draw(t, "parallel"),
 		},
@@ -72,7 +80,7 @@ func drawConfig(t *rapid.T) *Config {
 		d := &Device{
 			Name: fmt.Sprintf("sw%d", i), ID: fmt.Sprint(i, word(t, "device")), Driver: "openconfig", Profile: "ixlab",
 			Address: Address{fmt.Sprintf("2001:db8::%d", i+1), 9339}, Mode: rapid.SampledFrom([]Mode{Observe, Approve, Enforce}).Draw(t, "mode"),
-			Adopt: rapid.Bool().Draw(t, "adopt"), TunnelAddress: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), MTU: 9000, Site: word(t, "site"),
+			HealDrift: rapid.SampledFrom([]*bool{nil, new(bool)}).Draw(t, "heal"), Adopt: rapid.Bool().Draw(t, "adopt"), TunnelAddress: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), MTU: 9000, Site: word(t, "site"),
 			LAGs: LAGs{Prefix: "ae", Range: Range{10, 20}},
 		}
 		for name := range c.Credentials {
@@ -90,6 +98,16 @@ func drawConfig(t *rapid.T) *Config {
 			d.Ports = append(d.Ports, p)
 		}
 		inv.Devices = append(inv.Devices, d)
+	}
+	c.Guard.Protected = []ixapi.ID{word(t, "protected")}
+	for i := range rapid.IntRange(0, 2).Draw(t, "windows") {
+		c.Guard.Windows = append(c.Guard.Windows, &Window{
+			Name: fmt.Sprint("w", i), Sites: []string{inv.Devices[0].Site}, Devices: []string{"sw0"},
+			Days: rapid.SampledFrom([][]Day{nil, {Day(time.Monday), Day(time.Sunday)}}).Draw(t, "days"),
+			From: TimeOfDay(rapid.IntRange(0, 1439).Draw(t, "from")), To: TimeOfDay(rapid.IntRange(0, 1439).Draw(t, "to")),
+			TimeZone:   TimeZone{rapid.SampledFrom([]*time.Location{time.UTC, berlin}).Draw(t, "zone")},
+			Disruption: plan.Disruption(rapid.IntRange(0, 4).Draw(t, "disruption")),
+		})
 	}
 	inv.NNIs = []*NNI{{ServiceProvider: word(t, "provider"), Handover: 1, Device: "sw0", Interface: "Ethernet48", Ethertype: switchcfg.TPIDService}}
 	return c
@@ -128,7 +146,7 @@ func written(t *rapid.T, v reflect.Value) any {
 	}
 	keys := make(map[string]any)
 	for _, f := range newDecoder().fieldsOf(v.Type()) {
-		if field := v.Field(f.index); f.standard != "" || !field.IsZero() {
+		if field := v.Field(f.index); f.standard != "" || f.required || !field.IsZero() {
 			keys[f.key] = written(t, field)
 		}
 	}

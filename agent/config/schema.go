@@ -14,6 +14,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -63,6 +64,10 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$`}
 	case reflect.TypeFor[Range]():
 		return numberOr(&jsonschema.Schema{Type: "string", Pattern: "^[0-9]+( *- *[0-9]+)?$"}, "1", "")
+	case reflect.TypeFor[Day](), reflect.TypeFor[plan.Disruption](), reflect.TypeFor[TimeZone]():
+		return &jsonschema.Schema{Type: "string"}
+	case reflect.TypeFor[TimeOfDay]():
+		return &jsonschema.Schema{Type: "string", Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 	case reflect.TypeFor[Percent]():
 		return numberOr(&jsonschema.Schema{Type: "string", Pattern: "^[0-9]+ *%?$"}, "0", "100")
 	case reflect.TypeFor[switchcfg.TPID]():

@@ -69,6 +69,9 @@ func TestSchemaRefusesWrongTypesAndUnknownKeys(t *testing.T) {
 		{"      driver: openconfig", "      drivers: openconfig"},
 		{`ethertype: "0x88a8"`, `ethertype: "0x88a9"`},
 		{"range: 100-199", "range: some"},
+		{"[mon, tue,", "[mo, tue,"},
+		{`to: "04:00"`, `to: "24:00"`},
+		{"disruption: circuit", "disruption: most"},
 	} {
 		text := strings.Replace(string(Example()), c[0], c[1], 1)
 		if text == string(Example()) {
@@ -160,7 +163,7 @@ func TestDefaultsKeepTheirOwnRules(t *testing.T) {
 		t.Fatal(report(err))
 	}
 	s := c.Sources[0]
-	if s.Poll != 30*time.Second || s.MaxShrink != 10 || c.Limits.MaxDeletes != 10 || c.Limits.ConfirmWindow != 2*time.Minute ||
+	if s.Poll != 30*time.Second || s.MaxShrink != 10 || c.Limits.MaxDeletes != 10 || c.Limits.DeletesPerHour != 50 || c.Limits.MembersPerHour != 100 || c.Limits.ConfirmWindow != 2*time.Minute ||
 		!c.Policy.HealDrift || c.Policy.Testing.ExchangeLAN != TestQuarantine || c.Listen.Port() != 9809 ||
 		c.StateDir.String() != "/var/lib/ixagent" || c.Inventory.Devices[0].Mode != Observe || c.Inventory.Fabric.Type != FabricNone {
 		t.Errorf("defaults: %+v", c)

@@ -146,6 +146,14 @@ func readWeb(path string) (w webConfig, err error) {
 	return w, err
 }
 
+// WebUser reports whether the web configuration in a file has a user of that name, and so asks everybody for the
+// name and password of one.
+func WebUser(path, name string) (bool, error) {
+	w, err := readWeb(path)
+	_, is := w.Users[name]
+	return is, err
+}
+
 // CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
 // error is [Faults].
 func (c *Config) CheckFiles() error {

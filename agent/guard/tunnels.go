@@ -39,18 +39,16 @@ func Tunnels(inv *config.Inventory, remains func(device, service string) bool) p
 	}
 }
 
-// All returns the guard that withholds what any of guards does; the first says why.
+// All returns the guard that withholds what any of guards does, none of which holds what is not among the changes.
+// They are asked in turn, as a plan is built: each decides on, and counts, only what those before it have let pass.
 func All(guards ...plan.Guard) plan.Guard {
 	return func(changes []plan.Change, observed switchcfg.State) map[switchcfg.Key]plan.Hold {
-		holds := make(map[switchcfg.Key]plan.Hold)
 		for _, g := range guards {
-			for k, h := range g(changes, observed) {
-				if _, held := holds[k]; !held {
-					holds[k] = h
-				}
+			if holds := g(changes, observed); len(holds) > 0 {
+				return holds
 			}
 		}
-		return holds
+		return nil
 	}
 }
 

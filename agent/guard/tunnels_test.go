@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/ixagent/ixagent/agent/config"
@@ -41,14 +42,24 @@ func TestTunnelStaysWhileItsFarEndHasCircuits(t *testing.T) {
 	}
 }
 
-func TestAllWithholdsWhatAnyDoes(t *testing.T) {
-	guard := func(name string, r plan.Reason) plan.Guard {
-		return func([]plan.Change, switchcfg.State) map[switchcfg.Key]plan.Hold {
-			return map[switchcfg.Key]plan.Hold{{Kind: switchcfg.KindService, Name: name}: {Reason: r}, {Kind: switchcfg.KindService, Name: "both"}: {Reason: r}}
-		}
+func TestGuardsAreAskedInTurn(t *testing.T) {
+	guard := func(r plan.Reason, names ...string) plan.Guard {
+		return each(func(c plan.Change) (plan.Hold, bool) { return plan.Hold{Reason: r}, slices.Contains(names, c.Key.Name) })
 	}
-	holds := All(guard("a", plan.Limited), guard("b", plan.Depends))(nil, nil)
-	if len(holds) != 3 || holds[switchcfg.Key{Kind: switchcfg.KindService, Name: "both"}].Reason != plan.Limited {
-		t.Errorf("%v", holds)
+	state := make(switchcfg.State)
+	for _, name := range []string{"ix-a", "ix-b", "ix-c", "ix-d", "ix-e"} {
+		state.Put(&switchcfg.Service{Name: name, Description: switchcfg.NewTag("ns", name, "").String(), Type: switchcfg.ServiceLAN, VNI: 7})
+	}
+	p := plan.Build(plan.Input{
+		Device: "sw1", Scope: new(plan.Scope), Observed: state, Intent: plan.Intent{State: switchcfg.State{}},
+		// The last counts what those before it leave, which is not too much.
+		Guard: All(guard(plan.Held, "ix-a", "ix-b"), guard(plan.Window, "ix-b", "ix-c"), Limits(config.Limits{MaxDeletes: 2})),
+	})
+	var got []plan.Reason
+	for _, w := range p.Withheld {
+		got = append(got, w.Reason)
+	}
+	if want := []plan.Reason{plan.Held, plan.Held, plan.Window}; !slices.Equal(got, want) || len(p.Changes) != 2 {
+		t.Errorf("%s", p.AppendText(nil))
 	}
 }

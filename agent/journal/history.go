@@ -15,6 +15,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ixagent/ixagent/agent/guard"
 )
 
 // Result is what became of a plan.
@@ -55,6 +57,11 @@ type Entry struct {
 	Phases  []Phase         `json:"phases,omitempty"`
 	With    []string        `json:"with,omitempty"`    // other devices of the same transaction
 	Decided bool            `json:"decided,omitempty"` // all devices of the transaction keep it
+	Cost    guard.Cost      `json:"cost,omitzero"`     // what members feel of it
+
+	// Budget bounds what plans cost that begin within an hour, this one included; nil for one that a person wants. It
+	// is not stored.
+	Budget *guard.Budget `json:"-"`
 }
 
 // Commit is the name of the plan's confirmed commit on its device.
@@ -77,7 +84,7 @@ var ErrApplying = errors.New("another process is applying a plan to the device")
 // Begin adds entries whose plans are about to be applied, all of them or none, and gives them their ids. When it
 // returns, they are on disk; if it fails, nothing may be sent to a device. Each ends with [Journal.End], or with the
 // process: then [Journal.Recover] finds it. It fails with [ErrApplying] while somebody else's entry for one of the
-// devices is begun.
+// devices is begun, and with [ErrBudget] if one exceeds its budget.
 func (j *Journal) Begin(entries ...Entry) error {
 	var held []*os.File
 	err := j.update(func(tx *bolt.Tx) error {
@@ -88,6 +95,9 @@ func (j *Journal) Begin(entries ...Entry) error {
 			return err
 		}
 		for i := range entries {
+			if err := affordable(tx, entries[i]); err != nil {
+				return err
+			}
 			id, err := bucket.NextSequence()
 			if err != nil {
 				return err
@@ -98,7 +108,7 @@ func (j *Journal) Begin(entries ...Entry) error {
 			if err := prune(bucket, meta, e); err != nil {
 				return err
 			}
-			if err := errors.Join(put(bucket, e), meta.Put(begunKey(id), []byte{})); err != nil {
+			if err := errors.Join(record(bucket, e), meta.Put(begunKey(id), []byte{}), spend(tx, e)); err != nil {
 				return err
 			}
 			f, err := hold(j.holder(id))
@@ -111,6 +121,10 @@ func (j *Journal) Begin(entries ...Entry) error {
 	})
 	if err != nil {
 		release(held...)
+		var no *refusal
+		if errors.As(err, &no) {
+			return no.error // nothing is wrong with the journal
+		}
 		return err
 	}
 	for i, f := range held {
@@ -118,6 +132,12 @@ func (j *Journal) Begin(entries ...Entry) error {
 	}
 	return nil
 }
+
+// refusal is an error of who asks, and not of the journal.
+type refusal struct{ error }
+
+// Unwrap returns what it is.
+func (r *refusal) Unwrap() error { return r.error }
 
 // free reports whether nobody applies anything to the devices of entries.
 func (j *Journal) free(tx *bolt.Tx, entries []Entry) error {
@@ -132,7 +152,7 @@ func (j *Journal) free(tx *bolt.Tx, entries []Entry) error {
 		if alive, err := isHeld(j.holder(begun.ID)); err != nil {
 			return err
 		} else if alive {
-			return fmt.Errorf("%w: change %d of %s, by %s", ErrApplying, begun.ID, begun.Device, begun.Who)
+			return &refusal{fmt.Errorf("%w: change %d of %s, by %s", ErrApplying, begun.ID, begun.Device, begun.Who)}
 		}
 	}
 	return nil
@@ -143,7 +163,7 @@ func (j *Journal) Decide(entries ...Entry) error {
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
 			e.Result, e.Decided = Begun, true
-			if err := put(tx.Bucket([]byte(bucketHistory)), e); err != nil {
+			if err := record(tx.Bucket([]byte(bucketHistory)), e); err != nil {
 				return err
 			}
 		}
@@ -162,7 +182,8 @@ func (j *Journal) End(entries ...Entry) error {
 	}
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
-			if err := errors.Join(put(tx.Bucket([]byte(bucketHistory)), e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+			unspend(tx, e)
+			if err := errors.Join(record(tx.Bucket([]byte(bucketHistory)), e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
 				return err
 			}
 		}
@@ -170,8 +191,8 @@ func (j *Journal) End(entries ...Entry) error {
 	})
 }
 
-// put stores an entry. One without a plan keeps the one that is there.
-func put(history *bolt.Bucket, e Entry) error {
+// record stores an entry. One without a plan keeps the one that is there.
+func record(history *bolt.Bucket, e Entry) error {
 	if was := history.Get(entryKey(e.ID)); e.Plan == nil && was != nil {
 		var begun Entry
 		if err := decode(was, &begun); err != nil {
@@ -215,7 +236,7 @@ func (j *Journal) Recover() ([]Entry, error) {
 				return err
 			}
 			e.Result = Interrupted
-			if err := errors.Join(put(bucket, e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+			if err := errors.Join(record(bucket, e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
 				return err
 			}
 			gone, holders = append(gone, e), append(holders, holder)

@@ -86,8 +86,9 @@ func noSpace(err error) error {
 const (
 	fileName = "journal.db"
 
-	// schema is the version of the layout of buckets, keys and values.
-	schema = 1
+	// schema is the version of the layout of buckets, keys and values, and schemaFree that of a file which releases
+	// may write to that know of no freezes.
+	schema, schemaFree = 2, 1
 
 	// lockTimeout is how long another process is waited for.
 	lockTimeout = 5 * time.Second
@@ -201,7 +202,7 @@ func (j *Journal) create(dir string) error {
 				return err
 			}
 		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), []byte(strconv.Itoa(schema)))
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), []byte(strconv.Itoa(schemaFree)))
 	})
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
@@ -249,8 +250,9 @@ func (j *Journal) with(readOnly bool, f func(*bolt.DB) error) error {
 		err = &Error{j.path, noSpace(err)}
 	}
 	var conflict *ConflictError
+	var no *refusal
 	switch {
-	case err != nil && errors.As(err, &conflict):
+	case err != nil && (errors.As(err, &conflict) || errors.As(err, &no)):
 	case err != nil && (!readOnly || errors.Is(err, ErrCorrupt)):
 		j.trouble.Store(&err)
 	case err == nil && !readOnly:

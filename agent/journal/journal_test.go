@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(upkeep); what != "" {
 		os.Exit(keepUp(what))
 	}
+	if dir := os.Getenv(order); dir != "" {
+		os.Exit(orderAndEnd(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -305,7 +308,7 @@ func TestNewerJournalIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir)
 	if err := j.update(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), []byte("2"))
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte(keySchema), []byte("3"))
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -86,7 +87,11 @@ func statsOf(tx *bolt.Tx, now time.Time) (s Stats, err error) {
 	if err != nil {
 		return s, err
 	}
-	s = Stats{Schema: schema, Bytes: size, FreeBytes: l.unused(size), Begun: len(idsBegun(tx)), Allocations: []Usage{}, Baselines: []BaselineInfo{}, Buckets: make(map[string]int)}
+	version, err := strconv.Atoi(string(tx.Bucket([]byte(bucketMeta)).Get([]byte(keySchema))))
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	s = Stats{Schema: version, Bytes: size, FreeBytes: l.unused(size), Begun: len(idsBegun(tx)), Allocations: []Usage{}, Baselines: []BaselineInfo{}, Buckets: make(map[string]int)}
 	if err := tx.ForEach(func(name []byte, b *bolt.Bucket) error {
 		s.Buckets[string(name)] = b.Stats().KeyN
 		return nil

@@ -46,7 +46,7 @@ func sampleState() State {
 		Pools:   []compile.Pool{{Name: "vni", Size: 1000, Used: 40, Cooling: 2}, {Name: "lag", Device: "sw1", Size: 10, Used: 9}},
 		Journal: &Journal{Up: true, Size: 65536, Entries: 12},
 		Outbox:  &Outbox{Messages: 3, Oldest: time.Now().Add(-time.Minute)},
-		Freezes: map[string]int{"global": 0, "member": 2}, Windows: &Windows{Open: 1, Closed: 2}, Approvals: 1,
+		Freezes: map[string]int{"all": 0, "member": 2}, Windows: &Windows{Open: 1, Closed: 2}, Approvals: 1,
 	}
 }
 
@@ -213,9 +213,9 @@ ixagent_faults_total{device="sw1",fault="rejected",op="confirm"} 1
 ixagent_faults_total{device="sw1",fault="transient",op="dial"} 1
 ixagent_faults_total{device="sw2",fault="rejected",op="confirm"} 1
 ixagent_faults_total{device="sw2",fault="transient",op="dial"} 1
-# HELP ixagent_freezes Freezes in force by scope: global, site, device, member.
+# HELP ixagent_freezes Freezes in force by scope: all, site, device, member, change.
 # TYPE ixagent_freezes gauge
-ixagent_freezes{scope="global"} 0
+ixagent_freezes{scope="all"} 0
 ixagent_freezes{scope="member"} 2
 # HELP ixagent_invariant_violations_total Violations of an invariant of the exchange that were found on the device.
 # TYPE ixagent_invariant_violations_total counter

@@ -19,7 +19,7 @@ type State struct {
 	Journal *Journal
 	Outbox  *Outbox
 
-	Freezes   map[string]int // in force, by scope: global, site, device, member
+	Freezes   map[string]int // in force, by scope: all, site, device, member, change
 	Windows   *Windows
 	Approvals int // of plans that are not applied yet
 }
@@ -69,7 +69,7 @@ func newStates() *states {
 		journalEntries: desc(nameJournalEntries, "Transactions in the journal's history."),
 		outbox:         desc(nameOutbox, "Reports that wait to be delivered to the webhook."),
 		oldest:         desc(nameOutboxOldest, "When the report that waits longest was made; absent while none waits."),
-		freezes:        desc(nameFreezes, "Freezes in force by scope: global, site, device, member.", "scope"),
+		freezes:        desc(nameFreezes, "Freezes in force by scope: all, site, device, member, change.", "scope"),
 		windows:        desc(nameWindows, "Maintenance windows by state: open, closed.", "state"),
 		approvals:      desc(nameApprovalsOpen, "Approvals of plans that are not applied yet."),
 	}

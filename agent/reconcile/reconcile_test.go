@@ -84,8 +84,7 @@ func (s *spoiledConfirmer) ApplyConfirmed(ctx context.Context, id string, w time
 
 func build(t testing.TB, sw *memory.Switch, in *plan.Intent) plan.Plan {
 	t.Helper()
-	w := &Worker{Device: device(t, config.Enforce)}
-	p := w.Plan(sw.State(), in)
+	p := Build(device(t, config.Enforce), nil, sw.State(), in, noGuard)
 	if len(p.Changes) == 0 || len(p.Withheld) > 0 {
 		t.Fatalf("%s", p.AppendText(nil))
 	}
@@ -292,10 +291,10 @@ func TestModesThatDoNotApplyOnlyTell(t *testing.T) {
 				t.Errorf("mode %s changed the switch", mode)
 			}
 			st := w.Status()
-			if mode == config.Observe && (len(st.Plan.Changes) != 4 || st.Waits != "mode observe" || st.Whole != "") {
+			if mode == config.Observe && (len(st.Plan.Changes) != 4 || st.Waits != "mode observe" || st.Approve != "") {
 				t.Errorf("%+v", st)
 			}
-			if mode == config.Approve && (len(st.Plan.Withheld) != 4 || st.Whole == "") {
+			if mode == config.Approve && (len(st.Plan.Withheld) != 4 || st.Approve == "") {
 				t.Errorf("%+v", st)
 			}
 			if n := strings.Count(log.String(), "not everything is as it should be"); n != 1 {
@@ -321,11 +320,11 @@ func TestWhatAPersonApprovedIsDoneAndNothingElse(t *testing.T) {
 		start(w)
 		w.SetIntent(intent(10))
 		synctest.Wait()
-		seen := w.Status().Whole
+		seen := w.Status().Approve
 		w.SetIntent(intent(11))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		for _, digest := range []string{seen, w.Status().Whole} {
+		for _, digest := range []string{seen, w.Status().Approve} {
 			if len(sw.State()) > 0 {
 				t.Fatal("a plan is made that nobody approved")
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/journal"
 )
 
@@ -51,7 +52,7 @@ func (t *Transaction) entry(p *Part, start time.Time) (journal.Entry, error) {
 	text, err := json.Marshal(p.Plan)
 	return journal.Entry{
 		Device: p.Plan.Device, Begun: start.UTC(), Who: t.Who, Command: t.Command, Digest: p.Outcome.Digest,
-		With: p.Outcome.With, Members: slices.Sorted(maps.Keys(members)), Plan: text,
+		With: p.Outcome.With, Members: slices.Sorted(maps.Keys(members)), Plan: text, Cost: guard.CostOf(p.Plan.Changes), Budget: t.Budget,
 	}, err
 }
 

@@ -396,7 +396,8 @@ func (s *Spans) together(ctx context.Context, g group) {
 		}
 		return
 	}
-	t := members[0].transaction()
+	approved := !slices.ContainsFunc(members, func(m *member) bool { return !m.decision.approved })
+	t := members[0].transaction(approved)
 	parts := make([]*Part, len(members))
 	for i, m := range members {
 		parts[i] = m.part

@@ -400,7 +400,7 @@ func TestNextProcessEndsWhatADeadOneLeftPending(t *testing.T) {
 			a.put(intents)
 			left := make(map[string]journal.Entry)
 			for _, name := range x.names {
-				p := x.workers[name].Plan(nil, intents[name])
+				p := Build(x.workers[name].Device, nil, nil, intents[name], noGuard)
 				digest, err := p.Digest()
 				if err != nil {
 					t.Fatal(err)

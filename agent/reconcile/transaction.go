@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/metrics"
@@ -24,6 +25,7 @@ type Transaction struct {
 	Window  time.Duration    // in which switches take changes back unless they are confirmed
 	Soak    time.Duration    // for which what was changed is watched before it is confirmed, a part of Window
 	Journal *journal.Journal // nil: the plans are not recorded
+	Budget  *guard.Budget    // what plans of the last hour may cost, these included; nil for those that a person wants
 	Metrics *metrics.Metrics // nil: nothing is counted
 	Who     string           // has the plans applied, as the journal says: a user's name, or "daemon"
 	Command string           // what was typed; "" for the daemon

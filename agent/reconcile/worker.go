@@ -42,6 +42,7 @@ type Worker struct {
 	Spans   *Spans           // switches that change services together; nil: this one stands alone
 	Window  time.Duration    // least window of a transaction
 	Soak    time.Duration    // of a transaction
+	Budget  *guard.Budget    // of transactions that no person approved
 	Rules   *invariant.Rules // what must hold on the switch; may be nil
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
@@ -72,11 +73,13 @@ type Orders interface {
 
 // Status is how a switch fares.
 type Status struct {
+	Intent     *plan.Intent          // that the rest is about; nil before the first pass
 	Time       time.Time             // end of the last pass; zero before there is one
 	Err        error                 // why it did not succeed
 	Plan       plan.Plan             // of the last pass that got so far: what is left to do after it
 	Waits      string                // why nothing of Plan is done; "" if it is
-	Whole      string                // digest of the plan that does all that waits for a person; "" if nothing does
+	Whole      plan.Plan             // does all that waits for a person; without changes if nothing does
+	Approve    string                // digest of Whole; "" if nothing waits for a person
 	Drift      int                   // objects that somebody else changed
 	Held       bool                  // the plan was taken back because of whom it harmed
 	Outcome    *Outcome              // of the last transaction
@@ -294,6 +297,7 @@ func (w *Worker) pass(ctx context.Context, in *plan.Intent) error {
 	if err != nil {
 		// What it will need when it is back is seen from what it had.
 		w.Spans.propose(w, w.decide(w.observed, in), err)
+		status.Intent = in
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
@@ -349,22 +353,12 @@ type decision struct {
 	drift    int
 }
 
-// drifted reports whether a change undoes what somebody else did: what is wanted at its key is what was wanted when
-// the switch was last seen to have it.
-func drifted(settled, in *plan.Intent, c plan.Change) bool {
-	if settled == nil {
-		return false
-	}
-	was, is := settled.State[c.Key], in.State[c.Key]
-	return was == nil && is == nil || was != nil && is != nil && switchcfg.Equal(was, is)
-}
-
 // decide plans.
 func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	start := time.Now()
 	d := &decision{in: in, observed: observed}
-	drift := func(c plan.Change) bool { return drifted(w.settled, in, c) }
-	hard, soft := w.guards(in, drift)
+	drift := guard.Drift(w.settled, in)
+	hard, soft := w.guards(drift)
 	d.guard = hard
 	d.whole = w.build(observed, in, hard)
 	d.plan = d.whole
@@ -392,26 +386,26 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 
 func noGuard([]plan.Change, switchcfg.State) map[switchcfg.Key]plan.Hold { return nil }
 
-// Plan returns the plan of all that may be done to the switch with a person's approval.
-func (w *Worker) Plan(observed switchcfg.State, in *plan.Intent) plan.Plan {
-	hard, _ := w.guards(in, func(plan.Change) bool { return false })
-	return w.build(observed, in, hard)
-}
-
 // guards returns what withholds changes at this moment; see [Guards].
-func (w *Worker) guards(in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+func (w *Worker) guards(drift func(plan.Change) bool) (hard, soft plan.Guard) {
 	hard, soft = noGuard, noGuard
 	if w.Guards != nil {
 		hard, soft = w.Guards(w.Device, drift)
-	}
-	if w.Rules != nil {
-		hard = guard.All(hard, w.Rules.Guard(in.State))
 	}
 	return hard, soft
 }
 
 func (w *Worker) build(observed switchcfg.State, in *plan.Intent, g plan.Guard) plan.Plan {
-	return plan.Build(plan.Input{Device: w.Device.Name, Observed: observed, Intent: *in, Scope: w.Device.Scope(), Traits: w.Device.Capabilities().Traits, Guard: g})
+	return Build(w.Device, w.Rules, observed, in, g)
+}
+
+// Build returns the plan that brings a device from what was observed to its intent, as far as a guard allows it and
+// rules, which may be nil, are kept.
+func Build(d *config.Device, rules *invariant.Rules, observed switchcfg.State, in *plan.Intent, g plan.Guard) plan.Plan {
+	if rules != nil {
+		g = guard.All(g, rules.Guard(in.State))
+	}
+	return plan.Build(plan.Input{Device: d.Name, Observed: observed, Intent: *in, Scope: d.Scope(), Traits: d.Capabilities().Traits, Guard: g})
 }
 
 // without returns what may be done now but for some spans, with the reason of each.
@@ -460,12 +454,9 @@ func (w *Worker) reconcile(ctx context.Context, in *plan.Intent, status *Status)
 			return out, nil
 		}
 		part := w.part(mine)
-		err := w.transaction().Apply(ctx, part)
+		_ = w.transaction(d.approved).Apply(ctx, part) // the part has it
 		out = &part.Outcome
 		if err := w.applied(d, part); err != nil {
-			return out, err
-		}
-		if err != nil {
 			return out, err
 		}
 		observed = w.observed
@@ -475,10 +466,11 @@ func (w *Worker) reconcile(ctx context.Context, in *plan.Intent, status *Status)
 
 // fares enters what is left to do.
 func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
-	status.Joined = guard.Joined(d.observed)
+	status.Intent, status.Joined = d.in, guard.Joined(d.observed)
 	status.Plan, status.Waits, status.Drift, status.Held = left, d.waits, d.drift, w.harms(left) || w.harms(d.plan)
-	if status.Whole = ""; !d.approved && d.waits == "" && d.digest != "" && len(d.plan.Changes) < len(d.whole.Changes) {
-		status.Whole = d.digest
+	status.Whole, status.Approve = plan.Plan{}, ""
+	if !d.approved && d.waits == "" && len(d.plan.Changes) < len(d.whole.Changes) {
+		status.Whole, status.Approve = d.whole, d.digest
 	}
 	if len(d.whole.Changes) == 0 {
 		w.settled = d.in
@@ -494,8 +486,12 @@ func (w *Worker) part(p plan.Plan) *Part {
 	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
 }
 
-func (w *Worker) transaction() *Transaction {
-	return &Transaction{Window: w.Window, Soak: w.Soak, Journal: w.Journal, Metrics: w.Metrics, Who: "daemon", Step: w.Step}
+func (w *Worker) transaction(approved bool) *Transaction {
+	t := &Transaction{Window: w.Window, Soak: w.Soak, Journal: w.Journal, Metrics: w.Metrics, Who: "daemon", Step: w.Step}
+	if !approved {
+		t.Budget = w.Budget
+	}
+	return t
 }
 
 // applied takes note of what became of a part.

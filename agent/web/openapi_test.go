@@ -86,6 +86,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		JournalError: "no space for the journal",
 	}
 	good, bad := options(t), options(t)
+	good.Orders, bad.Orders = new(taken), &taken{err: errors.New("no space for the journal")}
 	good.Reload = func(context.Context) error { return nil }
 	good.Status = func() Status { return full }
 	good.Record = func(string, string) []report.Result {

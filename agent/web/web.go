@@ -8,10 +8,15 @@
 //	/api/v1/status/ID     what became of one record, as a [report.Result]; ID is connections/1042, or 1042 where only
 //	                      one record has that id
 //	/api/v1/events        with POST, takes CloudEvents that say what changed at the exchange
+//	/api/v1/freezes       what is frozen, as JSON
+//	/api/v1/freeze        with POST, freezes something
+//	/api/v1/thaw          with POST, ends that
+//	/api/v1/approve       with POST, approves a plan by its digest
 //	/api/v1/openapi.json  what is served, in OpenAPI 3.0
 //
-// All but /-/reload and /api/v1/events is read with GET or HEAD and changes nothing. Pages of other sites cannot make a browser reload
-// the agent. TLS and users are those of a web configuration as Prometheus exporters have it.
+// What is not said to be posted is read with GET or HEAD and changes nothing. Pages of other sites cannot make a
+// browser reload the agent or order anything. TLS and users are those of a web configuration as Prometheus exporters
+// have it; orders are taken from users alone.
 package web
 
 import (
@@ -56,9 +61,10 @@ type Options struct {
 	// there is nothing to reload, and /-/reload says so.
 	Reload func(context.Context) error
 	// WebConfig names a file with TLS and users, which is read anew for each connection and request. Without it
-	// everybody who reaches the listener is answered, in the clear.
+	// everybody who reaches the listener is answered, in the clear, and orders are taken from nobody.
 	WebConfig string
 	Log       *slog.Logger // nil for none
+	Orders    Orders       // from persons, who are users of the web configuration; nil: none are taken
 }
 
 //go:embed openapi.json
@@ -197,7 +203,7 @@ func routes(o Options) []route {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(description)
 	}
-	return []route{
+	return append(o.orderRoutes(), []route{
 		{"GET", "/metrics", metrics},
 		{"GET", "/-/healthy", http.HandlerFunc(healthy)},
 		{"GET", "/-/ready", http.HandlerFunc(ready)},
@@ -208,7 +214,7 @@ func routes(o Options) []route {
 		{"GET", "/api/v1/status/{collection}/{id}", http.HandlerFunc(record)},
 		{"POST", "/api/v1/events", notices},
 		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
-	}
+	}...)
 }
 
 func (o Options) logger() *slog.Logger {

@@ -42,6 +42,7 @@ func options(t *testing.T) Options {
 		Gatherer: reg,
 		Ready:    func() error { return nil },
 		Status:   func() Status { return Status{Version: "1.2.3"} },
+		Orders:   new(taken),
 		Record:   func(string, string) []report.Result { return nil },
 		Events: events.Handler(events.Options{
 			Nudge: func(...source.Ref) {}, AsksWho: func() (bool, error) { return false, nil },
@@ -62,7 +63,7 @@ func do(t *testing.T, o Options, method, path string, header ...string) (*http.R
 
 func TestOnlyReadingIsAllowed(t *testing.T) {
 	o := options(t)
-	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/openapi.json"} {
+	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/freezes", "/api/v1/openapi.json"} {
 		for method, want := range map[string]int{
 			"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "PATCH": 405, "DELETE": 405, "OPTIONS": 405, "TRACE": 405,
 		} {

@@ -57,7 +57,7 @@ withheld, 130 interrupted.`,
 	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
 	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.approveCmd(), a.freezeCmd(), a.thawCmd(), a.rollbackCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
 	return cmd
 }
 
@@ -100,15 +100,23 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&c.losses, "accept-loss", nil, "believe the exchange that these records are gone: a digest that it was refused with")
 }
 
-// pass looks at the exchange for a command that prints its answer: only warnings are logged beside it.
+// pass looks at the exchange for a command that prints its answer.
 func (a *app) pass(ctx context.Context, c choice) (*agent.Pass, error) {
+	return a.passBy(c, func(o agent.Options) (*agent.Pass, error) { return agent.NewPass(ctx, o) })
+}
+
+// offline does not look at the exchange, and is otherwise as pass.
+func (a *app) offline(c choice) (*agent.Pass, error) { return a.passBy(c, agent.Offline) }
+
+// passBy makes a pass for a command: only warnings are logged beside its answer.
+func (a *app) passBy(c choice, begin func(agent.Options) (*agent.Pass, error)) (*agent.Pass, error) {
 	a.logLevel = max(a.logLevel, slog.LevelWarn)
 	o, err := a.options()
 	if err != nil {
 		return nil, err
 	}
 	o.Accept, o.Who, o.Command = c.losses, who(), c.command
-	p, err := agent.NewPass(ctx, o)
+	p, err := begin(o)
 	if err == nil && c.deletes >= 0 {
 		p.AllowDeletes(c.deletes)
 	}
@@ -126,7 +134,7 @@ func report(w io.Writer, err error) {
 	default:
 		fmt.Fprintf(w, "ixagent: error: %v\n", err)
 		var hinted interface{ Hint() string }
-		if errors.As(err, &hinted) {
+		if errors.As(err, &hinted) && hinted.Hint() != "" {
 			fmt.Fprintf(w, "ixagent: hint: %s\n", hinted.Hint())
 		}
 		return

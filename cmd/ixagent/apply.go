@@ -69,8 +69,9 @@ switch takes its change back by itself unless it is verified and confirmed in ti
 				}
 				return err
 			}
+			d.Waiting = nil // it is a person who does it
 			if !yes {
-				if err := a.ask(d); err != nil {
+				if err := a.ask(d, "Apply this?", "nothing was applied"); err != nil {
 					return err
 				}
 			}
@@ -115,10 +116,8 @@ func load(p *agent.Pass, path string, devices []string) (*document, error) {
 	return d, d.limit(p, devices)
 }
 
-// ask shows the plans and waits for a yes.
-func (a *app) ask(d *document) error {
-	return a.confirm(d.text(), "Apply this?", "nothing was applied")
-}
+// ask shows the plans and waits for a yes. Without one its error says what was not done.
+func (a *app) ask(d *document, question, not string) error { return a.confirm(d.text(), question, not) }
 
 // confirm shows a text and waits for a yes; its error says what was not done otherwise.
 func (a *app) confirm(text []byte, question, otherwise string) error {
@@ -154,21 +153,14 @@ func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []
 			}
 			for i, out := range outs {
 				linked := slices.ContainsFunc(culprits, func(c plan.Plan) bool { return share(c, plans[i], true) })
-				switch {
-				case out.Err == nil:
-					a.sayApplied(out.Outcome)
-				case errors.Is(out.Err, reconcile.ErrTogether) && !linked:
+				if errors.Is(out.Err, reconcile.ErrTogether) && !linked {
 					again = append(again, plans[i])
 					continue
-				default:
-					failed++
-					a.sayFailed(out.Err)
 				}
-				r := applied{Outcome: out.Outcome}
 				if out.Err != nil {
-					r.Error = out.Err.Error()
+					failed++
 				}
-				results = append(results, r)
+				results = append(results, a.tell(out))
 			}
 		}
 		left = again
@@ -180,25 +172,27 @@ func (a *app) apply(ctx context.Context, p *agent.Pass, d *document) (results []
 	return results, failed
 }
 
-func (a *app) sayFailed(err error) {
-	report(a.err, err)
-	switch {
-	case errors.Is(err, reconcile.ErrTogether):
-		fmt.Fprintln(a.err, "ixagent: hint: they are the two ends of a line; --device applies the plan of one switch alone")
-	case drivers.FaultOf(err) == drivers.Stale:
-		fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+// tell says what became of a plan.
+func (a *app) tell(out agent.Applied) applied {
+	if err := out.Err; err != nil {
+		report(a.err, err)
+		switch {
+		case errors.Is(err, reconcile.ErrTogether):
+			fmt.Fprintln(a.err, "ixagent: hint: they are the two ends of a line; --device applies the plan of one switch alone")
+		case drivers.FaultOf(err) == drivers.Stale:
+			fmt.Fprintln(a.err, "ixagent: hint: make a new plan: ixagent plan")
+		}
+		return applied{out.Outcome, err.Error()}
 	}
-}
-
-func (a *app) sayApplied(out reconcile.Outcome) {
 	how := "applied and verified, but the switch would not have taken it back by itself,"
 	if out.Confirmed {
 		how = "applied, verified and confirmed"
 	}
-	fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", out.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out))
+	fmt.Fprintf(a.err, "%s: %s: %s in %v (%s)\n", out.Device, count(out.Changes, "change", "changes"), how, out.Took.Round(time.Millisecond), phases(out.Outcome))
 	for _, w := range out.Warnings {
 		fmt.Fprintf(a.err, "%s: the switch remarks: %s\n", out.Device, w)
 	}
+	return applied{Outcome: out.Outcome}
 }
 
 // joint returns plans in groups, those of one group linked by services that they all change.

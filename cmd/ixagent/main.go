@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // maintenance windows have time zones, and not every machine knows them
 
 	"github.com/ixagent/ixagent/drivers/all"
 )

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent"
 	"github.com/ixagent/ixagent/agent/compile"
+	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
 )
@@ -26,6 +27,47 @@ type document struct {
 	Plans      []plan.Plan         `json:"plans"`
 	Rejections []compile.Rejection `json:"rejections"`
 	Errors     []deviceError       `json:"errors,omitempty"` // switches without a plan
+	Waiting    []waiting           `json:"waiting,omitempty"`
+
+	whole []plan.Plan // what ixagent approve is for
+}
+
+// waiting is what the daemon would not do by itself on a switch, and would if a person approved it.
+type waiting struct {
+	Device   string          `json:"device"`
+	Digest   string          `json:"digest"` // of the plan with it, for ixagent approve
+	Withheld []plan.Withheld `json:"withheld"`
+}
+
+// waits returns what waits on a switch that the daemon may change.
+func waits(mode config.Mode, all agent.Plans) (w waiting, any bool, err error) {
+	if mode == config.Observe || len(all.Whole.Changes) == 0 {
+		return w, false, nil
+	}
+	w.Device = all.Whole.Device
+	for _, x := range all.Alone.Withheld {
+		if !slices.ContainsFunc(all.Whole.Withheld, func(o plan.Withheld) bool { return o.Key == x.Key }) {
+			w.Withheld = append(w.Withheld, x)
+		}
+	}
+	w.Digest, err = all.Whole.Digest()
+	return w, len(w.Withheld) > 0, err
+}
+
+// append says why how much of it waits, and what a person can do.
+func (w waiting) append(b []byte) []byte {
+	var reasons []plan.Reason
+	why, number := make(map[plan.Reason]string), make(map[plan.Reason]int)
+	for _, x := range w.Withheld {
+		if number[x.Reason]++; number[x.Reason] == 1 {
+			reasons, why[x.Reason] = append(reasons, x.Reason), x.Detail
+		}
+	}
+	b = fmt.Appendf(b, "  the daemon does not do by itself:\n")
+	for _, r := range reasons {
+		b = fmt.Appendf(b, "      %s: %s: %s\n", count(number[r], "change", "changes"), r, why[r])
+	}
+	return fmt.Appendf(b, "      to have it do all of this plan at once: ixagent approve %.16s\n", w.Digest)
 }
 
 type deviceError struct {
@@ -57,7 +99,8 @@ func (a *app) planCmd() *cobra.Command {
 		Use:   "plan",
 		Short: "Show what would change on the switches",
 		Long: `Read the exchange and the switches, and show for each switch what would change, what is withheld and why, and
-which records are not provisioned and why. Nothing is changed.`,
+which records are not provisioned and why. What the daemon would not do without a person is said with the command
+that approves it. Nothing is changed.`,
 		Example: `  ixagent plan
   ixagent plan --device fra1-sw1 --native
   ixagent plan --member account:1001
@@ -136,14 +179,23 @@ func plans(ctx context.Context, p *agent.Pass, devices []string) (*document, err
 			continue
 		}
 		wg.Go(func() {
-			pl, err := p.Plan(ctx, name)
+			all, err := p.Plans(ctx, name)
+			var w waiting
+			var any bool
+			if err == nil {
+				device, _ := p.Config.Inventory.Device(name)
+				w, any, err = waits(device.Mode, all)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				d.Errors = append(d.Errors, deviceError{name, err.Error(), err})
 				return
 			}
-			d.Plans = append(d.Plans, pl)
+			d.Plans, d.whole = append(d.Plans, all.Here), append(d.whole, all.Whole)
+			if any {
+				d.Waiting = append(d.Waiting, w)
+			}
 		})
 	}
 	wg.Wait()
@@ -152,6 +204,7 @@ func plans(ctx context.Context, p *agent.Pass, devices []string) (*document, err
 	}
 	slices.SortFunc(d.Plans, func(a, b plan.Plan) int { return order(a.Device, b.Device) })
 	slices.SortFunc(d.Errors, func(a, b deviceError) int { return order(a.Device, b.Device) })
+	slices.SortFunc(d.Waiting, func(a, b waiting) int { return order(a.Device, b.Device) })
 	return d, cmp.Or(d.limit(p, devices), ctx.Err())
 }
 
@@ -168,6 +221,7 @@ func (d *document) limit(p *agent.Pass, devices []string) error {
 	others := func(device string) bool { return !slices.Contains(devices, device) }
 	d.Plans = slices.DeleteFunc(d.Plans, func(p plan.Plan) bool { return others(p.Device) })
 	d.Errors = slices.DeleteFunc(d.Errors, func(e deviceError) bool { return others(e.Device) })
+	d.Waiting = slices.DeleteFunc(d.Waiting, func(w waiting) bool { return others(w.Device) })
 	d.Rejections = slices.DeleteFunc(d.Rejections, func(r compile.Rejection) bool { return r.Device != "" && others(r.Device) })
 	return nil
 }
@@ -178,14 +232,22 @@ func (d *document) of(member string) *document {
 		return d
 	}
 	out := &document{Snapshot: d.Snapshot, Errors: d.Errors}
+	theirs := func(all []plan.Withheld) []plan.Withheld {
+		return slices.DeleteFunc(slices.Clone(all), func(w plan.Withheld) bool {
+			return w.Cause.Account != member && !slices.Contains(w.Members, member)
+		})
+	}
 	for _, p := range d.Plans {
 		p.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
 			return c.Cause.Account != member && !slices.Contains(c.Members, member)
 		})
-		p.Withheld = slices.DeleteFunc(slices.Clone(p.Withheld), func(w plan.Withheld) bool {
-			return w.Cause.Account != member && !slices.Contains(w.Members, member)
-		})
+		p.Withheld = theirs(p.Withheld)
 		out.Plans = append(out.Plans, p)
+	}
+	for _, w := range d.Waiting {
+		if w.Withheld = theirs(w.Withheld); len(w.Withheld) > 0 {
+			out.Waiting = append(out.Waiting, w)
+		}
 	}
 	for _, r := range d.Rejections {
 		if r.Account == member {
@@ -206,7 +268,13 @@ func (d *document) knows(p *agent.Pass, account string) bool {
 func (d *document) text() []byte {
 	var b []byte
 	for _, p := range d.Plans {
-		b = append(p.AppendText(b), '\n')
+		b = p.AppendText(b)
+		for _, w := range d.Waiting {
+			if w.Device == p.Device {
+				b = w.append(b)
+			}
+		}
+		b = append(b, '\n')
 	}
 	for i, r := range d.Rejections {
 		if i == 0 {

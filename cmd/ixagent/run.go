@@ -25,7 +25,7 @@ func (a *app) runCmd() *cobra.Command {
 		Short: "Run the daemon: poll the exchange and keep the switches equal to it",
 		Long: `Run the daemon. It polls the exchange, keeps every switch equal to what it should carry as far as the switch's
 mode allows, and serves /metrics, /-/healthy, /-/ready, /-/reload, /api/v1/status, /api/v1/events and
-/api/v1/openapi.json.
+/api/v1/openapi.json. Users of the web configuration freeze, thaw and approve over HTTP, too.
 
 SIGTERM and SIGINT end it after the transactions in hand. SIGHUP, and POST to /-/reload, read the configuration
 again: if it is good the agent goes on with it, otherwise it says what is wrong and goes on as it was. Under systemd

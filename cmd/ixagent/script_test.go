@@ -95,7 +95,7 @@ func scripts(t *testing.T) []string {
 //	json TEMPLATE                 print stdout, which is JSON, through a template
 //	edit FILE OLD NEW             replace text that occurs once; \n is a line end
 //	damage FILE                   overwrite every page of a journal but the two that say where everything is
-//	answers URL REGEXP            wait until a page says that
+//	answers URL REGEXP [JSON]     wait until a page says that, or what is answered to JSON that is posted
 //	wires NAME FILE [OLD NEW]...  lay out a copy of lab/topology/FILE, with text in it replaced; $LAB becomes its name
 //	passes PROGRAM...             run a program again and again until it ends well
 //	stops PROGRAM...              run a program again and again until it fails
@@ -399,12 +399,18 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func answers(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 2, 2)
+	arguments(ts, neg, args, 2, 3)
 	re, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
+	ask := func() (*http.Response, error) { return http.Get(args[0]) }
+	if len(args) == 3 {
+		ask = func() (*http.Response, error) {
+			return http.Post(args[0], "application/json", strings.NewReader(args[2]))
+		}
+	}
 	var last string
 	eventually(ts, args[0]+" says "+args[1], nil, func() bool {
-		resp, err := http.Get(args[0])
+		resp, err := ask()
 		if err != nil {
 			last = err.Error()
 			return false

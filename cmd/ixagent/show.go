@@ -11,8 +11,8 @@ import (
 func (a *app) showCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show",
-		Short:   "Show what a switch should carry, what it carries, where the two differ, or a change of the past",
-		Example: "  ixagent show intent fra1-sw1\n  ixagent show observed fra1-sw1 --json\n  ixagent show drift fra1-sw1\n  ixagent show change 1",
+		Short:   "Show what a switch should carry, what it carries, where the two differ, a change of the past, or what is frozen",
+		Example: "  ixagent show intent fra1-sw1\n  ixagent show observed fra1-sw1 --json\n  ixagent show drift fra1-sw1\n  ixagent show change 1\n  ixagent show freezes",
 	}
 	type view struct {
 		use, short string
@@ -66,6 +66,6 @@ func (a *app) showCmd() *cobra.Command {
 		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 		cmd.AddCommand(sub)
 	}
-	cmd.AddCommand(a.showChangeCmd())
+	cmd.AddCommand(a.showChangeCmd(), a.showFreezesCmd())
 	return cmd
 }

@@ -79,10 +79,11 @@ type builder struct {
 	keys   []switchcfg.Key // of cands, sorted
 	frozen frozen
 	users  map[switchcfg.Key][]switchcfg.Key // observed objects by what they refer to; made when needed
+	holds  map[switchcfg.Key]*Hold           // the guard's
 }
 
 func newBuilder(in Input) *builder {
-	return &builder{in: in, cands: make(map[switchcfg.Key]*cand), frozen: freezes(in.Intent.Frozen)}
+	return &builder{in: in, cands: make(map[switchcfg.Key]*cand), frozen: freezes(in.Intent.Frozen), holds: make(map[switchcfg.Key]*Hold)}
 }
 
 func (b *builder) each(f func(c *cand)) {
@@ -151,6 +152,7 @@ func (b *builder) guard(changes []Change) bool {
 	held := false
 	for k, h := range b.in.Guard(changes, b.in.Observed) {
 		if c, ok := b.cands[k]; ok && c.active() {
+			b.holds[k] = &h // also when it is no candidate any more: see untouched
 			c.hold, held = &h, true
 		}
 	}
@@ -241,6 +243,8 @@ func (b *builder) untouched(k switchcfg.Key) *cand {
 		c.hold = &Hold{Conflict, stranger(o)}
 	} else if f, ok := b.frozen.find(c.Change); ok {
 		c.hold = &Hold{Frozen, f.Why}
+	} else {
+		c.hold = b.holds[k]
 	}
 	return c
 }

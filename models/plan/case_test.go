@@ -180,6 +180,24 @@ func cases() map[string]struct {
 				return out
 			}
 		}},
+		"guard-bystander": {"a guard holds what is only taken down for another: that waits, too", renumbered("lag1"), func() switchcfg.State {
+			s := renumbered("lag1")
+			l := lag("lag1", "c1", "Ethernet1", "Ethernet2")
+			l.Mode, l.Rate = switchcfg.ModeStatic, ""
+			s.Put(l)
+			return s
+		}(), func(in *Input) {
+			in.Traits.LAGModeReplaces = true
+			in.Guard = func(changes []Change, _ switchcfg.State) map[switchcfg.Key]Hold {
+				out := make(map[switchcfg.Key]Hold)
+				for _, c := range changes {
+					if c.Key.Kind == switchcfg.KindCircuit {
+						out[c.Key] = Hold{Held, "frozen by noc"}
+					}
+				}
+				return out
+			}
+		}},
 		"opaque": {"what the model cannot express is in the way", state(port("Ethernet1"), &switchcfg.Opaque{At: switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 100}, Why: "it matches a range of VLANs", Text: []string{"single-tagged-range 100..200"}}), state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f")), nil},
 		"lag-mode": {"static becomes LACP where the device must make the LAG anew", renumbered("lag1"), func() switchcfg.State {
 			s := renumbered("lag1")
