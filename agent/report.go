@@ -36,7 +36,7 @@ func (d *daemon) compiled(changed []string) map[string]*plan.Intent {
 	for _, name := range changed {
 		intents[name] = d.compiler.Intent(name)
 	}
-	d.reporter.Compiled(report.Compiled{Records: d.last.Records, Rejections: d.compiler.Rejections(), Intents: intents})
+	d.reporter.Compiled(report.Compiled{Records: d.last.Records, Rejections: d.rejections, Intents: intents})
 	return intents
 }
 
