@@ -490,13 +490,39 @@ func each(members []*member, f func(*member)) {
 	wg.Wait()
 }
 
-// holdSpans returns the guard that leaves spans alone, each for its reason.
+// holdSpans returns the guard that leaves spans alone, each for its reason, and what would be made for them alone.
 func holdSpans(spans map[string]string) plan.Guard {
 	return func(changes []plan.Change, _ switchcfg.State) map[switchcfg.Key]plan.Hold {
 		out := make(map[switchcfg.Key]plan.Hold)
+		users := make(map[switchcfg.Key][]switchcfg.Key) // changed objects by what they will refer to
 		for _, c := range changes {
 			if why, ok := spans[c.Span]; ok {
 				out[c.Key] = plan.Hold{Reason: plan.Spans, Detail: why}
+			}
+			if c.After == nil {
+				continue
+			}
+			switchcfg.Refs(c.After, func(ref switchcfg.Key) bool {
+				users[ref] = append(users[ref], c.Key)
+				if ref.Kind == switchcfg.KindLAG { // or the port of that name
+					ref.Kind = switchcfg.KindInterface
+					users[ref] = append(users[ref], c.Key)
+				}
+				return true
+			})
+		}
+		// Users come after what they refer to.
+		for _, c := range slices.Backward(changes) {
+			if _, held := out[c.Key]; held || c.Verb != plan.Create || len(users[c.Key]) == 0 {
+				continue
+			}
+			h, held := out[users[c.Key][0]]
+			for _, k := range users[c.Key] {
+				_, too := out[k]
+				held = held && too
+			}
+			if held {
+				out[c.Key] = h
 			}
 		}
 		return out
