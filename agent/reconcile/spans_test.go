@@ -186,7 +186,7 @@ func (x *exchange) on(s service) (names []string) {
 }
 
 func (x *exchange) settle(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
