@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build test lint generate bench demo lab lab-image fuzz clean
+.PHONY: help build test lint generate bench soak size demo lab lab-image fuzz clean
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PACKAGES  := ./... ./testdata
@@ -11,6 +11,7 @@ TOOL      := go tool -modfile=go.tool.mod
 TESTFLAGS ?=
 BENCH     ?= .
 FUZZTIME  ?= 10s
+SEEDS     ?= 1000
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target does; do printf '  make %-9s %s\n' "$$target" "$$does"; done
@@ -34,6 +35,12 @@ generate: ## write generated code and data sets anew (needs ../shared/yang or IX
 bench: ## run the benchmarks and print their results (BENCH=regexp chooses)
 	@grep -rl --include=*_test.go '^func Benchmark' . | xargs -r -n1 dirname | sort -u \
 	| xargs -r go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m | grep -E '^(pkg:|Benchmark|---|FAIL|panic)'
+
+soak: ## run SEEDS (1000) schedules of faults against the agent and hold the laws against the switches
+	go test -timeout 2h -run TestNoScheduleOfFaultsBreaksALaw ./cmd/ixagent -soak.seeds $(SEEDS) -v | grep -v '^=== '
+
+size: build ## measure time, memory and processor time for 200 switches with 50 circuits each
+	bin/ixlab size --agent bin/ixagent --set 200x50
 
 demo: build ## show a whole pass on this machine: a sandbox exchange, four lab switches, plan, apply, verify, frames
 	bin/ixlab demo
