@@ -117,7 +117,11 @@ func (o *observer) check(began []plan.Plan) error {
 			}
 		}
 		takenBack := i+1 < len(commits) && commits[i+1].after.Root().Same(c.before.Root())
-		if err := o.forward(c, began, takenBack); err != nil {
+		looked := c.before // what the agent may have seen last
+		if i > 0 {
+			looked = commits[i-1].before
+		}
+		if err := o.forward(c, looked, began, takenBack); err != nil {
 			faults = append(faults, fmt.Errorf("%s, commit %d at %v: %w", o.device.Name, i, c.at.Round(time.Millisecond), err))
 		}
 	}
@@ -135,8 +139,12 @@ func (o *observer) alike(a, b *tree.Tree) (bool, error) {
 }
 
 // forward checks a commit of an agent.
-func (o *observer) forward(c commit, began []plan.Plan, takenBack bool) error {
+func (o *observer) forward(c commit, looked *tree.Tree, began []plan.Plan, takenBack bool) error {
 	before, err := o.state(c.before)
+	if err != nil {
+		return err
+	}
+	seen, err := o.state(looked)
 	if err != nil {
 		return err
 	}
@@ -146,7 +154,7 @@ func (o *observer) forward(c commit, began []plan.Plan, takenBack bool) error {
 	}
 	return errors.Join(
 		foreignIsUntouched(c, before, after), nobodyIsTakenDown(c, before, after), legal(before, after),
-		o.writtenDown(before, after, began, takenBack),
+		o.writtenDown(seen, before, after, began, takenBack),
 	)
 }
 
@@ -279,12 +287,13 @@ func legal(before, after switchcfg.State) error {
 }
 
 // writtenDown is law 6, and what the journal promises: the commit is that of a plan that was written down, which was made
-// for what the switch was then and leads to what it is now. Whoever configures the switch by hand between the agent's last
-// look and its commit is noticed after the commit only, which is taken back then where the switch can.
-func (o *observer) writtenDown(before, after switchcfg.State, began []plan.Plan, takenBack bool) error {
+// for what the switch was then and leads to what it is now. What changes on the switch between the agent's last look, when
+// it was as seen, and the commit is noticed after the commit only: then the switch either is as planned all the same, or
+// takes the commit back where it can.
+func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan.Plan, takenBack bool) error {
 	from, to := before.Digest(), after.Digest()
 	for _, p := range began {
-		if p.Basis == from && p.Target == to {
+		if p.Target == to && (p.Basis == from || p.Basis == seen.Digest()) {
 			return nil
 		}
 		if takenBack || o.forgetful.Load() {
