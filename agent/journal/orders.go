@@ -106,7 +106,7 @@ func (j *Journal) Spent(since time.Time) (spent guard.Cost, err error) {
 }
 
 // WatchOrders calls changed whenever a process has ordered something, and once at the beginning, until ctx ends. Its
-// error says why it cannot go on.
+// error says why it cannot go on. Of a folder that is not there any more it hears nothing.
 func (j *Journal) WatchOrders(ctx context.Context, changed func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -123,10 +123,10 @@ func (j *Journal) WatchOrders(ctx context.Context, changed func()) error {
 		case <-ctx.Done():
 			return nil
 		case e, ok := <-w.Events:
-			switch {
-			case !ok || e.Name == filepath.Dir(name) && e.Has(fsnotify.Remove):
-				return fmt.Errorf("folder %s is no longer watched", filepath.Dir(name))
-			case e.Name == name && e.Has(fsnotify.Create):
+			if !ok {
+				return errors.New("watching ended")
+			}
+			if e.Name == name && e.Has(fsnotify.Create) {
 				changed()
 			}
 		case err := <-w.Errors:

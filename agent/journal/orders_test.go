@@ -207,19 +207,6 @@ func TestOrderOfAnotherProcessIsHeardOfAtOnce(t *testing.T) {
 	}
 }
 
-func TestWatchingEndsWithItsFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	j := open(t, dir)
-	err := j.WatchOrders(t.Context(), func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err == nil {
-		t.Error("it watches what is not there")
-	}
-}
-
 func TestOrderOnAFullDiskIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir)
