@@ -18,6 +18,9 @@ import (
 	"github.com/ixagent/ixagent/agent/web"
 )
 
+// glance is how often the compiler is asked whether the clock has changed anything, since clocks jump.
+const glance = 10 * time.Second
+
 // daemon carries snapshots to the compiler and intents to the workers.
 type daemon struct {
 	*parts
@@ -32,7 +35,9 @@ type daemon struct {
 	rejections []compile.Rejection
 	err        error                // why the latest snapshot could not be compiled
 	numbers    *compile.Allocations // with which the latest was
-	stats      metrics.Journal      // at counted
+	failure    string               // why a read of the exchange was not accepted, as last told
+	failedAt   time.Time
+	stats      metrics.Journal // at counted
 	counted    time.Time
 }
 
@@ -46,7 +51,15 @@ func (d *daemon) deliver(s *source.Snapshot) {
 	d.snapshots <- s
 }
 
+// failed tells of a read that was not accepted, once for as long as the reason is the same.
 func (d *daemon) failed(err error) {
+	d.mu.Lock()
+	known := d.failure == err.Error() && !d.source.Status().Read.After(d.failedAt)
+	d.failure, d.failedAt = err.Error(), time.Now()
+	d.mu.Unlock()
+	if known {
+		return
+	}
 	d.Log.Error("exchange was not read, and what it said last stays", "source", d.source.Name(), "err", err)
 }
 
@@ -92,9 +105,11 @@ func (d *daemon) compile(ctx context.Context) {
 		for name, in := range d.compiled(changed) {
 			d.workers[name].SetIntent(in)
 		}
+		wait := glance
 		if next := d.compiler.Next(); !next.IsZero() {
-			clock.Reset(max(next.Sub(d.Now()), time.Second))
+			wait = min(max(next.Sub(d.Now()), time.Second), glance)
 		}
+		clock.Reset(wait)
 	}
 }
 

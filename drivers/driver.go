@@ -56,7 +56,7 @@ type Previewer interface {
 
 // Watcher is a driver whose device announces changes of its configuration.
 type Watcher interface {
-	// Watch calls changed after each announcement until ctx ends or the session breaks. An announcement is a
+	// Watch calls changed once it hears announcements, and after each, until ctx ends or the session breaks. An announcement is a
 	// nudge to observe again, not a fact. Unlike the other methods it may be called beside them.
 	Watch(ctx context.Context, changed func()) error
 }

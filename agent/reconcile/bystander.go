@@ -97,7 +97,8 @@ func (p *Part) bystanders(ctx context.Context, window time.Duration) (bystanders
 			b.learned[st] = k
 		}
 	}
-	return b, b.judge(p, now)
+	b.judge(p, now)
+	return b, nil
 }
 
 // touch finds what the changes touch: the names of ports and LAGs, and the services in which they change circuits, with
@@ -150,9 +151,9 @@ func sends(earlier Sample, k switchcfg.Key, now drivers.CircuitState) bool {
 }
 
 // judge notes which invariants are violated before the change.
-func (b *bystanders) judge(p *Part, now drivers.OperState) (err error) {
+func (b *bystanders) judge(p *Part, now drivers.OperState) {
 	if b.rules == nil {
-		return nil
+		return
 	}
 	b.stale, b.violated = make(map[drivers.Station]bool), make(map[invariant.Violation]bool)
 	for st, k := range now.Stations {
@@ -163,8 +164,7 @@ func (b *bystanders) judge(p *Part, now drivers.OperState) (err error) {
 	for _, v := range b.rules.Seen(p.before, p.Earlier.OperState, now, p.Stale) {
 		b.violated[v] = true
 	}
-	b.state, err = plan.Apply(p.before, p.Plan.Changes)
-	return err
+	b.state = p.want
 }
 
 // down returns in words who does not work any more. First is what the switch did when it was first asked after the

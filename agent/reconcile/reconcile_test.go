@@ -108,11 +108,13 @@ func names(out Outcome) string {
 }
 
 func TestTransaction(t *testing.T) {
-	by := &switchcfg.Interface{Name: "Ethernet9", Description: "by hand"}
+	// On an object of the agent, and on one that is none of its business.
+	by := &switchcfg.Interface{Name: "Ethernet2", Description: mark("conn", "c2")}
+	aside := &switchcfg.Interface{Name: "Ethernet9", Description: "by hand"}
 	for name, c := range map[string]struct {
 		faults memory.Faults
-		spoil  bool // somebody else types between apply and verify
-		plain  bool // the switch has no confirmed commits
+		spoil  switchcfg.Object // that somebody else puts there between apply and verify
+		plain  bool             // the switch has no confirmed commits
 		stale  bool
 		phases string
 		fault  drivers.Fault // of the error; "" for none
@@ -124,22 +126,24 @@ func TestTransaction(t *testing.T) {
 		"a stale plan is refused before anything":        {stale: true, phases: "check", fault: drivers.Stale, result: journal.Refused},
 		"a refused change leaves the switch as it was":   {faults: memory.Faults{Apply: &drivers.Error{Device: "sw1", Op: "apply", Fault: drivers.Rejected, Err: errors.New("no")}}, phases: "check apply", fault: drivers.Rejected, result: journal.Refused},
 		"an accepted change that is not made is noticed": {faults: memory.Faults{Ignored: true}, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
-		"what is not as planned is taken back":           {spoil: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
-		"and by the inverse where the switch cannot":     {spoil: true, plain: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"what is not as planned is taken back":           {spoil: by, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"and by the inverse where the switch cannot":     {spoil: by, plain: true, phases: "check apply verify revert", fault: drivers.Rejected, result: journal.Reverted},
+		"what others do elsewhere is their affair":       {spoil: aside, phases: "check apply verify confirm", made: true, result: journal.Confirmed},
+		"also where it is the switch's word alone":       {spoil: aside, plain: true, phases: "check apply verify", made: true, result: journal.Applied},
 		"a lost answer is resolved by looking":           {faults: memory.Faults{Lost: true}, phases: "check apply verify confirm", made: true, result: journal.Confirmed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sw := memory.New(memory.Capabilities(), nil)
 			p := build(t, sw, intent(10))
 			if c.stale {
-				sw.Put(by)
+				sw.Put(aside)
 			}
 			before := sw.State()
 			d := sw.Open("sw1")
 			confirmer, _ := drivers.As[drivers.Confirmer](d)
 			after := func() {
-				if c.spoil {
-					sw.Put(by)
+				if c.spoil != nil {
+					sw.Put(c.spoil)
 				}
 			}
 			var driver drivers.Driver = &spoiledConfirmer{spoiled{d, after}, confirmer}
@@ -162,8 +166,8 @@ func TestTransaction(t *testing.T) {
 			}
 			sw.SetFaults(memory.Faults{})
 			now := sw.State()
-			if c.spoil {
-				sw.Remove(by.Key())
+			if c.spoil != nil {
+				sw.Remove(c.spoil.Key())
 				now = sw.State()
 			}
 			if want := before; !c.made && !now.Equal(want) {

@@ -53,6 +53,7 @@ type Part struct {
 	id        string            // of the commit
 	confirmer drivers.Confirmer // nil for a switch that does not take changes back by itself
 	before    switchcfg.State
+	want      switchcfg.State // that the plan leads to
 	after     switchcfg.State // as last read since it was changed; nil if it was not
 	others    bystanders
 	sent      bool  // the switch may have the change
@@ -223,7 +224,9 @@ func (p *Part) check(ctx context.Context, window time.Duration) (err error) {
 		p.result = journal.Refused
 		return err
 	}
-	p.others, err = p.bystanders(ctx, window)
+	if p.want, err = plan.Apply(p.before, p.Plan.Changes); err == nil {
+		p.others, err = p.bystanders(ctx, window)
+	}
 	return err
 }
 
@@ -303,18 +306,17 @@ func (t *Transaction) verified(ctx context.Context, parts []*Part, end time.Time
 		if p.after, err = p.Driver.Observe(ctx); err != nil {
 			return err
 		}
-		switch p.after.Digest() {
-		case p.Plan.Target:
+		switch different := p.differences(p.after, p.want); {
+		case len(different) == 0:
 			if err := p.others.well(ctx, until); err != nil {
 				return p.fail(drivers.Rejected, err)
 			}
-		case p.Plan.Basis:
-			if p.unsure != nil {
-				return p.unsure
-			}
-			return p.fail(drivers.Rejected, errNotMade)
+		case len(p.differences(p.after, p.before)) > 0:
+			return p.fail(drivers.Rejected, fmt.Errorf("%w: %s", ErrUnverified, firstOf(different)))
+		case p.unsure != nil:
+			return p.unsure
 		default:
-			return p.fail(drivers.Rejected, fmt.Errorf("%w: %s", ErrUnverified, p.firstDifference()))
+			return p.fail(drivers.Rejected, errNotMade)
 		}
 		if p.confirmer != nil && time.Until(end) < t.Window/8 {
 			return p.fail(drivers.Rejected, errLate)
@@ -403,13 +405,12 @@ func (p *Part) confirm(ctx context.Context, end time.Time) error {
 		if drivers.FaultOf(err) == drivers.Rejected {
 			// There is nothing to confirm: an earlier attempt did it, or the switch was faster.
 			now, failed := p.Driver.Observe(ctx)
-			if failed == nil {
-				switch now.Digest() {
-				case p.Plan.Target:
-					return nil
-				case p.Plan.Basis:
-					return p.fail(drivers.Rejected, errLapsed)
-				}
+			switch {
+			case failed != nil:
+			case len(p.differences(now, p.want)) == 0:
+				return nil
+			case len(p.differences(now, p.before)) == 0:
+				return p.fail(drivers.Rejected, errLapsed)
 			}
 			return p.fail(drivers.Unknown, errors.Join(err, failed))
 		}
@@ -431,7 +432,7 @@ func (t *Transaction) revert(ctx context.Context, parts []*Part) {
 	for _, p := range parts {
 		switch {
 		case !p.sent:
-		case p.after != nil && p.after.Digest() == p.Plan.Basis && p.unsure != nil:
+		case p.after != nil && len(p.differences(p.after, p.before)) == 0 && p.unsure != nil:
 			p.result = journal.Failed // it never arrived
 		default:
 			back = append(back, p)
@@ -466,23 +467,28 @@ func (p *Part) takeBack(ctx context.Context) error {
 			return fmt.Errorf("nothing was taken back, because the switch could not be read: %w", err)
 		}
 	}
-	if p.after.Digest() == p.Plan.Basis {
+	if len(p.differences(p.after, p.before)) == 0 {
 		return nil
 	}
 	_, err := p.Driver.Apply(ctx, plan.Inverse(p.Plan.Changes))
 	return err
 }
 
-// firstDifference says where what was observed is not what the plan leads to.
-func (p *Part) firstDifference() string {
-	want, err := plan.Apply(p.before, p.Plan.Changes)
-	if err != nil {
-		return err.Error()
+// differences returns where two states of the switch differ in what the plan touches, or in what is the agent's. What
+// others do elsewhere at the same time is their affair.
+func (p *Part) differences(is, should switchcfg.State) []plan.Change {
+	touched := make(map[switchcfg.Key]bool, len(p.Plan.Changes))
+	for _, c := range p.Plan.Changes {
+		touched[c.Key] = true
 	}
-	d := plan.Diff(p.after, want)
-	if len(d) == 0 {
-		return "no object differs"
-	}
+	owned := func(o switchcfg.Object) bool { return o != nil && p.Scope.Owns(o) }
+	return slices.DeleteFunc(plan.Diff(is, should), func(c plan.Change) bool {
+		return !touched[c.Key] && !owned(c.Before) && !owned(c.After)
+	})
+}
+
+// firstOf says what differs.
+func firstOf(d []plan.Change) string {
 	text := fmt.Sprintf("%d objects differ, the first is %s", len(d), d[0].Key)
 	if d[0].Before != nil {
 		text += fmt.Sprintf(", found %q", d[0].Before.Lines())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ type Worker struct {
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
 	Redact  func(string) string       // see [Part]
-	Applied func()                    // called after each transaction that succeeded; may be nil
+	Applied func()                    // called after transactions, and when other services have circuits; may be nil
 	Passed  func()                    // called after each pass; may be nil
 	Step    func(device, step string) // see [Transaction]
 
@@ -201,16 +202,35 @@ func (w *Worker) open(ctx context.Context) error {
 		if watcher, ok := drivers.As[drivers.Watcher](d); ok {
 			watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 			w.watch = cancel
-			w.watched.Go(func() {
-				// A subscription that ends is no fault: the next pass opens a session that works, or says why not.
-				if err := watcher.Watch(watching, w.Trigger); err != nil && watching.Err() == nil {
-					w.Log.Debug("switch is no longer watched", "device", w.Device.Name, "err", err)
-					w.Trigger()
-				}
-			})
+			w.watched.Go(func() { w.follow(watching, watcher) })
 		}
 	}
 	return w.recover(ctx)
+}
+
+// follow watches the switch until ctx ends, again and again, since a session may outlive a subscription.
+func (w *Worker) follow(ctx context.Context, watcher drivers.Watcher) {
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval = 100*time.Millisecond, 10*time.Second
+	first := true // of the session, which is looked at anyway
+	for {
+		err := watcher.Watch(ctx, func() {
+			retry.Reset()
+			if !first {
+				w.Trigger() // also for what was missed before this subscription
+			}
+			first = false
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		w.Log.Debug("switch is no longer watched", "device", w.Device.Name, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retry.NextBackOff()):
+		}
+	}
 }
 
 // recover ends commits that are perhaps pending on the switch.
@@ -317,10 +337,11 @@ func (w *Worker) ended(status Status, out *Outcome, err error, took time.Duratio
 		status.Outcome = out
 	}
 	w.Metrics.Pass(w.Device.Name, result(out, err, status.Plan), took)
+	joined := !maps.Equal(w.Status().Joined, status.Joined)
 	w.setStatus(status)
 	if err != nil {
 		w.Log.Error("pass did not succeed", "device", w.Device.Name, "driver", w.Device.Driver, "fault", string(drivers.FaultOf(err)), "err", err)
-	} else if out != nil && w.Applied != nil {
+	} else if (out != nil || joined) && w.Applied != nil {
 		w.Applied()
 	}
 }

@@ -33,9 +33,9 @@ var (
 	soakFirst    = flag.Uint64("soak.first", 1, "seed of the first of them")
 	soakSeed     = flag.Uint64("soak.seed", 0, "run the schedule of this seed alone, and say all that happens")
 	soakParallel = flag.Int("soak.parallel", 12, "how many schedules run at a time")
-	soakPatience = flag.Duration("soak.patience", 90*time.Second, "how long an agent may take to make everything right once all is calm")
-	soakWindows  = flag.Bool("soak.windows", false, "let the clock jump over the windows in which addresses are valid")
-	soakTogether = flag.Bool("soak.together", false, "hold that a line between two switches is on both or on none whenever the agent is at rest")
+	soakPatience = flag.Duration("soak.patience", 60*time.Second, "how long an agent may take to make everything right once all is calm")
+	soakWindows  = flag.Bool("soak.windows", true, "let the clock jump over the windows in which addresses are valid")
+	soakTogether = flag.Bool("soak.together", true, "hold that a line between two switches is on both or on none whenever the agent is at rest")
 )
 
 // trial is one run of a schedule: an exchange, its switches and an agent, each of which misbehaves.

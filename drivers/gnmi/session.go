@@ -232,6 +232,7 @@ func (s *Session) Watch(ctx context.Context, changed func(), paths ...*gpb.Path)
 		}
 		if told.sync {
 			synced = true
+			changed()
 		} else if synced && told.update {
 			changed()
 		}

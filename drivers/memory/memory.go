@@ -283,6 +283,7 @@ func (d *session) Watch(ctx context.Context, changed func()) error {
 		delete(d.sw.watch, c)
 		d.sw.mu.Unlock()
 	}()
+	changed()
 	for {
 		select {
 		case <-c:
