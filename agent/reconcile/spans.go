@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -218,6 +219,11 @@ func (s *Spans) judge(device, span string) verdict {
 		p, reason := s.proposals[other], ""
 		known := s.Workers[other].Intent()
 		switch {
+		case line && (p == nil || p.seen == nil) && !wants(known, span):
+			if !mayEnd(me.seen, span, s.Workers[other].Device) {
+				continue
+			}
+			reason = "was not seen yet, and may have the other end"
 		case p == nil || p.in != known:
 			if !concerns(known, p, span) {
 				continue
@@ -264,12 +270,26 @@ func concerns(in *plan.Intent, p *proposal, span string) bool {
 	if in == nil {
 		return true // nothing is known
 	}
-	key := switchcfg.Key{Kind: switchcfg.KindService, Name: span}
-	if _, wanted := in.State[key]; wanted || p == nil {
-		return wanted
+	if wants(in, span) || p == nil {
+		return wants(in, span)
 	}
-	_, there := p.seen[key]
+	_, there := p.seen[switchcfg.Key{Kind: switchcfg.KindService, Name: span}]
 	return there
+}
+
+// wants reports whether a switch is to have a service.
+func wants(in *plan.Intent, span string) bool {
+	if in == nil {
+		return false
+	}
+	_, wanted := in.State[switchcfg.Key{Kind: switchcfg.KindService, Name: span}]
+	return wanted
+}
+
+// mayEnd reports whether a line that is on one switch, which carries seen, may end on a device of which nothing is known.
+func mayEnd(seen switchcfg.State, span string, d *config.Device) bool {
+	svc, ok := seen[switchcfg.Key{Kind: switchcfg.KindService, Name: span}].(*switchcfg.Service)
+	return ok && (len(svc.Peers) == 0 || slices.Contains(svc.Peers, d.TunnelAddress))
 }
 
 // group are switches that change spans together.

@@ -76,6 +76,7 @@ func (x *exchange) start(change func(*Worker)) {
 		if err != nil {
 			x.t.Fatal(err)
 		}
+		c.Inventory.Devices[0].TunnelAddress = address(name)
 		w := &Worker{
 			Device: c.Inventory.Devices[0], Window: time.Minute, Spans: x.spans, Log: slog.New(slog.NewTextHandler(x, nil)), Journal: x.journal,
 			Open: func(context.Context) (drivers.Driver, error) {
@@ -434,6 +435,30 @@ func TestNextProcessEndsWhatADeadOneLeftPending(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An agent that has just begun removes no end of a line before it has seen the switch at the other end.
+func TestNewAgentWaitsForTheOtherEndOfALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(t, 3)
+		a, b := line("a", 10, "sw1", "sw2"), line("b", 11, "sw1", "sw3")
+		x.want(a, b)
+		x.settle(5 * time.Second)
+		x.stop()
+		x.setDown("sw2", true)
+		x.start(nil)
+		defer func() { x.stop() }()
+		x.want()
+		x.settle(time.Minute)
+		x.expect(a, "sw1", "sw2")
+		x.expect(b) // whose ends have nothing to do with sw2
+		if text := string(x.workers["sw1"].Status().Plan.AppendText(nil)); !strings.Contains(text, "sw2 was not seen yet, and may have the other end") {
+			t.Error(text)
+		}
+		x.setDown("sw2", false)
+		x.settle(10 * time.Minute)
+		x.expect(a)
+	})
 }
 
 func TestManySwitchesHaveALongWindow(t *testing.T) {

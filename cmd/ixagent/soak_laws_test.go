@@ -296,7 +296,7 @@ func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan
 		if p.Target == to && (p.Basis == from || p.Basis == seen.Digest()) {
 			return nil
 		}
-		if takenBack || o.forgetful.Load() {
+		if takenBack || o.forgetful.Load() || p.Basis == seen.Digest() {
 			if got, err := plan.Apply(before, p.Changes); err == nil && got.Digest() == to {
 				return nil
 			}

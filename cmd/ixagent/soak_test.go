@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,6 +52,7 @@ type trial struct {
 	steady map[string]bool // see observer
 	macs   map[string][]switchcfg.MAC
 	lines  map[string][]string // see halves
+	whole  map[string][]string // those of them with no end that was ever in error
 	took   time.Duration       // from calm until everything was right
 
 	mu    sync.Mutex
@@ -79,6 +81,7 @@ func newTrial(s schedule, dir string) (*trial, error) {
 	t := &trial{schedule: s, dir: dir, start: time.Now(), world: newWorld(), on: make(map[string]*observer)}
 	t.steady = t.world.steady()
 	t.macs, t.lines = t.world.macs(), t.world.lines()
+	t.whole = t.lines
 	if err := t.setUp(); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
@@ -168,6 +171,13 @@ func (t *trial) order(edits ...revision) error {
 	changed := make(map[ixapi.Collection][]fields)
 	for _, e := range edits {
 		changed[e.collection] = append(changed[e.collection], t.world.edit(e.collection, e.id, e.change))
+		if e.change["state"] == "error" {
+			// What stands for it is left as it is, there or not, and so may be one end of a line.
+			t.whole = maps.Clone(t.whole)
+			maps.DeleteFunc(t.whole, func(_ string, ends []string) bool {
+				return slices.ContainsFunc(ends, func(id string) bool { return t.world.get(ixapi.NetworkServiceConfigs, id)["connection"] == e.id })
+			})
+		}
 		if _, ok := e.change["macs"]; ok {
 			t.macs = maps.Clone(t.macs)
 			delete(t.macs, configMark(e.id))
@@ -276,7 +286,7 @@ func (t *trial) rest(n int, r *runner) {
 	})
 	t.note("nobody waits for a confirmation")
 	if err == nil && *soakTogether {
-		err = halves(t.lines, t.on)
+		err = halves(t.whole, t.on)
 	}
 	if err != nil {
 		t.found(fmt.Errorf("after agent %d had ended: %w", n, err))
