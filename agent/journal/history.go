@@ -108,7 +108,7 @@ func (j *Journal) Begin(entries ...Entry) error {
 			if err := prune(bucket, meta, e); err != nil {
 				return err
 			}
-			if err := errors.Join(record(bucket, e), meta.Put(begunKey(id), []byte{}), spend(tx, e)); err != nil {
+			if err := errors.Join(record(bucket, e), meta.Put(begunKey(id), []byte(e.Device)), spend(tx, e)); err != nil {
 				return err
 			}
 			f, err := hold(j.holder(id))
@@ -142,6 +142,10 @@ func (r *refusal) Unwrap() error { return r.error }
 // free reports whether nobody applies anything to the devices of entries.
 func (j *Journal) free(tx *bolt.Tx, entries []Entry) error {
 	for _, key := range idsBegun(tx) {
+		device := string(tx.Bucket([]byte(bucketMeta)).Get(append([]byte(keyBegun), key...)))
+		if device != "" && !slices.ContainsFunc(entries, func(e Entry) bool { return e.Device == device }) {
+			continue
+		}
 		var begun Entry
 		if err := decode(tx.Bucket([]byte(bucketHistory)).Get(key), &begun); err != nil {
 			return err

@@ -221,7 +221,7 @@ const (
 	bucketHistory     = "history"     // id(8, big endian) -> JSON
 
 	keySchema = "schema"
-	keyBegun  = "begun " // id(8, big endian) -> nothing
+	keyBegun  = "begun " // id(8, big endian) -> device
 )
 
 func (j *Journal) view(f func(*bolt.Tx) error) error {

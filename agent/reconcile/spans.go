@@ -26,6 +26,9 @@ const (
 	// again is how often what waits for other switches is looked at without any other reason.
 	again = time.Second
 
+	// breath is the time in which proposals gather that come one after another.
+	breath = 2 * time.Millisecond
+
 	// longest is the longest window of a transaction.
 	longest = time.Hour
 )
@@ -42,8 +45,9 @@ type Spans struct {
 	Parallel int // switches worked on at once
 
 	mu        sync.Mutex
-	proposals map[string]*proposal // by device
-	engaged   map[string]bool      // devices in a transaction
+	proposals map[string]*proposal       // by device
+	by        map[string]map[string]bool // devices by the spans they propose
+	engaged   map[string]bool            // devices in a transaction
 	woken     chan struct{}
 	made      sync.Once
 }
@@ -70,7 +74,7 @@ type proposed struct {
 func (s *Spans) wake() chan struct{} {
 	s.made.Do(func() {
 		s.woken = make(chan struct{}, 1)
-		s.proposals, s.engaged = make(map[string]*proposal), make(map[string]bool)
+		s.proposals, s.engaged, s.by = make(map[string]*proposal), make(map[string]bool), make(map[string]map[string]bool)
 	})
 	return s.woken
 }
@@ -99,7 +103,8 @@ func (s *Spans) looking(w *Worker, in *plan.Intent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proposal(w.Device.Name)
-	p.in, p.seen, p.looking, p.spans = in, w.observed, time.Now(), spans
+	p.in, p.seen, p.looking = in, w.observed, time.Now()
+	s.enter(w.Device.Name, p, spans)
 }
 
 // proposal returns that of a device. The caller holds mu.
@@ -111,6 +116,22 @@ func (s *Spans) proposal(device string) *proposal {
 		s.proposals[device] = p
 	}
 	return p
+}
+
+// enter makes spans those that a device proposes. The caller holds mu.
+func (s *Spans) enter(device string, p *proposal, spans map[string]proposed) {
+	for name := range p.spans {
+		if delete(s.by[name], device); len(s.by[name]) == 0 {
+			delete(s.by, name)
+		}
+	}
+	for name := range spans {
+		if s.by[name] == nil {
+			s.by[name] = make(map[string]bool)
+		}
+		s.by[name][device] = true
+	}
+	p.spans = spans
 }
 
 // spansOf returns the spans that a decision changes or would change.
@@ -171,15 +192,17 @@ func (s *Spans) propose(w *Worker, d *decision, failed error) map[string]string 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proposal(w.Device.Name)
-	p.in, p.seen, p.looking, p.spans = d.in, d.observed, time.Time{}, spans
+	p.in, p.seen, p.looking = d.in, d.observed, time.Time{}
+	s.enter(w.Device.Name, p, spans)
 	clear(p.held)
 	hold := make(map[string]string)
 	if failed == nil {
+		unsettled := s.unsettled()
 		for name, sp := range spans {
 			if sp.why != "" {
 				continue
 			}
-			if v := s.judge(w.Device.Name, name); v.how != alone {
+			if v := s.judge(w.Device.Name, name, unsettled); v.how != alone {
 				hold[name], p.held[name] = v.why, true
 			}
 		}
@@ -192,7 +215,7 @@ func (s *Spans) propose(w *Worker, d *decision, failed error) map[string]string 
 type verdict struct {
 	how  manner
 	why  string   // of waiting, and of being together
-	with []string // devices that change it together
+	with []string // devices that change it together, sorted
 }
 
 type manner uint8
@@ -203,66 +226,94 @@ const (
 	waiting                // with others, which cannot now
 )
 
+// unsettled returns the devices whose proposals may not be what they need now. The caller holds mu.
+func (s *Spans) unsettled() map[string]bool {
+	out := make(map[string]bool)
+	for name, w := range s.Workers {
+		if p := s.proposals[name]; p == nil || p.seen == nil || !p.looking.IsZero() || p.in != w.Intent() {
+			out[name] = true
+		}
+	}
+	return out
+}
+
 // judge says how a device changes a span that it could change by itself. The caller holds mu.
-func (s *Spans) judge(device, span string) verdict {
+func (s *Spans) judge(device, span string, unsettled map[string]bool) verdict {
 	now := time.Now()
 	me := s.proposals[device]
 	line := me.spans[span].line
 	if now.Before(me.until) {
-		return verdict{how: waiting, why: fmt.Sprintf("%s, and is tried again at %s", me.refused, me.until.Format(time.TimeOnly))}
+		return verdict{how: waiting, why: me.refused + ", and is tried again at " + me.until.Format(time.TimeOnly)}
 	}
-	ready, why := []string{device}, ""
-	for _, other := range slices.Sorted(maps.Keys(s.Workers)) {
-		if other == device {
+	ready, blocker, why := []string{device}, "", ""
+	wait := func(other, reason string) {
+		if blocker == "" || other < blocker {
+			blocker, why = other, reason
+		}
+	}
+	for other := range unsettled {
+		if reason := s.unknown(other, me, span, line, now); other != device && reason != "" {
+			wait(other, reason)
+		}
+	}
+	for other := range s.by[span] {
+		p := s.proposals[other]
+		if other == device || unsettled[other] {
 			continue
 		}
-		p, reason := s.proposals[other], ""
-		known := s.Workers[other].Intent()
-		switch {
-		case line && (p == nil || p.seen == nil) && !wants(known, span):
-			if !mayEnd(me.seen, span, s.Workers[other].Device) {
-				continue
-			}
-			reason = "was not seen yet, and may have the other end"
-		case p == nil || p.in != known:
-			if !concerns(known, p, span) {
-				continue
-			}
-			reason = "was not looked at yet"
-		case !p.looking.IsZero():
-			if _, needs := p.spans[span]; !needs || !line && now.Sub(p.looking) > patience {
-				continue
-			}
-			reason = "is being looked at"
-		default:
-			sp, needs := p.spans[span]
-			switch {
-			case !needs:
-				continue
-			case sp.why == "" && now.Before(p.until):
-				sp.why = fmt.Sprintf("%s; it is tried again at %s", p.refused, p.until.Format(time.TimeOnly))
-			}
-			if sp.why == "" {
-				ready = append(ready, other)
-				continue
-			}
-			if !line {
-				continue
-			}
-			reason = "must change it too: " + sp.why
+		reason := p.spans[span].why
+		if reason == "" && now.Before(p.until) {
+			reason = p.refused + "; it is tried again at " + p.until.Format(time.TimeOnly)
 		}
-		if why == "" {
-			why = other + " " + reason
+		switch {
+		case reason == "":
+			ready = append(ready, other)
+		case line:
+			wait(other, "must change it too: "+reason)
 		}
 	}
 	switch {
-	case why != "":
-		return verdict{how: waiting, why: fmt.Sprintf("%s crosses switches, and %s", span, why)}
+	case blocker != "":
+		return verdict{how: waiting, why: fmt.Sprintf("%s crosses switches, and %s %s", span, blocker, why)}
 	case len(ready) == 1:
 		return verdict{how: alone}
 	}
 	slices.Sort(ready)
-	return verdict{how: together, why: fmt.Sprintf("%s crosses switches, and is changed on all of them together: %s", span, strings.Join(ready, ", ")), with: ready}
+	return verdict{how: together, why: fmt.Sprintf("%s crosses switches, and is changed on all of them together: %s", span, some(ready)), with: ready}
+}
+
+// unknown says why a span has to wait for a device whose proposal may not be what it needs, or "" if it need not.
+func (s *Spans) unknown(other string, me *proposal, span string, line bool, now time.Time) string {
+	p, known := s.proposals[other], s.Workers[other].Intent()
+	switch {
+	case line && (p == nil || p.seen == nil) && !wants(known, span):
+		if !mayEnd(me.seen, span, s.Workers[other].Device) {
+			return ""
+		}
+		return "was not seen yet, and may have the other end"
+	case p == nil || p.in != known:
+		if concerns(known, p, span) {
+			return "was not looked at yet"
+		}
+	case !p.looking.IsZero():
+		if _, needs := p.spans[span]; needs && (line || now.Sub(p.looking) <= patience) {
+			return "is being looked at"
+		}
+	default: // it was never seen
+		if sp, needs := p.spans[span]; needs && line {
+			return "must change it too: " + sp.why
+		}
+	}
+	return ""
+}
+
+// some names a few of many.
+func some(names []string) string {
+	const few = 4
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d others", strings.Join(names[:few], ", "), len(names)-few)
 }
 
 // concerns reports whether a span is a matter of a switch whose proposal is not up to date.
@@ -311,6 +362,7 @@ func (s *Spans) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-wake:
+			time.Sleep(breath)
 		case <-tick.C:
 		}
 		for _, g := range s.ready() {
@@ -327,45 +379,65 @@ func (s *Spans) Run(ctx context.Context) {
 func (s *Spans) ready() []group {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	unsettled, now := s.unsettled(), time.Now()
 	joint := make(map[string][]string) // devices by span
-	for _, device := range slices.Sorted(maps.Keys(s.proposals)) {
-		p := s.proposals[device]
-		for span := range p.held {
-			switch v := s.judge(device, span); v.how {
+	for span, devices := range s.by {
+		for device := range devices {
+			p := s.proposals[device]
+			if !p.held[span] || s.engaged[device] || now.Before(p.until) {
+				continue
+			}
+			// What holds for one that could change it holds for all.
+			switch v := s.judge(device, span, unsettled); v.how {
 			case alone:
-				if !s.engaged[device] {
-					delete(p.held, span)
-					s.Workers[device].Trigger()
-				}
+				delete(p.held, span)
+				s.Workers[device].Trigger()
 			case together:
 				joint[span] = v.with
 			}
+			break
 		}
 	}
-	var groups []group
-	for _, span := range slices.Sorted(maps.Keys(joint)) {
-		g := group{joint[span], map[string]bool{span: true}}
-		groups = slices.DeleteFunc(groups, func(o group) bool {
-			if !slices.ContainsFunc(o.devices, func(d string) bool { return slices.Contains(g.devices, d) }) {
-				return false
+	leads := make(map[string]string) // devices to another one of their group
+	var lead func(device string) string
+	lead = func(device string) string {
+		if to, led := leads[device]; led && to != device {
+			leads[device] = lead(to)
+			return leads[device]
+		}
+		return device
+	}
+	for _, devices := range joint {
+		for _, d := range devices {
+			if a, b := lead(devices[0]), lead(d); a != b {
+				leads[b] = a
 			}
-			g.devices = append(g.devices, o.devices...)
-			maps.Copy(g.spans, o.spans)
-			return true
-		})
+		}
+	}
+	groups := make(map[string]*group) // by their leading device
+	for span, devices := range joint {
+		first := lead(devices[0])
+		g := groups[first]
+		if g == nil {
+			g = &group{spans: make(map[string]bool)}
+			groups[first] = g
+		}
+		g.spans[span] = true
+		g.devices = append(g.devices, devices...)
+	}
+	var out []group
+	for _, g := range groups {
 		slices.Sort(g.devices)
 		g.devices = slices.Compact(g.devices)
-		groups = append(groups, g)
-	}
-	groups = slices.DeleteFunc(groups, func(g group) bool {
-		return slices.ContainsFunc(g.devices, func(d string) bool { return s.engaged[d] })
-	})
-	for _, g := range groups {
+		if slices.ContainsFunc(g.devices, func(d string) bool { return s.engaged[d] }) {
+			continue
+		}
 		for _, d := range g.devices {
 			s.engaged[d] = true
 		}
+		out = append(out, *g)
 	}
-	return groups
+	return out
 }
 
 func (s *Spans) release(g group) {

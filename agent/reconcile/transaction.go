@@ -37,13 +37,14 @@ type Transaction struct {
 
 // Part is what a transaction does on one switch.
 type Part struct {
-	Driver  drivers.Driver
-	Scope   *plan.Scope // what may be changed
-	Plan    plan.Plan
-	Earlier Sample                   // what the switch did some time ago, if that is known
-	Rules   *invariant.Rules         // what must hold on the switch; nil: nothing is looked for
-	Stale   map[drivers.Station]bool // stations that the switch may remember from another configuration
-	Redact  func(string) string      // takes secrets out of the text of an error; nil: there are none
+	Driver   drivers.Driver
+	Scope    *plan.Scope // what may be changed
+	Plan     plan.Plan
+	Observed switchcfg.State          // that the plan was made for; nil: what is read is kept
+	Earlier  Sample                   // what the switch did some time ago, if that is known
+	Rules    *invariant.Rules         // what must hold on the switch; nil: nothing is looked for
+	Stale    map[drivers.Station]bool // stations that the switch may remember from another configuration
+	Redact   func(string) string      // takes secrets out of the text of an error; nil: there are none
 
 	// What became of it, set by [Transaction.Apply].
 	Outcome Outcome
@@ -224,6 +225,9 @@ func (p *Part) check(ctx context.Context, window time.Duration) (err error) {
 		p.result = journal.Refused
 		return err
 	}
+	if p.Observed != nil {
+		p.before = p.Observed // the same, and not twice in memory
+	}
 	if p.want, err = plan.Apply(p.before, p.Plan.Changes); err == nil {
 		p.others, err = p.bystanders(ctx, window)
 	}
@@ -308,6 +312,9 @@ func (t *Transaction) verified(ctx context.Context, parts []*Part, end time.Time
 		}
 		switch different := p.differences(p.after, p.want); {
 		case len(different) == 0:
+			if p.after.Digest() == p.Plan.Target {
+				p.after = p.want // the same
+			}
 			if err := p.others.well(ctx, until); err != nil {
 				return p.fail(drivers.Rejected, err)
 			}

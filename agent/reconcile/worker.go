@@ -504,7 +504,7 @@ func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
 
 // part returns the part of a transaction that makes p real.
 func (w *Worker) part(p plan.Plan) *Part {
-	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
+	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Observed: w.observed, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
 }
 
 func (w *Worker) transaction(approved bool) *Transaction {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,6 +41,9 @@ it says when it is ready, reloads and stops, and feeds the watchdog as long as i
 			o, err := a.goodOptions()
 			if err != nil {
 				return err
+			}
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(50) // with many switches a third less memory, for a tenth more time
 			}
 			s, err := newSupervisor(a, o.Log)
 			if err != nil {

@@ -169,15 +169,16 @@ func (p Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Withheld) == 0 
 
 // Digest identifies the plan: what would be done, on which state, to which switch.
 func (p Plan) Digest() (string, error) {
-	b, err := json.Marshal(struct {
-		Device, Basis string
-		Changes       []Change
-	}{p.Device, p.Basis, p.Changes})
-	if err != nil {
-		return "", err
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", p.Device, p.Basis)
+	for _, c := range p.Changes { // one by one: a plan may be large
+		b, err := json.Marshal(c)
+		if err != nil {
+			return "", err
+		}
+		h.Write(append(b, '\n'))
 	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:]), nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Counts returns how many objects are created, updated (or replaced) and deleted. An object taken down and
