@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -262,11 +263,12 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 			}
 		}
 	}
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
 	spans := &reconcile.Spans{Workers: workers, Parallel: o.Config.Limits.Parallel}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
-			Device: d, Open: p.open(d, slots), Guards: ordered.guards, Orders: ordered, Spans: spans,
+			Device: d, Open: p.open(d, slots), Guards: ordered.guards, Orders: ordered, Spans: spans, Turns: turns,
 			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak, Budget: &budget,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
 			Rules: invariant.New(&o.Config.Inventory, d),

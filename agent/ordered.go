@@ -90,12 +90,12 @@ func (o *ordered) guards(d *config.Device, drift func(plan.Change) bool) (hard, 
 }
 
 // Approved implements [reconcile.Orders].
-func (o *ordered) Approved(device, digest string) bool {
+func (o *ordered) Approved(device string, digest func() string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.Now()
 	for _, a := range o.approvals {
-		if a.Device == device && a.Digest == digest && a.InForce(now) {
+		if a.Device == device && a.InForce(now) && a.Digest == digest() {
 			return true
 		}
 	}

@@ -311,8 +311,8 @@ func TestModesThatDoNotApplyOnlyTell(t *testing.T) {
 // approving is a person who approved one plan.
 type approving struct{ digest, used string }
 
-func (a *approving) Approved(_, digest string) bool { return digest == a.digest }
-func (a *approving) Used(_, digest string)          { a.used = digest }
+func (a *approving) Approved(_ string, digest func() string) bool { return digest() == a.digest }
+func (a *approving) Used(_, digest string)                        { a.used = digest }
 
 func TestWhatAPersonApprovedIsDoneAndNothingElse(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {

@@ -99,7 +99,12 @@ func (s *Spans) looking(w *Worker, in *plan.Intent) {
 		return
 	}
 	// Until it was looked at, what it had before says best what it needs.
-	spans := spansOf(w.decide(w.observed, in))
+	var spans map[string]proposed
+	if w.observed == nil {
+		spans = spansIn(in)
+	} else {
+		spans = spansOf(w.decide(w.observed, in))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proposal(w.Device.Name)
@@ -159,6 +164,17 @@ func spansOf(d *decision) map[string]proposed {
 	for _, x := range d.plan.Withheld {
 		if x.Reason != plan.Frozen { // what is frozen is not to change
 			add(x.Span, why(x))
+		}
+	}
+	return out
+}
+
+// spansIn returns the spans of a switch of which nothing is known: all that it is to have.
+func spansIn(in *plan.Intent) map[string]proposed {
+	out := make(map[string]proposed)
+	for _, o := range in.State {
+		if svc, ok := o.(*switchcfg.Service); ok && svc.Crosses() {
+			out[svc.Name] = proposed{line: svc.Type == switchcfg.ServiceLine}
 		}
 	}
 	return out

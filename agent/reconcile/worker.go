@@ -42,6 +42,7 @@ type Worker struct {
 	Orders  Orders           // nil: nobody approves anything
 	Spans   *Spans           // switches that change services together; nil: this one stands alone
 	Window  time.Duration    // least window of a transaction
+	Turns   chan struct{}    // taken while a plan is made, so that not all workers need the memory at once; nil: for none
 	Soak    time.Duration    // of a transaction
 	Budget  *guard.Budget    // of transactions that no person approved
 	Rules   *invariant.Rules // what must hold on the switch; may be nil
@@ -66,8 +67,9 @@ type Worker struct {
 
 // Orders are what people allow. Both functions may be called concurrently.
 type Orders interface {
-	// Approved reports whether a person approved the plan of that digest for a device.
-	Approved(device, digest string) bool
+	// Approved reports whether a person approved the plan of that digest for a device. The digest is asked for only if
+	// something was approved.
+	Approved(device string, digest func() string) bool
 	// Used ends an approval.
 	Used(device, digest string)
 }
@@ -366,12 +368,17 @@ type decision struct {
 	in       *plan.Intent
 	observed switchcfg.State
 	whole    plan.Plan // all that could be done if a person approved it
-	digest   string    // of whole; "" if there is nothing to do
 	plan     plan.Plan // what may be done now
 	guard    plan.Guard
 	approved bool   // a person approved whole
 	waits    string // why nothing of plan is done; "" if it is
 	drift    int
+}
+
+// digest returns that of the whole plan.
+func (d *decision) digest() string {
+	digest, _ := d.whole.Digest() // a plan that was built can be written
+	return digest
 }
 
 // decide plans.
@@ -391,15 +398,16 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	if len(d.whole.Changes) == 0 {
 		return d
 	}
-	d.digest, _ = d.whole.Digest() // a plan that was built can be written
 	switch {
 	case w.Device.Mode == config.Observe:
 		d.waits = "mode observe"
 	case w.Orders != nil && w.Orders.Approved(w.Device.Name, d.digest):
 		d.approved = true
+	case len(soft(d.whole.Changes, observed)) > 0:
+		d.plan = w.build(observed, in, guard.All(hard, soft))
+		fallthrough
 	default:
 		d.guard = guard.All(hard, soft)
-		d.plan = w.build(observed, in, d.guard)
 	}
 	w.Metrics.Phase("plan", time.Since(start))
 	return d
@@ -417,6 +425,10 @@ func (w *Worker) guards(drift func(plan.Change) bool) (hard, soft plan.Guard) {
 }
 
 func (w *Worker) build(observed switchcfg.State, in *plan.Intent, g plan.Guard) plan.Plan {
+	if w.Turns != nil {
+		w.Turns <- struct{}{}
+		defer func() { <-w.Turns }()
+	}
 	return Build(w.Device, w.Rules, observed, in, g)
 }
 
@@ -450,6 +462,9 @@ func (w *Worker) without(d *decision, spans map[string]string) plan.Plan {
 
 // harms reports whether a plan was taken back before because of whom it harmed.
 func (w *Worker) harms(p plan.Plan) bool {
+	if w.harmful == "" {
+		return false
+	}
 	digest, err := p.Digest()
 	return err == nil && digest == w.harmful
 }
@@ -491,7 +506,7 @@ func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
 	status.Plan, status.Waits, status.Drift, status.Held = left, d.waits, d.drift, w.harms(left) || w.harms(d.plan)
 	status.Whole, status.Approve = plan.Plan{}, ""
 	if !d.approved && d.waits == "" && len(d.plan.Changes) < len(d.whole.Changes) {
-		status.Whole, status.Approve = d.whole, d.digest
+		status.Whole, status.Approve = d.whole, d.digest()
 	}
 	if len(d.whole.Changes) == 0 {
 		w.settled = d.in
@@ -530,7 +545,7 @@ func (w *Worker) applied(d *decision, p *Part) error {
 		return p.Err
 	}
 	if d.approved && w.Orders != nil {
-		w.Orders.Used(w.Device.Name, d.digest)
+		w.Orders.Used(w.Device.Name, d.digest())
 	}
 	w.observed = p.after
 	w.forgive(p.others.before.Stations, func(st drivers.Station) bool { return p.others.stale[st] })
