@@ -268,7 +268,7 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
 		workers[d.Name] = &reconcile.Worker{
-			Device: d, Open: p.open(d, slots), Guards: ordered.guards, Orders: ordered, Spans: spans, Turns: turns,
+			Device: d, Open: p.open(d, slots), Guards: ordered.guards, Orders: ordered, Spans: spans, Turns: turns, Slots: slots,
 			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak, Budget: &budget,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
 			Rules: invariant.New(&o.Config.Inventory, d),

@@ -2,10 +2,12 @@ package journal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -108,7 +110,7 @@ func (j *Journal) Begin(entries ...Entry) error {
 			if err := prune(bucket, meta, e); err != nil {
 				return err
 			}
-			if err := errors.Join(record(bucket, e), meta.Put(begunKey(id), []byte(e.Device)), spend(tx, e)); err != nil {
+			if err := errors.Join(j.record(bucket, e), meta.Put(begunKey(id), []byte(e.Device)), spend(tx, e)); err != nil {
 				return err
 			}
 			f, err := hold(j.holder(id))
@@ -167,7 +169,7 @@ func (j *Journal) Decide(entries ...Entry) error {
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
 			e.Result, e.Decided = Begun, true
-			if err := record(tx.Bucket([]byte(bucketHistory)), e); err != nil {
+			if err := j.record(tx.Bucket([]byte(bucketHistory)), e); err != nil {
 				return err
 			}
 		}
@@ -187,7 +189,7 @@ func (j *Journal) End(entries ...Entry) error {
 	return j.update(func(tx *bolt.Tx) error {
 		for _, e := range entries {
 			unspend(tx, e)
-			if err := errors.Join(record(tx.Bucket([]byte(bucketHistory)), e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+			if err := errors.Join(j.record(tx.Bucket([]byte(bucketHistory)), e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
 				return err
 			}
 		}
@@ -195,20 +197,67 @@ func (j *Journal) End(entries ...Entry) error {
 	})
 }
 
+// packed is an entry as it is stored: its plan, which says much again and again, is compressed.
+type packed struct {
+	Entry
+	Plan   json.RawMessage `json:"plan,omitempty"` // of an entry that an earlier release stored
+	Packed []byte          `json:"packed,omitempty"`
+}
+
+// maxPlan bounds a plan in bytes, so that a damaged file cannot ask for more memory than there is.
+const maxPlan = 256 << 20
+
 // record stores an entry. One without a plan keeps the one that is there.
-func record(history *bolt.Bucket, e Entry) error {
+func (j *Journal) record(history *bolt.Bucket, e Entry) error {
+	stored := packed{Entry: e}
 	if was := history.Get(entryKey(e.ID)); e.Plan == nil && was != nil {
-		var begun Entry
+		var begun packed
 		if err := decode(was, &begun); err != nil {
 			return err
 		}
-		e.Plan = begun.Plan
+		stored.Plan, stored.Packed = begun.Plan, begun.Packed
+	} else {
+		w, ok := j.zip.Get().(*gzip.Writer) // one needs a megabyte
+		if !ok {
+			w = gzip.NewWriter(nil)
+		}
+		defer j.zip.Put(w)
+		var b bytes.Buffer
+		w.Reset(&b)
+		if _, err := w.Write(e.Plan); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		stored.Packed = b.Bytes()
 	}
-	value, err := json.Marshal(e)
+	value, err := json.Marshal(stored)
 	if err != nil {
 		return err
 	}
 	return history.Put(entryKey(e.ID), value)
+}
+
+// entry reads what record stored.
+func entry(value []byte) (Entry, error) {
+	var stored packed
+	if err := decode(value, &stored); err != nil {
+		return Entry{}, err
+	}
+	e := stored.Entry
+	e.Plan = stored.Plan
+	if stored.Packed == nil {
+		return e, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(stored.Packed))
+	if err != nil {
+		return e, fmt.Errorf("%w: plan of change %d: %w", ErrCorrupt, e.ID, err)
+	}
+	if e.Plan, err = io.ReadAll(io.LimitReader(r, maxPlan)); err != nil {
+		return e, fmt.Errorf("%w: plan of change %d: %w", ErrCorrupt, e.ID, err)
+	}
+	return e, nil
 }
 
 // Recover marks what was begun by processes that are gone as interrupted, and returns it, the earliest first.
@@ -240,7 +289,7 @@ func (j *Journal) Recover() ([]Entry, error) {
 				return err
 			}
 			e.Result = Interrupted
-			if err := errors.Join(record(bucket, e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
+			if err := errors.Join(j.record(bucket, e), tx.Bucket([]byte(bucketMeta)).Delete(begunKey(e.ID))); err != nil {
 				return err
 			}
 			gone, holders = append(gone, e), append(holders, holder)
@@ -361,8 +410,8 @@ func (j *Journal) History(f Filter) ([]Entry, error) {
 	err := j.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket([]byte(bucketHistory)).Cursor()
 		for key, value := c.Last(); key != nil && (f.Limit <= 0 || len(found) < f.Limit); key, value = c.Prev() {
-			var e Entry
-			if err := decode(value, &e); err != nil {
+			e, err := entry(value)
+			if err != nil {
 				return err
 			}
 			if f.matches(e) {

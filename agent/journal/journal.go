@@ -102,6 +102,7 @@ type Journal struct {
 	timeout time.Duration
 	use     *os.File // the folder, locked against [Restore]; nil for one that is only read
 	group   group
+	zip     sync.Pool                   // of *gzip.Writer
 	mu      sync.RWMutex                // the file's lock is polled for; within a process there is no need to
 	sound   atomic.Pointer[fs.FileInfo] // the file whose pages were followed
 	damaged atomic.Pointer[damage]

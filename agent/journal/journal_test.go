@@ -3,6 +3,7 @@ package journal
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,14 @@ func open(t testing.TB, dir string) *Journal {
 		t.Fatal(err)
 	}
 	return j
+}
+
+// noise returns JSON that cannot be compressed to less than half of so many bytes.
+func noise(n int) []byte {
+	b := make([]byte, n/2)
+	random := rand.NewChaCha8([32]byte{1})
+	_, _ = random.Read(b)
+	return fmt.Appendf(nil, "%q", hex.EncodeToString(b))
 }
 
 // add begins an entry and ends it.
@@ -413,7 +422,7 @@ func TestDamagedJournalIsAnErrorAndNeverTheEnd(t *testing.T) {
 func TestPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 	j := filled(t)
 	before := content(t, j)
-	if err := j.Begin(Entry{Device: "sw2", Plan: []byte(`"` + strings.Repeat("y", 9000) + `"`)}); err != nil {
+	if err := j.Begin(Entry{Device: "sw2", Plan: noise(9000)}); err != nil {
 		t.Fatal(err)
 	}
 	after := content(t, j)
@@ -597,7 +606,7 @@ func fill(dir string) int {
 	}
 	stored := 0
 	for range 1000 {
-		if err = j.Begin(Entry{Device: fmt.Sprint(stored), Plan: []byte(`"` + strings.Repeat("z", 10_000) + `"`)}); err != nil {
+		if err = j.Begin(Entry{Device: fmt.Sprint(stored), Plan: noise(10_000)}); err != nil {
 			break
 		}
 		stored++

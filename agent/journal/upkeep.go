@@ -207,8 +207,8 @@ func entries() map[string]func(bucket *bolt.Bucket, key, value []byte) error {
 			return json.Unmarshal(value, new(source.Baseline))
 		},
 		bucketHistory: func(bucket *bolt.Bucket, key, value []byte) error {
-			var e Entry
-			if err := json.Unmarshal(value, &e); err != nil {
+			e, err := entry(value)
+			if err != nil {
 				return err
 			}
 			if !bytes.Equal(key, entryKey(e.ID)) || e.ID > bucket.Sequence() {

@@ -36,7 +36,7 @@ const (
 // bystanders are what works on a switch and a plan does not touch: ports, LAGs and their members, circuits, stations.
 // The zero value is that of a switch that does not tell how they fare.
 type bystanders struct {
-	driver   drivers.Operational
+	driver   *operational
 	settle   time.Duration
 	before   drivers.OperState
 	ports    []string          // that are up, LAGs among them
@@ -54,11 +54,11 @@ type bystanders struct {
 
 // bystanders looks at the switch before the plan is applied.
 func (p *Part) bystanders(ctx context.Context, window time.Duration) (bystanders, error) {
-	driver, ok := drivers.As[drivers.Operational](p.Driver)
+	driver, ok := operationalOf(p.Driver, p.Slots)
 	if !ok {
 		return bystanders{}, nil
 	}
-	now, err := driver.Operational(ctx)
+	now, err := driver.ask(ctx)
 	if err != nil {
 		return bystanders{}, err
 	}
@@ -213,7 +213,7 @@ func (b *bystanders) well(ctx context.Context, until time.Time) error {
 	if b.driver == nil {
 		return nil
 	}
-	first, err := b.driver.Operational(ctx)
+	first, err := b.driver.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (b *bystanders) well(ctx context.Context, until time.Time) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if now, err = b.driver.Operational(ctx); err != nil {
+		if now, err = b.driver.ask(ctx); err != nil {
 			return err
 		}
 	}

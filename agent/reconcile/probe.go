@@ -5,6 +5,8 @@ import (
 	"maps"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -16,16 +18,39 @@ type Sample struct {
 	drivers.OperState
 }
 
+// operational is a switch that tells what it does, and a share of the work at once that asking it takes.
+type operational struct {
+	drivers.Operational
+	slots *semaphore.Weighted // nil: any number
+}
+
+// operationalOf returns the switch behind a driver, if it tells.
+func operationalOf(d drivers.Driver, slots *semaphore.Weighted) (*operational, bool) {
+	o, ok := drivers.As[drivers.Operational](d)
+	return &operational{o, slots}, ok
+}
+
+// ask returns what the switch does now.
+func (o *operational) ask(ctx context.Context) (drivers.OperState, error) {
+	if o.slots != nil {
+		if err := o.slots.Acquire(ctx, 1); err != nil {
+			return drivers.OperState{}, err
+		}
+		defer o.slots.Release(1)
+	}
+	return o.Operational.Operational(ctx)
+}
+
 // aging is how long a switch may remember a station that it does not hear any more.
 const aging = 10 * time.Minute
 
 // probe looks at what the switch does, as far as it tells. What it cannot tell is no fault of the pass.
 func (w *Worker) probe(ctx context.Context, status *Status) {
-	driver, ok := drivers.As[drivers.Operational](w.driver)
+	driver, ok := operationalOf(w.driver, w.Slots)
 	if !ok {
 		return
 	}
-	state, err := driver.Operational(ctx)
+	state, err := driver.ask(ctx)
 	if err != nil {
 		w.Log.Debug("operational state was not read", "device", w.Device.Name, "err", err)
 		return

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/invariant"
 	"github.com/ixagent/ixagent/agent/journal"
@@ -40,6 +42,7 @@ type Part struct {
 	Driver   drivers.Driver
 	Scope    *plan.Scope // what may be changed
 	Plan     plan.Plan
+	Slots    *semaphore.Weighted      // shared by those who ask switches what they do; nil: any number
 	Observed switchcfg.State          // that the plan was made for; nil: what is read is kept
 	Earlier  Sample                   // what the switch did some time ago, if that is known
 	Rules    *invariant.Rules         // what must hold on the switch; nil: nothing is looked for

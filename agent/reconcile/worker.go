@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/guard"
@@ -38,14 +39,15 @@ type Guards func(d *config.Device, drift func(plan.Change) bool) (hard, soft pla
 type Worker struct {
 	Device  *config.Device
 	Open    func(ctx context.Context) (drivers.Driver, error)
-	Guards  Guards           // nil: nothing is withheld by guards
-	Orders  Orders           // nil: nobody approves anything
-	Spans   *Spans           // switches that change services together; nil: this one stands alone
-	Window  time.Duration    // least window of a transaction
-	Turns   chan struct{}    // taken while a plan is made, so that not all workers need the memory at once; nil: for none
-	Soak    time.Duration    // of a transaction
-	Budget  *guard.Budget    // of transactions that no person approved
-	Rules   *invariant.Rules // what must hold on the switch; may be nil
+	Guards  Guards              // nil: nothing is withheld by guards
+	Orders  Orders              // nil: nobody approves anything
+	Spans   *Spans              // switches that change services together; nil: this one stands alone
+	Window  time.Duration       // least window of a transaction
+	Slots   *semaphore.Weighted // see [Part]
+	Turns   chan struct{}       // taken while a plan is made, so that not all workers need the memory at once; nil: for none
+	Soak    time.Duration       // of a transaction
+	Budget  *guard.Budget       // of transactions that no person approved
+	Rules   *invariant.Rules    // what must hold on the switch; may be nil
 	Journal *journal.Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
@@ -303,6 +305,14 @@ func (w *Worker) look(ctx context.Context) (switchcfg.State, error) {
 	}
 	took := time.Since(start)
 	w.Metrics.Phase("observe", took)
+	if in := w.Intent(); in != nil {
+		// What is as it should be is kept once.
+		for k, o := range observed {
+			if want, ok := in.State[k]; ok && switchcfg.Equal(o, want) {
+				observed[k] = want
+			}
+		}
+	}
 	w.slowest = max(w.slowest, took)
 	w.observed = observed
 	return observed, nil
@@ -519,7 +529,7 @@ func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
 
 // part returns the part of a transaction that makes p real.
 func (w *Worker) part(p plan.Plan) *Part {
-	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Observed: w.observed, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
+	return &Part{Driver: w.driver, Scope: w.Device.Scope(), Plan: p, Slots: w.Slots, Observed: w.observed, Earlier: w.sample, Rules: w.Rules, Stale: w.stale(), Redact: w.Redact}
 }
 
 func (w *Worker) transaction(approved bool) *Transaction {

@@ -43,7 +43,7 @@ it says when it is ready, reloads and stops, and feeds the watchdog as long as i
 				return err
 			}
 			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(50) // with many switches a third less memory, for a tenth more time
+				debug.SetGCPercent(40) // with many switches a third less memory, for a tenth more time
 			}
 			s, err := newSupervisor(a, o.Log)
 			if err != nil {
