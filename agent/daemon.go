@@ -197,6 +197,10 @@ func (d *daemon) state() metrics.State {
 		}
 	}
 	out.Journal = d.journalState()
+	if d.Config.Report.Webhook != nil {
+		out.Outbox = new(metrics.Outbox)
+		out.Outbox.Messages, out.Outbox.Oldest = d.reporter.Waiting()
+	}
 	return out
 }
 

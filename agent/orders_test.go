@@ -170,11 +170,11 @@ func TestWholePlanIsWhatIsApproved(t *testing.T) {
 	if len(all.Alone.Changes) > 0 || len(all.Whole.Changes) == 0 || len(all.Whole.Withheld) > 0 {
 		t.Fatalf("by itself:\n%s\nwhole:\n%s", all.Alone.AppendText(nil), all.Whole.AppendText(nil))
 	}
-	whole, digest, err := guard.Match([]plan.Plan{all.Alone, all.Whole}, "")
-	if err == nil {
+	if whole, _, err := guard.Match([]plan.Plan{all.Alone, all.Whole}, ""); err == nil {
 		t.Fatalf("no digest is one: %s", whole.Device)
 	}
-	if digest, err = all.Whole.Digest(); err != nil {
+	digest, err := all.Whole.Digest()
+	if err != nil {
 		t.Fatal(err)
 	}
 	whole, found, err := guard.Match([]plan.Plan{all.Alone, all.Whole}, strings.ToUpper(digest[:guard.LeastDigits]))

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/ixagent/ixagent/agent/events"
+	"github.com/ixagent/ixagent/agent/metrics"
 	"github.com/ixagent/ixagent/agent/report"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
@@ -12,7 +13,7 @@ import (
 
 // newReporter returns the reporter that the configuration asks for.
 func (p *parts) newReporter() (*report.Reporter, error) {
-	o := report.Options{Source: "ixagent/" + url.PathEscape(p.source.Name()), Log: p.Log, Now: p.Now}
+	o := report.Options{Source: "ixagent/" + url.PathEscape(p.source.Name()), Log: p.Log, Now: p.Now, Told: p.delivered}
 	if w := p.Config.Report.Webhook; w != nil {
 		token, err := w.Token.Resolve()
 		if err != nil {
@@ -78,5 +79,27 @@ func (p *parts) events() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return events.Handler(events.Options{Nudge: p.source.Nudge, Token: token, AsksWho: p.Config.AsksWho}), nil
+	return events.Handler(events.Options{Nudge: p.source.Nudge, Token: token, AsksWho: p.Config.AsksWho, Told: p.taken}), nil
+}
+
+// taken counts the events of a request.
+func (p *parts) taken(fresh, known int) {
+	for range fresh {
+		p.metrics.Event(metrics.EventAccepted)
+	}
+	for range known {
+		p.metrics.Event(metrics.EventDuplicate)
+	}
+	if fresh+known == 0 {
+		p.metrics.Event(metrics.EventRefused)
+	}
+}
+
+// delivered counts an attempt to deliver a result.
+func (p *parts) delivered(well bool) {
+	if well {
+		p.metrics.Delivery(metrics.Delivered)
+	} else {
+		p.metrics.Delivery(metrics.Retried)
+	}
 }

@@ -41,6 +41,9 @@ type Options struct {
 	Token secret.Text
 	// AsksWho reports whether whoever gets here has shown a user's name and password or a certificate.
 	AsksWho func() (bool, error)
+	// Told is called after each request with how many of its events were new and were there before, or with none of
+	// either when it was refused; nil for nobody.
+	Told func(fresh, known int)
 }
 
 // Handler returns what takes events: one in the binary or the structured mode of the HTTP binding, or a batch of
@@ -60,7 +63,10 @@ type taker struct {
 
 // ServeHTTP implements [http.Handler].
 func (t *taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	code, answer := t.take(w, r)
+	code, answer, fresh, known := t.take(w, r)
+	if t.Told != nil {
+		t.Told(fresh, known)
+	}
 	if code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
@@ -69,38 +75,40 @@ func (t *taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, answer+"\n")
 }
 
-func (t *taker) take(w http.ResponseWriter, r *http.Request) (code int, answer string) {
+// take answers a request, and counts the events of one that is not refused.
+func (t *taker) take(w http.ResponseWriter, r *http.Request) (code int, answer string, fresh, known int) {
 	if code, answer = t.admit(r); code != 0 {
-		return code, answer
+		return code, answer, 0, 0
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return http.StatusRequestEntityTooLarge, fmt.Sprintf("events of more than %d bytes are not taken", maxBody)
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("events of more than %d bytes are not taken", maxBody), 0, 0
 	}
 	var notices []notice
 	if err == nil {
 		notices, err = parse(r.Header, body)
 	}
 	if err != nil {
-		return http.StatusBadRequest, "not a CloudEvent: " + strings.Join(strings.Fields(err.Error()), " ")
+		return http.StatusBadRequest, "not a CloudEvent: " + strings.Join(strings.Fields(err.Error()), " "), 0, 0
 	}
 	var named []source.Ref
-	fresh, everything := false, false
+	everything := false
 	for _, n := range notices {
 		if t.seen.before(n.source, n.id) {
+			known++
 			continue
 		}
-		fresh = true
+		fresh++
 		everything = everything || n.named == source.Ref{}
 		named = append(named, n.named)
 	}
 	switch {
 	case everything:
 		t.Nudge()
-	case fresh:
+	case fresh > 0:
 		t.Nudge(named...)
 	}
-	return http.StatusAccepted, "accepted"
+	return http.StatusAccepted, "accepted", fresh, known
 }
 
 // admit returns why a request is not taken, or 0.

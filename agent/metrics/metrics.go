@@ -94,9 +94,7 @@ type Event string
 const (
 	EventAccepted  Event = "accepted"  // and a source is read for it
 	EventDuplicate Event = "duplicate" // it was there before
-	EventIgnored   Event = "ignored"   // it concerns nothing the agent reads
 	EventRefused   Event = "refused"   // it is malformed, or from nobody who is known
-	EventDropped   Event = "dropped"   // one of too many
 )
 
 // Delivery is what became of an attempt to deliver a report to the webhook.
@@ -106,7 +104,6 @@ type Delivery string
 const (
 	Delivered Delivery = "delivered"
 	Retried   Delivery = "retried" // it did not arrive and is tried again
-	Dropped   Delivery = "dropped" // it never will
 )
 
 // Approval is what became of a person's wish to approve a plan.
@@ -189,8 +186,8 @@ func New(reg prometheus.Registerer) *Metrics {
 		compile:  f.NewHistogram(duration(nameCompileDuration, "Time from a snapshot to what each switch should carry.")),
 		rejected: tallied(nameRejections, "Records the exchange asks for that are not provisioned as asked, by tag and syslog severity.", "tag", "severity"),
 
-		events:     counter(nameEvents, "Events from the exchange by result: accepted, duplicate, ignored, refused, dropped (too many).", "result"),
-		deliveries: counter(nameDeliveries, "Attempts to deliver a report to the webhook by result: delivered, retried, dropped.", "result"),
+		events:     counter(nameEvents, "Events from the exchange by result: accepted, duplicate, refused.", "result"),
+		deliveries: counter(nameDeliveries, "Attempts to deliver a report to the webhook by result: delivered, retried.", "result"),
 		approvals:  counter(nameApprovals, "Approvals of plans by result: accepted, refused (there is no such plan, or not any more).", "result"),
 
 		device:    gauge(nameDeviceInfo, "The devices of the inventory; always 1.", "device", "driver", "mode"),
@@ -219,10 +216,10 @@ func New(reg prometheus.Registerer) *Metrics {
 	if reg != nil {
 		reg.MustRegister(m.sources, m.states)
 	}
-	for _, r := range []Event{EventAccepted, EventDuplicate, EventIgnored, EventRefused, EventDropped} {
+	for _, r := range []Event{EventAccepted, EventDuplicate, EventRefused} {
 		m.events.WithLabelValues(string(r))
 	}
-	for _, r := range []Delivery{Delivered, Retried, Dropped} {
+	for _, r := range []Delivery{Delivered, Retried} {
 		m.deliveries.WithLabelValues(string(r))
 	}
 	for _, r := range []Approval{ApprovalAccepted, ApprovalRefused} {

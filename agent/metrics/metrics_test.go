@@ -200,12 +200,10 @@ ixagent_drift_objects{device="sw2"} 3
 # TYPE ixagent_drifted_objects_total counter
 ixagent_drifted_objects_total{device="sw1"} 2
 ixagent_drifted_objects_total{device="sw2"} 5
-# HELP ixagent_events_total Events from the exchange by result: accepted, duplicate, ignored, refused, dropped (too many).
+# HELP ixagent_events_total Events from the exchange by result: accepted, duplicate, refused.
 # TYPE ixagent_events_total counter
 ixagent_events_total{result="accepted"} 1
-ixagent_events_total{result="dropped"} 0
 ixagent_events_total{result="duplicate"} 0
-ixagent_events_total{result="ignored"} 0
 ixagent_events_total{result="refused"} 0
 # HELP ixagent_faults_total Failed operations on the device by operation and fault.
 # TYPE ixagent_faults_total counter
@@ -318,10 +316,9 @@ ixagent_transactions_total{device="sw2",result="interrupted"} 1
 ixagent_transactions_total{device="sw2",result="refused"} 0
 ixagent_transactions_total{device="sw2",result="reverted"} 0
 ixagent_transactions_total{device="sw2",result="unknown"} 0
-# HELP ixagent_webhook_deliveries_total Attempts to deliver a report to the webhook by result: delivered, retried, dropped.
+# HELP ixagent_webhook_deliveries_total Attempts to deliver a report to the webhook by result: delivered, retried.
 # TYPE ixagent_webhook_deliveries_total counter
 ixagent_webhook_deliveries_total{result="delivered"} 0
-ixagent_webhook_deliveries_total{result="dropped"} 0
 ixagent_webhook_deliveries_total{result="retried"} 1
 `
 		durations := []string{nameTransactionDuration, nameCompileDuration, namePassDuration, namePhaseDuration, nameOperationDuration}

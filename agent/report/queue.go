@@ -89,6 +89,20 @@ func (q *queue) shorten(l *line) (gone []uint64) {
 	return gone
 }
 
+// oldest returns since when what waits longest has been so, of what is next and what is put off; zero if nothing waits.
+func (q *queue) oldest() (t time.Time) {
+	look := q.resting
+	if len(q.ready) > 0 {
+		look = append(q.ready[:1:1], look...)
+	}
+	for _, l := range look {
+		if at := l.notices[0].Result.Since; t.IsZero() || at.Before(t) {
+			t = at
+		}
+	}
+	return t
+}
+
 // next returns the notice to be delivered now, if there is one. It is under way until done or failed is called.
 func (q *queue) next(now time.Time) (*line, bool) {
 	still := q.resting[:0]

@@ -21,7 +21,8 @@ type Options struct {
 	Store   Store    // of what is posted; needed with a webhook
 	Source  string   // of the events, a URI reference
 	Log     *slog.Logger
-	Now     func() time.Time // tells the time of day; nil for [time.Now]
+	Now     func() time.Time     // tells the time of day; nil for [time.Now]
+	Told    func(delivered bool) // is called after each attempt to deliver; nil for nobody
 }
 
 // Reporter knows the result of each record. Its methods may be called concurrently.
@@ -41,6 +42,8 @@ type Reporter struct {
 	results    map[mark]Result
 	reported   map[mark]Result // as last posted
 	posted     []Notice        // not stored yet
+	waiting    int             // notices that are not delivered, as last counted
+	oldest     time.Time       // of them; zero if there are none
 
 	wake  chan struct{} // holds something if there is something in posted
 	queue queue         // only of Run
@@ -602,4 +605,11 @@ func (r *Reporter) settle(m mark, next Result) {
 		delete(r.results, m)
 		delete(r.reported, m)
 	}
+}
+
+// Waiting returns how many results are not delivered, and since when the oldest of them is so.
+func (r *Reporter) Waiting() (results int, oldest time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting + len(r.posted), r.oldest
 }

@@ -25,6 +25,7 @@ func (r *Reporter) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.store(time.Now())
 		s.send(ctx)
+		s.count()
 		s.wait(ctx)
 	}
 	for s.busy > 0 {
@@ -98,6 +99,14 @@ func (s *sender) store(now time.Time) {
 	s.queue.add(posted)
 }
 
+// count notes what is not delivered.
+func (s *sender) count() {
+	oldest := s.queue.oldest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting, s.oldest = s.queue.waiting, oldest
+}
+
 // send begins deliveries.
 func (s *sender) send(ctx context.Context) {
 	for s.busy < parallel && s.silent.over(time.Now()) {
@@ -148,6 +157,9 @@ func (s *sender) end(ctx context.Context, o outcome) {
 	now := time.Now()
 	n := o.line.notices[0]
 	var no *refusal
+	if s.Told != nil {
+		s.Told(o.err == nil)
+	}
 	switch refused := errors.As(o.err, &no) && no.ofEvent(); {
 	case o.err == nil:
 		s.silent = halt{}
