@@ -264,6 +264,10 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 		}
 	}
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	settled, err := p.journal.Settled()
+	if err != nil {
+		return err
+	}
 	spans := &reconcile.Spans{Workers: workers, Parallel: o.Config.Limits.Parallel}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, d := range o.Config.Inventory.Devices {
@@ -272,6 +276,15 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 			Window: o.Config.Limits.ConfirmWindow, Soak: o.Config.Limits.Soak, Budget: &budget,
 			Journal: p.journal, Metrics: p.metrics, Log: p.Log, Redact: p.redact(d), Applied: applied, Step: p.Step,
 			Rules: invariant.New(&o.Config.Inventory, d),
+		}
+		if !o.Config.HealsDrift(d) || d.Mode == config.Approve {
+			// Drift and new intent are told apart also after a restart.
+			workers[d.Name].Settled = settled[d.Name]
+			workers[d.Name].Settle = func(digest string) {
+				if err := p.journal.Settle(d.Name, digest); err != nil {
+					p.Log.Error("after a restart drift is taken for new intent", "device", d.Name, "err", err)
+				}
+			}
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}

@@ -25,6 +25,7 @@ var ErrBudget = errors.New("the agent has done by itself what it may in an hour"
 const (
 	bucketFreezes   = "freezes"   // scope 0x00 name -> JSON
 	bucketApprovals = "approvals" // device 0x00 digest -> JSON
+	bucketSettled   = "settled"   // device -> JSON
 	bucketCosts     = "costs"     // id(8, big endian) of an entry -> JSON
 )
 
@@ -93,6 +94,29 @@ func (j *Journal) Used(device, digest string) (found bool, err error) {
 		return nil
 	})
 	return found && err == nil, err
+}
+
+// Settle remembers the digest of the intent that a device was last seen to have.
+func (j *Journal) Settle(device, digest string) error {
+	return j.update(func(tx *bolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists([]byte(bucketSettled))
+		if err != nil {
+			return err
+		}
+		return put(bucket, []byte(device), digest)
+	})
+}
+
+// Settled returns what [Journal.Settle] was last told of each device.
+func (j *Journal) Settled() (map[string]string, error) {
+	all := make(map[string]string)
+	err := j.view(func(tx *bolt.Tx) error {
+		return each(tx.Bucket([]byte(bucketSettled)), func(device []byte, digest string) error {
+			all[string(device)] = digest
+			return nil
+		})
+	})
+	return all, err
 }
 
 // Spent returns what plans that were begun since then have cost, whoever had them applied. Those that were refused,

@@ -224,6 +224,23 @@ func TestOrderOnAFullDiskIsRefused(t *testing.T) {
 	}
 }
 
+func TestSettledIntentIsRememberedByDevice(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	if all, err := j.Settled(); err != nil || len(all) > 0 {
+		t.Fatal(all, err)
+	}
+	for _, x := range [][2]string{{"sw1", "a"}, {"sw2", "b"}, {"sw1", "c"}} {
+		if err := j.Settle(x[0], x[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := open(t, dir).Settled()
+	if d := cmp.Diff(map[string]string{"sw1": "c", "sw2": "b"}, all); d != "" || err != nil {
+		t.Error(d, err)
+	}
+}
+
 func TestWhatCostsNothingInTheEndIsNotCounted(t *testing.T) {
 	j := open(t, t.TempDir())
 	for i, result := range []Result{Confirmed, Applied, Reverted, Refused, Failed, Unknown} {

@@ -202,7 +202,7 @@ func missing(had *bolt.Tx, copied *Journal) (lost []Loss, sequences map[string]u
 		return nil, nil, err
 	}
 	lost = slices.DeleteFunc(lost, func(l Loss) bool {
-		return slices.Contains([]string{bucketMeta, bucketBaselines, bucketCosts, bucketOutbox, bucketReported}, l.Bucket)
+		return slices.Contains([]string{bucketMeta, bucketBaselines, bucketCosts, bucketSettled, bucketOutbox, bucketReported}, l.Bucket)
 	})
 	return lost, sequences, had.ForEach(func(name []byte, b *bolt.Bucket) error {
 		sequences[string(name)] = b.Sequence()

@@ -376,6 +376,38 @@ func TestDriftIsHealedOrLeft(t *testing.T) {
 	}
 }
 
+// A restart does not turn drift that is not to be healed into new intent.
+func TestDriftIsDriftAfterARestart(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		running(t, func(t *testing.T, start func(*Worker)) {
+			sw := memory.New(memory.Capabilities(), nil)
+			w, _ := worker(t, sw, config.Enforce)
+			var settled string
+			w.Settle = func(digest string) { settled = digest }
+			start(w)
+			w.SetIntent(intent(10))
+			synctest.Wait()
+			if settled != intent(10).State.Digest() {
+				t.Fatalf("settled is %q", settled)
+			}
+			again, _ := worker(t, sw, config.Enforce)
+			again.Guards = holding(true, "drift")
+			if known {
+				again.Settled = settled
+			}
+			w.Guards = holding(true, "drift") // the first one leaves it alone, too
+			sw.Put(intent(99).State[switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 1}])
+			synctest.Wait()
+			start(again)
+			again.SetIntent(intent(10))
+			synctest.Wait()
+			if left := !sw.State().Equal(intent(10).State); left != known {
+				t.Errorf("known %v, left alone %v", known, left)
+			}
+		})
+	}
+}
+
 func TestUnreachableSwitchIsTriedLessAndLessOften(t *testing.T) {
 	running(t, func(t *testing.T, start func(*Worker)) {
 		sw := memory.New(memory.Capabilities(), nil)

@@ -512,9 +512,7 @@ func (s *Spans) together(ctx context.Context, g group) {
 		t.Window = max(t.Window, s.window(m.slowest, len(members)))
 	}
 	_ = t.Apply(ctx, parts...) // each part has its own
-	for _, m := range members {
-		s.finish(m)
-	}
+	each(members, func(m *member) { s.finish(ctx, m) })
 }
 
 // window returns one that is long enough for a switch of many that takes so long for an operation.
@@ -552,7 +550,7 @@ func (s *Spans) prepare(ctx context.Context, m *member, g group) {
 }
 
 // finish takes note of what became of a switch's part.
-func (s *Spans) finish(m *member) {
+func (s *Spans) finish(ctx context.Context, m *member) {
 	name, status, out := m.Device.Name, m.Status(), &m.part.Outcome
 	err := m.applied(m.decision, m.part)
 	switch {
@@ -568,6 +566,7 @@ func (s *Spans) finish(m *member) {
 		d := m.decide(m.observed, m.decision.in)
 		left := m.without(d, s.propose(m.Worker, d, nil))
 		m.fares(&status, d, left)
+		m.probe(ctx, &status)
 		if len(left.Changes) > 0 {
 			m.Trigger()
 		}

@@ -53,6 +53,8 @@ type Worker struct {
 	Log     *slog.Logger
 	Redact  func(string) string       // see [Part]
 	Applied func()                    // called after transactions, and when other services have circuits; may be nil
+	Settle  func(digest string)       // remembers the intent that the switch was last seen to have; may be nil
+	Settled string                    // that Settle was last told, by an earlier process
 	Passed  func()                    // called after each pass; may be nil
 	Step    func(device, step string) // see [Transaction]
 
@@ -395,6 +397,9 @@ func (d *decision) digest() string {
 func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	start := time.Now()
 	d := &decision{in: in, observed: observed}
+	if w.settled == nil && w.Settled != "" && in.State.Digest() == w.Settled {
+		w.settled = in
+	}
 	drift := guard.Drift(w.settled, in)
 	hard, soft := w.guards(drift)
 	d.guard = hard
@@ -518,8 +523,10 @@ func (w *Worker) fares(status *Status, d *decision, left plan.Plan) {
 	if !d.approved && d.waits == "" && len(d.plan.Changes) < len(d.whole.Changes) {
 		status.Whole, status.Approve = d.whole, d.digest()
 	}
-	if len(d.whole.Changes) == 0 {
-		w.settled = d.in
+	if len(d.whole.Changes) == 0 && w.settled != d.in {
+		if w.settled = d.in; w.Settle != nil {
+			w.Settle(d.in.State.Digest())
+		}
 	}
 	w.Metrics.Observed(w.Device.Name, left)
 	w.Metrics.Drift(w.Device.Name, d.drift)
