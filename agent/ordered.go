@@ -26,10 +26,12 @@ type ordered struct {
 	approvals []guard.Approval
 	spent     guard.Cost
 	counted   time.Time // when spent was read
+	ordered   time.Time // as [journal.Journal.Ordered] had it before that
 }
 
 // refresh reads the journal. What cannot be read stays as it was.
 func (o *ordered) refresh() {
+	ordered := o.journal.Ordered()
 	freezes, err := o.journal.Freezes()
 	var approvals []guard.Approval
 	if err == nil {
@@ -45,7 +47,7 @@ func (o *ordered) refresh() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.freezes, o.approvals, o.spent, o.counted = freezes, approvals, spent, time.Now()
+	o.freezes, o.approvals, o.spent, o.counted, o.ordered = freezes, approvals, spent, time.Now(), ordered
 }
 
 // watch keeps it up to date, and has workers act on it, until ctx ends.
@@ -78,10 +80,10 @@ func (o *ordered) watch(ctx context.Context, workers map[string]*reconcile.Worke
 // guards is a [reconcile.Guards].
 func (o *ordered) guards(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
 	o.mu.Lock()
-	old := time.Since(o.counted) > time.Second
+	old := time.Since(o.counted) > time.Second || !o.journal.Ordered().Equal(o.ordered)
 	o.mu.Unlock()
 	if old {
-		o.refresh() // what was spent by others
+		o.refresh() // what others spent, and what was frozen this very moment
 	}
 	o.mu.Lock()
 	s := guard.Situation{Config: o.Config, Device: d, Freezes: o.freezes, Spent: o.spent, Now: o.Now(), Remains: o.remains, Drift: drift}

@@ -162,6 +162,15 @@ func (j *Journal) WatchOrders(ctx context.Context, changed func()) error {
 	}
 }
 
+// Ordered returns when a process last ordered something; zero if that is not known.
+func (j *Journal) Ordered() time.Time {
+	info, err := os.Stat(filepath.Join(filepath.Dir(j.path), ordersFile))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // tell says to other processes that something was ordered, if it was. An order that they do not hear of is as good:
 // they look for themselves, only later.
 func (j *Journal) tell(failure error) {

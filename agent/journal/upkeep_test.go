@@ -227,7 +227,7 @@ func keepUp(arguments string) int {
 		var j *Journal
 		j, err = Open(what[2])
 		for n := 0; n < 100 && err == nil; n++ {
-			_, err = add(j, Entry{Device: "other", Plan: []byte(`"` + strings.Repeat("x", 1000) + `"`)})
+			_, err = add(j, Entry{Device: fmt.Sprint("other", os.Getpid()), Plan: []byte(`"` + strings.Repeat("x", 1000) + `"`)})
 		}
 	case "full":
 		err = fillAndCompact(what[2])
@@ -255,7 +255,7 @@ func TestKilledUpkeepLeavesTheOldOrTheNewWhole(t *testing.T) {
 			older := backup(t, j)
 			old := keptIn(t, dir)
 			if what == "restore" {
-				if _, err := add(j, Entry{Device: "sw2", Plan: []byte("{}")}); err != nil {
+				if _, err := add(j, Entry{Device: fmt.Sprint("sw", os.Getpid()), Plan: []byte("{}")}); err != nil {
 					t.Fatal(err)
 				}
 			}

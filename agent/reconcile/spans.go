@@ -378,7 +378,11 @@ func (s *Spans) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-wake:
-			time.Sleep(breath)
+			select {
+			case <-time.After(breath):
+			case <-ctx.Done():
+				return
+			}
 		case <-tick.C:
 		}
 		for _, g := range s.ready() {

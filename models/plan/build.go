@@ -169,7 +169,26 @@ func (b *builder) settle() {
 			}
 		})
 		again = b.withholdIllegal()
+		again = b.keepReplaced() || again
 	}
+}
+
+// keepReplaced withholds the removal of a circuit whose record is to have another one that is withheld, and reports
+// whether there was one: what moves is not taken away before it can arrive.
+func (b *builder) keepReplaced() bool {
+	arrives := make(map[string]*cand) // withheld creations by record
+	b.each(func(c *cand) {
+		if !c.active() && c.Verb == Create && c.Key.Kind == switchcfg.KindCircuit && c.Cause.Record != "" {
+			arrives[c.Cause.Record] = c
+		}
+	})
+	kept := false
+	b.each(func(c *cand) {
+		if a := arrives[c.Cause.Record]; a != nil && c.active() && c.Verb == Delete && c.Key.Kind == switchcfg.KindCircuit {
+			c.hold, kept = &Hold{Depends, fmt.Sprintf("%s, which takes its place, is withheld: %s", a.Key, a.hold.Detail)}, true
+		}
+	})
+	return kept
 }
 
 // join undoes all splits.
