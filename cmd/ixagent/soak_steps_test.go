@@ -132,7 +132,7 @@ func dieAt(t *testing.T, n int, atOnce bool, order func(*trial) error) (d death,
 			return d, err
 		}
 		if *soakTogether {
-			if err := halves(x.lines, x.on); err != nil {
+			if err := x.halves(x.lines); err != nil {
 				return d, err
 			}
 		}

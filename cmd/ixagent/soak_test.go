@@ -76,6 +76,25 @@ func (t *trial) found(err error) {
 	t.fault = append(t.fault, err)
 }
 
+// halves is law 8 after an agent was killed, and no switch waits any more. One that had written down its decision and
+// was killed between two confirmations leaves the rest to the next agent.
+func (t *trial) halves(lines map[string][]string) error {
+	err := halves(lines, t.on)
+	if err == nil {
+		return nil
+	}
+	j, failed := journal.Existing(t.stateDir())
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	all, failed := j.History(journal.Filter{})
+	if slices.ContainsFunc(all, func(e journal.Entry) bool { return e.Decided && e.Ended.IsZero() }) {
+		t.note("an agent was killed between two confirmations: %v", err)
+		return nil
+	}
+	return errors.Join(err, failed)
+}
+
 // newTrial starts the exchange and the switches, on which there is only what people have configured.
 func newTrial(s schedule, dir string) (*trial, error) {
 	t := &trial{schedule: s, dir: dir, start: time.Now(), world: newWorld(), on: make(map[string]*observer)}
@@ -286,7 +305,7 @@ func (t *trial) rest(n int, r *runner) {
 	})
 	t.note("nobody waits for a confirmation")
 	if err == nil && *soakTogether {
-		err = halves(t.whole, t.on)
+		err = t.halves(t.whole)
 	}
 	if err != nil {
 		t.found(fmt.Errorf("after agent %d had ended: %w", n, err))
