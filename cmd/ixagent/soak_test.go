@@ -88,7 +88,7 @@ func (t *trial) halves(lines map[string][]string) error {
 		return errors.Join(err, failed)
 	}
 	all, failed := j.History(journal.Filter{})
-	if slices.ContainsFunc(all, func(e journal.Entry) bool { return e.Decided && e.Ended.IsZero() }) {
+	if slices.ContainsFunc(all, func(e journal.Entry) bool { return e.Decided && e.Result == journal.Begun }) {
 		t.note("an agent was killed between two confirmations: %v", err)
 		return nil
 	}
