@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -173,8 +174,9 @@ func (b *builder) settle() {
 	}
 }
 
-// keepReplaced withholds the removal of a circuit whose record is to have another one that is withheld, and reports
-// whether there was one: what moves is not taken away before it can arrive.
+// keepReplaced withholds the removal of a circuit whose record is to have another one that is withheld: what moves is
+// not taken away before it can arrive. The same goes for the filter of a circuit that is to become another record's and
+// does not yet. It reports whether there was any.
 func (b *builder) keepReplaced() bool {
 	arrives := make(map[string]*cand) // withheld creations by record
 	b.each(func(c *cand) {
@@ -184,11 +186,22 @@ func (b *builder) keepReplaced() bool {
 	})
 	kept := false
 	b.each(func(c *cand) {
+		if k, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(c.Key.Name, switchcfg.Prefix)); err == nil && c.active() && c.Verb == Update && c.Key.Kind == switchcfg.KindFilter {
+			if a := b.cands[k]; a != nil && !a.active() && a.Verb == Update && recordOf(a.Before) != recordOf(a.After) {
+				c.hold, kept = &Hold{Depends, fmt.Sprintf("%s does not become another member's yet: %s", k, a.hold.Detail)}, true
+			}
+		}
 		if a := arrives[c.Cause.Record]; a != nil && c.active() && c.Verb == Delete && c.Key.Kind == switchcfg.KindCircuit {
 			c.hold, kept = &Hold{Depends, fmt.Sprintf("%s, which takes its place, is withheld: %s", a.Key, a.hold.Detail)}, true
 		}
 	})
 	return kept
+}
+
+// recordOf returns the record in an object's mark.
+func recordOf(o switchcfg.Object) string {
+	t, _ := switchcfg.ParseTag(switchcfg.Description(o))
+	return t.Record
 }
 
 // join undoes all splits.

@@ -203,6 +203,11 @@ func cases() map[string]struct {
 				circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f"), byHand(circuit("Ethernet1", 7, "x", single(200), "ix-a", ""))),
 			state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 200, "n1", single(200), "ix-a", "ix-f")), nil,
 		},
+		"handed-on-circuit-waits": {
+			"a circuit becomes another member's and cannot join its service: its filter stays the first one's", state(port("Ethernet1"), lan("a"), filter("Ethernet1.100", 1),
+				circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-Ethernet1.100"), byHand(lan("b"))),
+			state(port("Ethernet1"), lan("a"), lan("b"), filter("Ethernet1.100", 2), circuit("Ethernet1", 100, "n2", single(100), "ix-b", "ix-Ethernet1.100")), nil,
+		},
 		"opaque": {"what the model cannot express is in the way", state(port("Ethernet1"), &switchcfg.Opaque{At: switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 100}, Why: "it matches a range of VLANs", Text: []string{"single-tagged-range 100..200"}}), state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f")), nil},
 		"lag-mode": {"static becomes LACP where the device must make the LAG anew", renumbered("lag1"), func() switchcfg.State {
 			s := renumbered("lag1")
