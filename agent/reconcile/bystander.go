@@ -120,8 +120,8 @@ func (b *bystanders) touch(before switchcfg.State, changes []plan.Change) (ports
 				b.touched[c.Key] = true
 				services[o.Service] = 0
 			case *switchcfg.Filter:
-				if k, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(o.Name, switchcfg.Prefix)); err == nil {
-					b.touched[k] = true // its own filter
+				if k, own := switchcfg.FilterCircuit(o.Name); own {
+					b.touched[k] = true
 				}
 			case *switchcfg.Service:
 				if c.Disruption != plan.DisruptsNone {

@@ -155,15 +155,12 @@ func spansOf(d *decision) map[string]proposed {
 		}
 		out[span] = p
 	}
-	now := make(map[switchcfg.Key]bool, len(d.plan.Changes))
 	for _, c := range d.plan.Changes {
-		now[c.Key] = true
 		add(c.Span, d.waits)
 	}
-	why := func(x plan.Withheld) string { return string(x.Reason) + ": " + x.Detail }
 	for _, x := range d.plan.Withheld {
 		if x.Reason != plan.Frozen { // what is frozen is not to change
-			add(x.Span, why(x))
+			add(x.Span, string(x.Reason)+": "+x.Detail)
 		}
 	}
 	return out

@@ -254,7 +254,7 @@ func (p *Part) permitted() error {
 func (t *Transaction) made(ctx context.Context, parts []*Part) bool {
 	var plain, confirmed []*Part
 	for _, p := range parts {
-		p.id = p.Outcome.Digest[:32]
+		p.id = journal.Entry{Digest: p.Outcome.Digest}.Commit()
 		if c, ok := drivers.As[drivers.Confirmer](p.Driver); ok {
 			p.confirmer = c
 			confirmed = append(confirmed, p)

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -186,7 +185,7 @@ func (b *builder) keepReplaced() bool {
 	})
 	kept := false
 	b.each(func(c *cand) {
-		if k, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(c.Key.Name, switchcfg.Prefix)); err == nil && c.active() && c.Verb == Update && c.Key.Kind == switchcfg.KindFilter {
+		if k, own := switchcfg.FilterCircuit(c.Key.Name); own && c.active() && c.Verb == Update && c.Key.Kind == switchcfg.KindFilter {
 			if a := b.cands[k]; a != nil && !a.active() && a.Verb == Update && recordOf(a.Before) != recordOf(a.After) {
 				c.hold, kept = &Hold{Depends, fmt.Sprintf("%s does not become another member's yet: %s", k, a.hold.Detail)}, true
 			}

@@ -56,7 +56,7 @@ func (s *Scope) Covers(k switchcfg.Key) bool {
 // filter is that of the circuit it is named after.
 func (i *Intent) cause(k switchcfg.Key, objects ...switchcfg.Object) Cause {
 	if k.Kind == switchcfg.KindFilter {
-		if circuit, err := switchcfg.ParseKey("circuit " + strings.TrimPrefix(k.Name, switchcfg.Prefix)); err == nil {
+		if circuit, own := switchcfg.FilterCircuit(k.Name); own {
 			return i.cause(circuit, i.State[circuit])
 		}
 	}

@@ -186,6 +186,12 @@ type Opaque struct {
 // Prefix begins the name of every filter, policer and per-order service that the agent makes.
 const Prefix = "ix-"
 
+// FilterCircuit returns the circuit that a filter is named after, if it is one's own.
+func FilterCircuit(name string) (Key, bool) {
+	k, err := ParseKey("circuit " + strings.TrimPrefix(name, Prefix))
+	return k, err == nil
+}
+
 // PolicerName returns the name of the policer for a rate, "ix-rate-1000000k".
 func PolicerName(r Kbps) string { return Prefix + "rate-" + strconv.FormatUint(uint64(r), 10) + "k" }
 
