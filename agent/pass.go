@@ -176,16 +176,19 @@ func (p *Pass) situation(ctx context.Context, d *config.Device) guard.Situation 
 }
 
 // Native returns what would be sent to the switch for a plan, exactly, as text.
-func (p *Pass) Native(pl plan.Plan) ([]byte, error) {
-	d, ok := p.Config.Inventory.Device(pl.Device)
-	if !ok {
-		return nil, fmt.Errorf("the inventory has no device %q", pl.Device)
-	}
-	render := p.Drivers[d.Driver].Render
-	if render == nil {
-		return nil, fmt.Errorf("driver %s has no native form", d.Driver)
-	}
-	return render(d.Capabilities(), pl.Changes)
+func (p *Pass) Native(ctx context.Context, pl plan.Plan) (text []byte, err error) {
+	err = p.with(ctx, pl.Device, func(d *config.Device, s drivers.Driver) error {
+		r, ok := drivers.As[drivers.Renderer](s)
+		if !ok {
+			return fmt.Errorf("driver %s has no native form", d.Driver)
+		}
+		if _, err := s.Observe(ctx); err != nil {
+			return err
+		}
+		text, err = r.Render(pl.Changes)
+		return err
+	})
+	return text, err
 }
 
 // Apply makes plans real, all of them or none: each switch that cannot be brought there is left as it was; see

@@ -25,6 +25,7 @@ type Capabilities struct {
 	Services     []switchcfg.ServiceType //
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
+	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
 	Filters      bool                    // MAC filters on circuits
@@ -33,6 +34,8 @@ type Capabilities struct {
 	StormControl bool                    // on ports and LAGs
 	MACLimit     bool                    // per circuit
 	SystemID     bool                    // LACP system identifier per LAG
+	PortAlone    bool                    // a circuit of untagged frames suffers no other beside it on its port
+	UntaggedUnit uint32                  // number of the subinterface of untagged frames
 	Traits       plan.Traits             // how plans for it are made
 	Limits       Limits                  //
 }

@@ -44,7 +44,8 @@ type Confirmer interface {
 
 // Renderer is a driver that can say exactly what it would send.
 type Renderer interface {
-	// Render returns the native payload of the changes as text. It does not talk to the device.
+	// Render returns the native payload of the changes as text, to a device that is as the last Observe has found it.
+	// It does not talk to the device.
 	Render(changes []plan.Change) ([]byte, error)
 }
 
@@ -126,10 +127,30 @@ type Device struct {
 	Username     string
 	Password     secret.Text
 	TLS          *tls.Config // nil where the transport has none
+	SSH          *SSH        // nil where the transport is another
 	Capabilities Capabilities
 	Timeout      time.Duration // for one operation; 0 is the driver's default
 	MaxMessage   int           // largest answer in bytes; 0 is the driver's default
 	Log          *slog.Logger
+}
+
+// SSH is how a device that is reached over SSH is verified, and how the agent proves who it is beside its password.
+type SSH struct {
+	KnownHosts []byte      // lines of known_hosts(5), with @cert-authority and @revoked, in which the device's address is looked up
+	HostKeys   []string    // fingerprints "SHA256:..." of which the device must have one; without any, KnownHosts decides alone
+	AnyHostKey bool        // accept any host key: for a lab only
+	Key        secret.Text // private key of the agent in PEM or OpenSSH's form; empty for none
+	Passphrase secret.Text // of the key
+	Agent      string      // path of the socket of an SSH agent; empty for none
+	Jump       *Jump       // the host through which the device is reached; nil for none
+}
+
+// Jump is a host through which devices are reached (ssh_config(5), ProxyJump).
+type Jump struct {
+	Address  string // "host:port", IPv6 in brackets
+	Username string
+	Password secret.Text
+	SSH      SSH // Jump in it is not followed
 }
 
 // Spec is one entry of a [Registry]: a kind of device that can be driven.
@@ -140,8 +161,7 @@ type Spec struct {
 	DefaultPort  uint16
 	Profiles     []Profile // the kinds of device it knows, first the default
 	Open         func(ctx context.Context, d Device) (Driver, error)
-	Render       func(c Capabilities, changes []plan.Change) ([]byte, error) // as [Renderer], without a session; may be nil
-	Experimental bool                                                        // not proved on a device or a faithful stand-in
+	Experimental bool      // not proved on a device or a faithful stand-in
 }
 
 // Profile names the capabilities of one kind of device or release.

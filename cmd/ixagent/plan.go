@@ -131,7 +131,7 @@ that approves it. Nothing is changed.`,
 			case asJSON:
 				err = printJSON(a.out, d.of(member))
 			case native:
-				err = printNative(a.out, p, d)
+				err = printNative(cmd.Context(), a.out, p, d)
 			default:
 				_, err = a.out.Write(d.of(member).text())
 			}
@@ -325,12 +325,12 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func printNative(w io.Writer, p *agent.Pass, d *document) error {
+func printNative(ctx context.Context, w io.Writer, p *agent.Pass, d *document) error {
 	for _, pl := range d.Plans {
 		if len(pl.Changes) == 0 {
 			continue
 		}
-		text, err := p.Native(pl)
+		text, err := p.Native(ctx, pl)
 		if err != nil {
 			return err
 		}

@@ -206,11 +206,7 @@ func (d *session) apply(changes []plan.Change) (drivers.Result, error) {
 	if d.sw.faults.Lost {
 		return drivers.Result{}, d.fail("apply", drivers.Unknown, errors.New("the session ended before the answer"))
 	}
-	native, err := Render(d.sw.caps, changes)
-	if err != nil {
-		return drivers.Result{}, d.fail("apply", drivers.Unknown, err)
-	}
-	return drivers.Result{Native: native}, nil
+	return drivers.Result{Native: render(changes)}, nil
 }
 
 // ApplyConfirmed implements [drivers.Confirmer].
@@ -295,13 +291,13 @@ func (d *session) Watch(ctx context.Context, changed func()) error {
 }
 
 // Render implements [drivers.Renderer].
-func (d *session) Render(changes []plan.Change) ([]byte, error) { return Render(d.sw.caps, changes) }
+func (d *session) Render(changes []plan.Change) ([]byte, error) { return render(changes), nil }
 
 // Close implements [drivers.Driver].
 func (d *session) Close() error { return nil }
 
-// Render returns the changes in canonical text, which is all that this switch understands.
-func Render(_ drivers.Capabilities, changes []plan.Change) ([]byte, error) {
+// render returns the changes in canonical text, which is all that this switch understands.
+func render(changes []plan.Change) []byte {
 	var b []byte
 	for _, c := range changes {
 		b = append(append(append(b, c.Verb...), ' '), c.Key.String()...)
@@ -312,5 +308,5 @@ func Render(_ drivers.Capabilities, changes []plan.Change) ([]byte, error) {
 			}
 		}
 	}
-	return b, nil
+	return b
 }

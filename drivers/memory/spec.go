@@ -42,6 +42,5 @@ func Spec() drivers.Spec {
 			}
 			return switches[d.Name].Open(d.Name), nil
 		},
-		Render: Render,
 	}
 }

@@ -23,13 +23,6 @@ func Spec() drivers.Spec {
 		DefaultPort: 9339,
 		Profiles:    profiles(),
 		Open:        open,
-		Render: func(c drivers.Capabilities, changes []plan.Change) ([]byte, error) {
-			req, err := render(&c, changes)
-			if err != nil {
-				return nil, err
-			}
-			return nativeText(req), nil
-		},
 	}
 }
 

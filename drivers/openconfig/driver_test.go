@@ -1,7 +1,6 @@
 package openconfig
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -137,7 +136,7 @@ func TestWhatHasNoPlaceInOpenConfigIsRefused(t *testing.T) {
 		&switchcfg.Interface{Name: "eth1", Description: "two\nlines"},
 		&switchcfg.Interface{Name: "eth1", Description: "not utf-8 \xff"},
 	} {
-		if _, err := Spec().Render(caps, change(nil, o)); err == nil {
+		if _, err := render(&caps, change(nil, o)); err == nil {
 			t.Errorf("%s is rendered", o.Lines())
 		}
 	}
@@ -146,8 +145,9 @@ func TestWhatHasNoPlaceInOpenConfigIsRefused(t *testing.T) {
 func TestWhatIsNotUnderstoodIsNeverChanged(t *testing.T) {
 	filter := &switchcfg.Filter{Name: "ix-f", AnySource: true}
 	odd := &switchcfg.Opaque{At: filter.Key(), Why: "it permits the rest"}
+	caps := profile(t, "ixlab")
 	for _, changes := range [][]plan.Change{change(odd, nil), change(odd, filter)} {
-		if _, err := Spec().Render(profile(t, "ixlab"), changes); err == nil || !strings.Contains(err.Error(), odd.Why) {
+		if _, err := render(&caps, changes); err == nil || !strings.Contains(err.Error(), odd.Why) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -170,20 +170,6 @@ func TestPortsThatVanishAreBelievedAtTheSecondLook(t *testing.T) {
 	}
 	if err := look("eth1"); err == nil {
 		t.Fatal("believed at once")
-	}
-}
-
-func TestRenderingNeedsNoSession(t *testing.T) {
-	caps := profile(t, "ixlab")
-	d := newLab(t, caps, "eth1").open(t)
-	changes := change(nil, &switchcfg.Interface{Name: "eth1", Description: "ixagent port:1"})
-	with, err := d.(drivers.Renderer).Render(changes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	without, err := Spec().Render(caps, changes)
-	if err != nil || !bytes.Equal(with, without) {
-		t.Fatal(cmp.Diff(string(with), string(without)))
 	}
 }
 

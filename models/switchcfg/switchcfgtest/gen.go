@@ -22,6 +22,9 @@ type Options struct {
 	NoServiceMTU bool     // services have no MTU
 	NoPeers      bool     // no tunnels
 	NoVLAN       bool     // services have no VLAN
+	ServiceVLAN  bool     // every service has a VLAN, but for lines without peers, which have none
+	PortAlone    bool     // a circuit of untagged frames suffers no other beside it
+	UntaggedUnit uint32   // number of the subinterface of untagged frames
 }
 
 // Default returns the options of a device that can do everything.
@@ -81,6 +84,12 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 			svc.VNI = 1000 + uint32(pick("vni", 3))
 			svc.Peers = append(svc.Peers, netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + pick("peer", 3))}))
 		}
+		if o.ServiceVLAN {
+			svc.VLAN = switchcfg.VLANID(600 + i)
+			if svc.Type == switchcfg.ServiceLine && len(svc.Peers) == 0 {
+				svc.VLAN = 0
+			}
+		}
 		if !o.NoServiceMTU {
 			svc.MTU = chosen("mtu", 0, 1500, 9000)
 		}
@@ -127,6 +136,7 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 		parents, tpids[p] = append(parents, p), port.TPID
 	}
 	for _, parent := range parents {
+		first, alone := true, false
 		for i := range pick("circuits", 5) {
 			svc := services[pick("service", len(services))]
 			c := &switchcfg.Circuit{Parent: parent, Unit: uint32(1 + i), Description: mark("nsc", i, pick("account", 4)), Service: svc.Name, Filter: switchcfg.Prefix + "control", Shutdown: pick("down", 8) == 0}
@@ -137,7 +147,7 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 			outer := switchcfg.VLANID(10 + pick("outer", 4))
 			switch pick("form", 4) {
 			case 0:
-				c.Unit = 0
+				c.Unit = o.UntaggedUnit
 			case 1:
 				c.Match = switchcfg.MatchDouble(et, outer, switchcfg.VLANID(20+pick("inner", 3)))
 			default:
@@ -159,9 +169,12 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 			if !o.NoMACLimit {
 				c.MACLimit = uint32(pick("limit", 3))
 			}
-			if _, dup := s[c.Key()]; !dup {
-				s.Put(c)
+			untagged := c.Match.Form == switchcfg.Untagged
+			if _, dup := s[c.Key()]; dup || o.PortAlone && (alone || untagged && !first) {
+				continue
 			}
+			s.Put(c)
+			first, alone = false, untagged
 		}
 	}
 	return legalPart(s)
