@@ -47,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("EveryPlanArrivesAndTheNextIsEmpty", h.converge)
 	t.Run("StalePlanIsRefused", h.stale)
 	t.Run("WhatCannotBeCarriedIsRefused", h.unsupported)
+	t.Run("TextIsCarriedAsItIsOrRefused", h.hostile)
 	t.Run("EndedContextEndsEveryOperation", h.cancelled)
 	t.Run("TruncatedReadIsAnError", h.truncated)
 	t.Run("ConfirmedStays", h.confirmed)
