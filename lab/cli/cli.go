@@ -29,7 +29,7 @@ type Shell interface {
 	// Prompt is what stands before the line that is typed. It may have several lines and is shown as it is.
 	Prompt() string
 	// Run executes a line that was entered, and writes its output to t. io.EOF ends the session; any other error is the
-	// NOS's own fault and ends it too.
+	// NOS's own fault and ends it too, without a farewell if it is [switchd.ErrCut].
 	Run(t *Terminal, line string) error
 	// Key is asked what a [special] key does, with what stands before the cursor. It must not write to the terminal.
 	Key(line string, key byte) Reaction
@@ -61,4 +61,6 @@ type Exec struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+
+	Cut bool // set by [NOS.Exec]: the connection is to be cut without a farewell
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gliderlabs/ssh"
 	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ixagent/ixagent/lab/switchd"
 )
 
 const (
@@ -301,7 +303,7 @@ func (s *Server) run(shell Shell, t *Terminal, line string) error {
 		t.begin(newStrike(fault))
 	}
 	err := shell.Run(t, line)
-	if fault.Kind == CutAfter {
+	if fault.Kind == CutAfter || errors.Is(err, switchd.ErrCut) {
 		t.cut()
 		return errGone
 	}
@@ -337,10 +339,9 @@ func (s *Server) exec(sess ssh.Session, cut func()) {
 		<-t.ctx.Done()
 		return
 	}
-	status := s.nos.Exec(&Exec{
-		Context: t.ctx, User: t.user, Command: sess.RawCommand(), Stdin: t.in, Stdout: t, Stderr: sess.Stderr(),
-	})
-	if fault.Kind == CutAfter {
+	e := &Exec{Context: t.ctx, User: t.user, Command: sess.RawCommand(), Stdin: t.in, Stdout: t, Stderr: sess.Stderr()}
+	status := s.nos.Exec(e)
+	if fault.Kind == CutAfter || e.Cut {
 		cut()
 		return
 	}
