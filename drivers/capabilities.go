@@ -34,7 +34,7 @@ type Capabilities struct {
 	StormControl bool                    // on ports and LAGs
 	MACLimit     bool                    // per circuit
 	SystemID     bool                    // LACP system identifier per LAG
-	PortAlone    bool                    // a circuit of untagged frames suffers no other beside it on its port
+	PlainText    bool                    // names and descriptions must be harmless in a command line, see [Plain]
 	UntaggedUnit uint32                  // number of the subinterface of untagged frames
 	Traits       plan.Traits             // how plans for it are made
 	Limits       Limits                  //

@@ -22,6 +22,7 @@ type checker struct {
 	inv   *Inventory
 	known drivers.Registry
 	lans  map[string]bool // names of services in the inventory
+	vlans bool            // every service of the inventory has a VLAN, or a fault says that it lacks one
 }
 
 func (l *loader) check(c *Config, known drivers.Registry) {
@@ -351,6 +352,9 @@ func (k *checker) driver(d *Device) {
 	if caps.Limits.MaxMTU > 0 && d.MTU > caps.Limits.MaxMTU {
 		k.faultAt(&d.MTU, "", "%d is more than the %d octets the device can carry", d.MTU, caps.Limits.MaxMTU)
 	}
+	if caps.ServiceVLAN {
+		k.serviceVLANs(d)
+	}
 	switch k.inv.Fabric.Type {
 	case FabricVLAN:
 		if !caps.VLANTags {
@@ -361,6 +365,20 @@ func (k *checker) driver(d *Device) {
 			k.faultAt(&d.Driver, "", "profile %s of driver %s has no services in a vxlan fabric", d.Profile, d.Driver)
 		}
 		k.needs(d, &d.TunnelAddress, "tunnel_address", "a vxlan fabric")
+	}
+}
+
+// serviceVLANs checks that every peering LAN has the VLAN that it is on d.
+func (k *checker) serviceVLANs(d *Device) {
+	if k.vlans || k.inv.Fabric.Type == FabricVLAN {
+		return
+	}
+	k.vlans = true
+	for _, lan := range k.inv.ExchangeLANs {
+		k.needs(lan, &lan.VLAN, "vlan", "device "+d.Name)
+		if q := lan.Quarantine; q != nil {
+			k.needs(q, &q.VLAN, "vlan", "device "+d.Name)
+		}
 	}
 }
 

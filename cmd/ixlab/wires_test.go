@@ -73,7 +73,7 @@ func (x *wired) partner(id [6]byte, cables int) *dataplane.Plane {
 }
 
 func TestDriverTellsWhatPlaneAndPartnerDo(t *testing.T) {
-	x := newWired(t, 3)
+	x := newWired(t, overGNMI(), 3)
 	m3 := x.station(3)
 	lag := &switchcfg.LAG{Name: "lag1", Description: "of two", Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, Members: []string{"Ethernet1", "Ethernet2"}}
 	x.apply(
@@ -164,7 +164,7 @@ func reaches(t *testing.T, from, to *station) {
 }
 
 func TestMemberLosesItsCarrierWhenItsPortIsShut(t *testing.T) {
-	x := newWired(t, 2)
+	x := newWired(t, overGNMI(), 2)
 	seen := &carriers{up: map[string]bool{}}
 	watch(t, x.members, seen.link)
 	m1, m2 := x.station(1), x.station(2)
@@ -186,7 +186,7 @@ func TestMemberLosesItsCarrierWhenItsPortIsShut(t *testing.T) {
 }
 
 func TestInterfaceThatComesAgainIsItsPortAgain(t *testing.T) {
-	x := newWired(t, 2)
+	x := newWired(t, overGNMI(), 2)
 	m2 := x.station(2)
 	x.untaggedLAN(false)
 	for range 3 {
@@ -209,7 +209,7 @@ func TestInterfaceThatComesAgainIsItsPortAgain(t *testing.T) {
 
 // A port that was shut is shut when its interface comes, too.
 func TestInterfaceThatComesToAShutPortHasNoCarrier(t *testing.T) {
-	x := newWired(t, 2)
+	x := newWired(t, overGNMI(), 2)
 	seen := &carriers{up: map[string]bool{}}
 	watch(t, x.members, seen.link)
 	x.untaggedLAN(true)
