@@ -68,7 +68,7 @@ func split(line string) ([]word, *fault) {
 				j++
 			}
 			w := word{text: line[i:j], at: i}
-			if k := strings.IndexAny(w.text, ";{}<>&\\`"); k >= 0 || j < len(line) && line[j] == '"' {
+			if k := strings.IndexAny(w.text, ";{}<>&\\`#"); k >= 0 || j < len(line) && line[j] == '"' {
 				return nil, &fault{i + max(k, 0), errSyntax}
 			}
 			words = append(words, w)
@@ -227,8 +227,8 @@ func (p *parser) statements(at []step) ([][]step, *fault) {
 	return paths, nil
 }
 
-// path reads what is there already: the last step need not have a value. There is at least one.
-func (p *parser) path(at []step) ([]step, *fault) {
+// target reads what is there already: the last step need not have a value. There is at least one.
+func (p *parser) target(at []step) ([]step, *fault) {
 	path := append([]step(nil), at...)
 	for s := p.schemaOf(at); !p.done(); {
 		if len(s.kids) == 0 {

@@ -120,14 +120,14 @@ type comparison struct {
 	head string // of the level that the last line is of
 }
 
-// compare returns what `show | compare` prints for a change from before to after.
-func compare(before, after *node) []byte {
+// compare returns what `show | compare` prints for a change of what is at a path.
+func compare(before, after *node, path []string) []byte {
 	var c comparison
-	c.level(before, after, nil, "")
+	c.level(before, after, path, "")
 	return c.b
 }
 
-// line writes below the head of a level.
+// under writes below the head of a level.
 func (c *comparison) under(path []string, margin string, print func()) {
 	head := "[edit"
 	for _, w := range path {
@@ -198,7 +198,9 @@ func (c *comparison) both(was, is *node, path []string, before string) {
 		if is.inactive {
 			mark = ""
 		}
-		c.under(path, altered, func() { c.statement([]*node{{schema: is.schema, text: is.text, inactive: is.inactive}}, mark+before, 0) })
+		c.under(path, altered, func() {
+			c.statement([]*node{{schema: is.schema, text: is.text, inactive: is.inactive}}, mark+before, 0)
+		})
 	}
 	if is.schema.prefix {
 		c.level(was, is, path, before+is.schema.name+" ")
@@ -232,7 +234,8 @@ func (c *comparison) entries(a, b *node, was, is []*node, path []string, before 
 			continue
 		}
 		if kept[next].text != n.text {
-			c.under(path, altered, func() { c.statement([]*node{n}, before, 0) })
+			words := strings.Join(n.words(nil), " ")
+			c.under(path, altered, func() { c.line(0, before, words, " { ... }") })
 		}
 		next++
 		if !same(old, n) {
