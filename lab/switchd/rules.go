@@ -114,10 +114,11 @@ type tags struct{ tpid, outer, inner uint16 }
 // checkMatches refuses two subinterfaces that want the same frames. A single
 // tag and a double one with the same outer tag overlap.
 func (r *rules) checkMatches(i tree.Node, path string) {
-	owners, outers := make(map[tags]string), make(map[tags]string) // of outers, inner is 0
+	subs := i.At("subinterfaces", "subinterface")
+	owners, outers := make(map[tags]string, subs.Len()), make(map[tags]string, subs.Len()) // of outers, inner is 0
 	own := cmp.Or(ethertype(i.Text("config", "tpid")), 0x8100)
 	untagged := ""
-	for sub := range i.At("subinterfaces", "subinterface").Entries() {
+	for sub := range subs.Entries() {
 		index := sub.Key(0)
 		at := subinterfacePath(i.Key(0), index)
 		match := sub.At("vlan", "match")
