@@ -19,7 +19,7 @@ import (
 
 // bench is a lab switch with the command line of Junos.
 type bench struct {
-	box    *junos.Box
+	nos    *junos.NOS
 	sw     *switchd.Switch
 	server *cli.Server
 	faults *cli.Faults
@@ -50,10 +50,10 @@ func newBench(t testing.TB, more ...func(*junos.Options, *switchd.Options)) *ben
 		t.Fatal(err)
 	}
 	t.Cleanup(sw.Close)
-	if err := box.Attach(sw); err != nil {
+	if err := box.Attach(sw, nil); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{box: box, sw: sw, faults: new(cli.Faults)}
+	b := &bench{nos: box, sw: sw, faults: new(cli.Faults)}
 	key, err := ssh.NewSignerFromKey(switchd.Secret("secret").HostKey("sw1"))
 	if err != nil {
 		t.Fatal(err)
