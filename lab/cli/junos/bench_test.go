@@ -196,6 +196,9 @@ func (x *terminal) run(line string) string {
 		head = len(out)
 	}
 	out = strings.TrimSuffix(out[:head], "\n")
+	if i := strings.LastIndex(out, "\n# commit confirmed will be rolled back in "); i >= 0 {
+		out = out[:i]
+	}
 	return strings.TrimSuffix(out, "\n")
 }
 

@@ -443,14 +443,22 @@ func merge(e *edit, before, after *node, path []step) error {
 	for _, is := range after.kids {
 		was := before.at(is.schema, is.text)
 		switch {
+		case was == nil && is.schema.kind == leaf:
+			if now := e.root.follow(at(is)); now != nil && now.text != is.text {
+				return errSaid("the configuration has been changed by others: " + written(at(now)))
+			}
+			e.place(at(is)).inactive = is.inactive
 		case was == nil:
-			e.graft(at(is), is)
+			e.place(at(is)).inactive = is.inactive
+			if err := merge(e, &node{schema: is.schema}, is, at(is)); err != nil {
+				return err
+			}
 		case same(was, is):
 		case was.schema.kind == leaf:
 			if now := e.root.follow(at(was)); now == nil || now.text != was.text {
 				return errSaid("the configuration has been changed by others: " + written(at(was)))
 			}
-			e.graft(at(is), is)
+			e.place(at(is)).inactive = is.inactive
 		default:
 			if was.inactive != is.inactive {
 				if err := e.mark(at(is), is.inactive); err != nil {
@@ -463,13 +471,4 @@ func merge(e *edit, before, after *node, path []step) error {
 		}
 	}
 	return nil
-}
-
-// graft puts a copy of a statement of another configuration at a path.
-func (e *edit) graft(path []step, n *node) {
-	made := e.place(path)
-	made.inactive = n.inactive
-	for _, k := range n.kids {
-		e.graft(append(path[:len(path):len(path)], step{schema: k.schema, text: k.text}), k)
-	}
 }
