@@ -50,7 +50,7 @@ func newBench(t testing.TB, more ...func(*junos.Options, *switchd.Options)) *ben
 		t.Fatal(err)
 	}
 	t.Cleanup(sw.Close)
-	if err := box.Attach(sw, nil); err != nil {
+	if err := box.Attach(sw); err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{nos: box, sw: sw, faults: new(cli.Faults)}

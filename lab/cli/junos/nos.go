@@ -37,9 +37,11 @@ type Options struct {
 	Configuration string
 	// Minute is how long `commit confirmed` takes a minute to be. Zero: a minute.
 	Minute time.Duration
+	// Rebooted is called after the switch was rebooted by [NOS.Reboot]; nil for nothing.
+	Rebooted func()
 }
 
-// NOS is the command line of one switch. It implements [cli.NOS].
+// NOS is the command line of one switch. It implements [cli.Device].
 type NOS struct {
 	o      Options
 	schema *schema
@@ -47,7 +49,6 @@ type NOS struct {
 
 	mu      sync.Mutex
 	sw      *switchd.Switch
-	reboot  func()
 	history []*commit // newest first, never empty
 	shared  *edit     // what all edit who are not private
 	editors []*session
@@ -93,15 +94,14 @@ func New(o Options) (*NOS, error) {
 	return b, nil
 }
 
-// Native is what the options of the switch need.
+// Native implements [cli.Device].
 func (n *NOS) Native() any { return n.first }
 
-// Attach gives the command line its switch, which must have been made with [NOS.Native], and what is called after the
-// switch was rebooted; nil for nothing.
-func (n *NOS) Attach(sw *switchd.Switch, reboot func()) error {
+// Attach implements [cli.Device].
+func (n *NOS) Attach(sw *switchd.Switch) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.sw, n.reboot = sw, reboot
+	n.sw = sw
 	if err := sw.Install(n.first, translate(n.first, n.o.Ports)); err != nil {
 		return fmt.Errorf("configuration of %s: %w", n.o.Name, err)
 	}
@@ -114,8 +114,8 @@ func (n *NOS) Reboot() {
 	n.sw.Reboot()
 	n.shared = newEdit(n.running())
 	n.mu.Unlock()
-	if n.reboot != nil {
-		n.reboot()
+	if n.o.Rebooted != nil {
+		n.o.Rebooted()
 	}
 }
 
