@@ -384,7 +384,7 @@ func (p *parser) vlans(n clitext.Node, list string) {
 		switch word, rest, _ := strings.Cut(l.Text(), " "); {
 		case word == "name":
 			common.Name = rest
-		case word == "!!" && common.Description == "":
+		case word == "!!" && !strings.Contains(rest, "\n"):
 			common.Description = rest
 		case l.Text() == "no mac address learning":
 			common.Type = switchcfg.ServiceLine
@@ -496,7 +496,7 @@ func (p *parser) patch(n clitext.Node) {
 	for l := range n.Children() {
 		word, rest, _ := strings.Cut(l.Text(), " ")
 		switch _, what, _ := strings.Cut(rest, " "); {
-		case word == "!!" && s.Description == "":
+		case word == "!!" && !strings.Contains(rest, "\n"):
 			s.Description = rest
 			continue
 		case word == "connector":
@@ -537,7 +537,9 @@ func (p *parser) circuit(n clitext.Node) {
 				if c.Service != "" {
 					why = "it is in a VLAN and in a patch"
 				}
-				c.Service = p.name(switchcfg.VLANID(v))
+				if c.Service, ok = p.name(switchcfg.VLANID(v)); !ok {
+					why, ok = "its VLAN is not there", true
+				}
 			}
 		case "encapsulation":
 			if ok = rest == "vlan" && l.Len() == 1; ok {
@@ -581,12 +583,14 @@ func (p *parser) circuit(n clitext.Node) {
 	p.put(c)
 }
 
-// name returns that of the service whose VLAN it is.
-func (p *parser) name(v switchcfg.VLANID) string {
+// name returns that of the service whose VLAN it is. One that is not there has the name it would have by default, unless
+// another has it.
+func (p *parser) name(v switchcfg.VLANID) (string, bool) {
 	if s := p.services[v]; s != nil {
-		return s.Name
+		return s.Name, true
 	}
-	return vlanName(v)
+	name := vlanName(v)
+	return name, p.state[serviceKey(name)] == nil
 }
 
 // outer returns the ethertype that a parent's circuits without a word for it have.
