@@ -196,8 +196,8 @@ func (s *site) render(state switchcfg.State) *clitext.Tree {
 	if s.tunnels {
 		c.Put("interface " + tunnelInterface)
 	}
-	for _, p := range s.idle {
-		c.port(p)
+	for _, name := range slices.SortedFunc(maps.Keys(s.idle), switchcfg.CompareNames) {
+		c.port(s.idle[name])
 	}
 	member := groups(state)
 	for _, k := range state.Keys() {
