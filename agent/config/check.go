@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,9 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	k.nnis()
 	k.guard()
 }
+
+// fingerprint is the form in which OpenSSH shows the SHA-256 of a key.
+var fingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
 
 // given reports whether the file sets the value that ptr points to.
 func (k *checker) given(ptr any) bool {
@@ -189,11 +193,54 @@ func (k *checker) credentials() {
 	for _, name := range slices.Sorted(maps.Keys(k.c.Credentials)) {
 		c := k.c.Credentials[name]
 		k.tls(c.TLS)
-		if k.given(&c.Password) {
+		k.ssh(c.SSH)
+		key := c.SSH != nil && (k.given(&c.SSH.Key) || k.given(&c.SSH.Agent))
+		switch {
+		case k.given(&c.Password):
 			k.needs(c, &c.Username, "username", "password")
-		} else if c.TLS == nil || !k.given(&c.TLS.Cert) {
-			k.faultAt(c, "give it a password, or a certificate under tls", "has nothing to prove who the agent is")
+		case key:
+			k.needs(c, &c.Username, "username", "ssh")
+		case c.TLS == nil || !k.given(&c.TLS.Cert):
+			k.faultAt(c, "give it a password, a certificate under tls, or a key under ssh", "has nothing to prove who the agent is")
 		}
+	}
+}
+
+func (k *checker) ssh(s *SSH) {
+	if s == nil {
+		return
+	}
+	if k.given(&s.Passphrase) {
+		k.needs(s, &s.Key, "key", "passphrase")
+	}
+	for i := range s.HostKeys {
+		if !fingerprint.MatchString(s.HostKeys[i]) {
+			k.faultAt(&s.HostKeys[i], "ssh-keygen -lf FILE prints them", "%q is not the SHA256 fingerprint of a key", s.HostKeys[i])
+		}
+	}
+	j := s.Jump
+	if j == nil {
+		return
+	}
+	if j.Address.Port == 0 {
+		j.Address.Port = 22
+	}
+	switch c := k.c.Credentials[j.Credentials]; {
+	case j.Credentials == "":
+	case c == nil:
+		k.faultAt(&j.Credentials, suggest(j.Credentials, slices.Sorted(maps.Keys(k.c.Credentials))), "no credentials are named %q", j.Credentials)
+	case c.SSH != nil && c.SSH.Jump != nil:
+		k.faultAt(&j.Credentials, "", "%s are for hosts behind a jump host, and the agent passes one", j.Credentials)
+	default:
+		k.verified(c, &j.Credentials, "the jump host "+j.Address.String())
+	}
+}
+
+// verified checks that credentials say how a host that is reached over SSH is verified.
+func (k *checker) verified(c *Credentials, at any, host string) {
+	if s := c.SSH; s == nil || !k.given(&s.KnownHosts) && len(s.HostKeys) == 0 && !s.InsecureIgnoreHostKey {
+		k.faultAt(at, "compare what ssh-keyscan prints with what the host shows on its console, and name the file as ssh.known_hosts of the credentials",
+			"nothing says how %s is verified, which is reached over SSH", host)
 	}
 }
 
@@ -346,7 +393,11 @@ func (k *checker) driver(d *Device) {
 	if d.Address.Port == 0 && d.Address.Host != "" {
 		d.Address.Port = spec.DefaultPort
 	}
-	d.derived.tls = spec.Transport == "gnmi"
+	d.derived.transport = spec.Transport
+	if c := k.c.Credentials[d.Credentials]; spec.Transport == "ssh" && c != nil {
+		k.verified(c, &d.Credentials, d.Name)
+		k.needs(c, &c.Username, "username", "device "+d.Name)
+	}
 	d.derived.caps = d.Override.apply(profile.Capabilities)
 	caps := &d.derived.caps
 	if caps.Limits.MaxMTU > 0 && d.MTU > caps.Limits.MaxMTU {
