@@ -14,6 +14,7 @@ type grammar struct {
 	in          map[mode][]*command
 	vlan        *command
 	portChannel *command
+	ethernet    *command
 }
 
 func newGrammar() *grammar {
@@ -33,9 +34,9 @@ func newGrammar() *grammar {
 	g.portChannel = add("global", "interface <port-channel>", command{opens: lag, edit: editInterface})
 	below := add("global", "interface <port-channel-sub>", command{opens: sub, edit: editInterface})
 	below.rank = g.portChannel.rank
-	above := add("global", "interface <ethernet>", command{opens: port, edit: editInterface})
+	g.ethernet = add("global", "interface <ethernet>", command{opens: port, edit: editInterface})
 	below = add("global", "interface <ethernet-sub>", command{opens: sub, edit: editInterface})
-	below.rank = above.rank
+	below.rank = g.ethernet.rank
 	add("global", "interface <loopback>", command{opens: routed, edit: editInterface})
 	add("global", "interface <management>", command{opens: routed, edit: editInterface})
 	add("global", "interface <vlan-interface>", command{opens: routed, edit: editInterface})
@@ -201,7 +202,9 @@ func editInterface(e *edit, at *line, c *call) error {
 			}
 		}
 	default:
-		e.remove(at, c.name())
+		if e.remove(at, c.name()); k == ethernet || k == management {
+			e.ensure(at, c)
+		}
 	}
 	return nil
 }
