@@ -23,7 +23,7 @@ type commandLine struct {
 }
 
 func (l *commandLine) flags(f *pflag.FlagSet) {
-	f.StringVar(&l.nos, "cli", "", "network operating `system` whose command line configures the switch: eos")
+	f.StringVar(&l.nos, "cli", "", "network operating `system` whose command line configures the switch: eos or junos")
 	f.StringVar(&l.listen, "ssh", "", "TCP `address` of the command line; port 0 takes a free one")
 	f.StringVar(&l.keys, "authorized-keys", "", "`file` of public keys with which all users may log in at the command line too")
 	f.StringVar(&l.hosts, "known-hosts", "", "write the host key of the command line to this `file`, as ssh reads it")

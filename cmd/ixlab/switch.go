@@ -74,7 +74,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 			if err != nil {
 				return err
 			}
-			o.Ports, o.Logger = sandbox.PortNames(ports), logger(c)
+			o.Ports, o.Logger = sandbox.DevicePorts(line.nos, ports), logger(c)
 			if err := line.make(&o, switchd.Secret(secret)); err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "name of the switch (default the name of the host)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:9339", "TCP `address`; port 0 takes a free one")
-	f.IntVar(&ports, "ports", switchPorts, "number of physical interfaces, Ethernet1 and up")
+	f.IntVar(&ports, "ports", switchPorts, "number of physical interfaces, Ethernet1 and up, of junos xe-0/0/0 and up")
 	f.StringArrayVar(&users, "user", nil, "`name:password` that may log in; may be repeated")
 	f.StringVar(&cert, "tls-cert", "", "PEM `file` of the switch's certificate")
 	f.StringVar(&certKey, "tls-key", "", "PEM `file` of its key")
@@ -110,7 +110,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 	f.StringVar(&writeCA, "write-ca", "", "write the authority of a certificate that the switch makes to this `file`")
 	f.StringVar(&secret, "secret", "", "secret of the lab, instead of users and certificates (default $"+switchd.SecretVariable+")")
 	line.flags(f)
-	f.BoolVar(&wires, "wires", false, "forward frames: port Ethernet<N> is the network interface eth<N>, as soon as it appears")
+	f.BoolVar(&wires, "wires", false, "forward frames: the port N, counted from 1, is the network interface eth<N>, as soon as it appears")
 	f.StringVar(&tunnel, "tunnel", "", "`address` of this switch towards the other switches")
 	f.StringArrayVar(&cores, "core", nil, "`interface=address,...`: tunnel addresses of switches behind a core interface; may be repeated")
 	c.MarkFlagsRequiredTogether("tls-cert", "tls-key")

@@ -273,7 +273,7 @@ func (t *translator) port(i *node) string {
 	if other := giga.value("802.3ad", "bundle"); other != "" && other != bundle {
 		t.fail("802.3ad "+other, "interface is a member of "+bundle, append(path, "gigether-options")...)
 	}
-	for _, name := range []string{"mtu", "encapsulation", "flexible-vlan-tagging", "vlan-tagging", "stacked-vlan-tagging", "native-vlan-id"} {
+	for _, name := range []string{"encapsulation", "flexible-vlan-tagging", "vlan-tagging", "stacked-vlan-tagging", "native-vlan-id"} {
 		if i.get(name) != nil {
 			t.fail(name, "may not be configured on a member of an aggregated interface", path...)
 		}
