@@ -110,8 +110,9 @@ func newGrammar() *grammar {
 	const station = "<mac> <mac>"
 	for _, from := range []string{"<any>", station} {
 		for _, to := range []string{"<any>", station} {
-			add("mac-list", "<1-4294967295> permit|deny "+from+" "+to, command{key: 1, edit: editEntry})
-			add("mac-list", "permit|deny "+from+" "+to, command{edit: editEntry})
+			numbered := add("mac-list", "<1-4294967295> permit|deny "+from+" "+to, command{key: 1, edit: editEntry})
+			other := add("mac-list", "permit|deny "+from+" "+to, command{edit: editEntry})
+			numbered.rank, other.rank = 1, 1 // shown by their numbers
 		}
 	}
 

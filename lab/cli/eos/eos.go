@@ -39,6 +39,8 @@ type Options struct {
 	// not empty, the password Enable.
 	Unprivileged bool
 	Enable       string
+
+	Rebooted func() // called after `reload`, to cut what is connected; nil for nothing
 }
 
 // NOS is the command line of one switch. It must be given the switch with [NOS.Attach] before it is used.
@@ -49,8 +51,7 @@ type NOS struct {
 	base    *config
 	booted  time.Time
 
-	sw     *switchd.Switch
-	reboot func()
+	sw *switchd.Switch
 
 	live     sync.Mutex // serialises changes of what runs
 	mu       sync.Mutex // guards what follows
@@ -109,13 +110,12 @@ func baseText(o Options) string {
 	}, "\n")
 }
 
-// Native is the first native configuration, for [switchd.Options].
+// Native implements [cli.Device].
 func (n *NOS) Native() any { return n.base }
 
-// Attach gives the command line its switch, which must have been made with [NOS.Native], and what `reload` calls after
-// the switch was rebooted; nil for nothing.
-func (n *NOS) Attach(sw *switchd.Switch, reboot func()) error {
-	n.sw, n.reboot = sw, reboot
+// Attach implements [cli.Device].
+func (n *NOS) Attach(sw *switchd.Switch) error {
+	n.sw = sw
 	return n.install(n.base)
 }
 
@@ -125,25 +125,23 @@ func (n *NOS) Reboot() {
 	n.sessions, n.booted = nil, time.Now()
 	n.mu.Unlock()
 	n.sw.Reboot()
-	if n.reboot != nil {
-		n.reboot()
+	if n.o.Rebooted != nil {
+		n.o.Rebooted()
 	}
 }
 
-// Text is the running configuration as `show running-config` has it, without the lines at its head.
-func (n *NOS) Text() []byte { return append(n.running().text(), "end\n"...) }
-
-// Candidates are the texts of the sessions that are open, by name.
-func (n *NOS) Candidates() map[string][]byte {
+// Text is the running configuration, and after it the candidate of each session that is open: everything that a user
+// could leave behind.
+func (n *NOS) Text() []byte {
+	text := append(n.running().text(), "end\n"...)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all := make(map[string][]byte)
 	for _, s := range n.sessions {
 		if s.state == pending {
-			all[s.name] = s.candidate.text()
+			text = append(fmt.Appendf(text, "session %s\n", s.name), s.candidate.text()...)
 		}
 	}
-	return all
+	return text
 }
 
 func (n *NOS) running() *config {

@@ -43,6 +43,7 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 		f(&o)
 	}
 	r := &rig{faults: new(cli.Faults), plane: dataplane.New(dataplane.Options{})}
+	o.Rebooted = func() { r.server.Cut() }
 	var err error
 	if r.nos, err = eos.New(o); err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.nos.Attach(r.sw, r.server.Cut); err != nil {
+	if err := r.nos.Attach(r.sw); err != nil {
 		t.Fatal(err)
 	}
 	r.server.Start()
