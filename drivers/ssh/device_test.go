@@ -63,6 +63,18 @@ func (t *terminal) print(text string) {
 // key waits for one key.
 func (t *terminal) key() byte { return <-t.in }
 
+// keys reads one line without echo.
+func (t *terminal) keys() string {
+	var line []byte
+	for c := range t.in {
+		if c == '\n' {
+			break
+		}
+		line = append(line, c)
+	}
+	return string(line)
+}
+
 // line reads one line, and echoes it.
 func (t *terminal) line() (string, bool) {
 	var line []byte
@@ -116,7 +128,9 @@ func (t *terminal) run() {
 
 func (d *device) handle(s ssh.Session) {
 	if len(s.Command()) > 0 {
-		d.exec(s)
+		if d.exec != nil {
+			d.exec(s)
+		}
 		return
 	}
 	t := &terminal{device: d, session: s, in: make(chan byte, 1<<16)}

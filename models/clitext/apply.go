@@ -27,7 +27,6 @@ func Apply(t *Tree, commands []string) (*Tree, error) {
 		i += n
 	}
 	a.leave(0)
-	a.tidy(0)
 	return a.t, nil
 }
 
@@ -92,7 +91,10 @@ func (a *applier) line(commands []string) (int, error) {
 		return 1, nil
 	}
 	if n, lines := a.negated(block, c); n != 0 {
-		a.remove(n)
+		for n != 0 {
+			a.remove(n)
+			n, _ = a.negated(block, c)
+		}
 		for i, l := range lines {
 			if i == len(commands) || commands[i] != l {
 				return i, nil
@@ -211,7 +213,7 @@ func (a *applier) entry(block int32, c string) bool {
 		switch other, _, ok := cutNumber(t.nodes[n].text); {
 		case ok && other == number:
 			a.remove(n)
-		case !ok || other < number:
+		case ok && other < number:
 			after = n
 		}
 		n = next
@@ -410,20 +412,4 @@ func (a *applier) insert(c string) error {
 	}
 	t.link(n, block, other)
 	return nil
-}
-
-// tidy drops what is left of blocks that were taken away.
-func (a *applier) tidy(block int32) {
-	t := a.t
-	for c := t.nodes[block].first; c != 0; {
-		next := t.nodes[c].next
-		if t.nodes[c].first != 0 {
-			if t.vestige(c, t.rule(c, t.g)) {
-				t.drop(c)
-			} else {
-				a.tidy(c)
-			}
-		}
-		c = next
-	}
 }

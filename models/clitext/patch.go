@@ -2,6 +2,7 @@ package clitext
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 )
@@ -125,7 +126,7 @@ func (p *patch) pair(x, y int32) {
 		if b.inactive {
 			op = opDeactivate
 		}
-		p.add(op, inTurn, false, y, p.rank(false, y, p.b.rule(y, p.g)))
+		p.add(op, inTurn, false, y, math.MaxInt32)
 	}
 	if a.first == 0 && b.first == 0 {
 		return
@@ -137,13 +138,35 @@ func (p *patch) pair(x, y int32) {
 	}
 	r := p.b.rule(y, p.g)
 	switch {
+	case p.a.vestige(x, r):
+		p.edits = p.edits[:from]
+		p.set(y)
+	case p.b.vestige(y, r):
+		p.edits = p.edits[:from]
+		p.remove(x, r)
 	case r != nil && r.Anew:
 		p.edits = p.edits[:from]
 		p.add(opRemove, inTurn, true, x, p.rank(true, x, r))
 		p.set(y)
-	case b.first == 0 && (r == nil || !r.Whole):
-		p.add(opSet, inTurn, false, y, p.rank(false, y, r))
+	case r != nil && r.Whole:
+	case !p.share(x, y): // it is nothing once it is emptied
+		if b.first == 0 {
+			p.add(opSet, inTurn, false, y, p.rank(false, y, r))
+		}
+		if a.inactive && b.inactive {
+			p.add(opDeactivate, inTurn, false, y, math.MaxInt32)
+		}
 	}
+}
+
+// share reports whether two blocks have a child in common.
+func (p *patch) share(x, y int32) bool {
+	for c := p.a.nodes[x].first; c != 0; c = p.a.nodes[c].next {
+		if p.b.child(y, p.a.nodes[c].text) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // children compares what two blocks hold. As long as both are in step nothing must be looked up.
@@ -196,6 +219,9 @@ type slotKey struct {
 	key  string
 }
 
+// done is the place of a slot for which nothing is left to do.
+const done = -1
+
 // settle says what becomes of the lines of a block that are only in before and those that are only in after.
 func (p *patch) settle(x, y int32, gone, fresh []int32) {
 	var slots map[slotKey]int // of fresh
@@ -209,20 +235,25 @@ func (p *patch) settle(x, y int32, gone, fresh []int32) {
 	}
 	for _, n := range gone {
 		r := p.a.rule(n, p.g)
-		if r.valued() {
-			s := slotKey{r, p.g.key(r, p.a.nodes[n].text)}
-			if r.Add != "" && slots[s] != len(fresh) && p.numbers(x, y, s, fresh) {
-				slots[s] = len(fresh) // done
-			}
-			if i, ok := slots[s]; ok {
-				if i < len(fresh) && fresh[i] != 0 {
-					p.replace(n, fresh[i], r)
-					fresh[i] = 0
-				}
+		if !r.valued() {
+			p.remove(n, r)
+			continue
+		}
+		s := slotKey{r, p.g.key(r, p.a.nodes[n].text)}
+		i, known := slots[s]
+		switch {
+		case known && i == done:
+			continue
+		case r.Add != "" && p.numbers(x, y, s, fresh):
+		case known && fresh[i] != 0:
+			p.replace(n, fresh[i], r)
+			fresh[i] = 0
+		default:
+			if p.remove(n, r); len(r.Remove) > 0 {
 				continue
 			}
 		}
-		p.remove(n, r)
+		slots[s] = done // by one command for all lines
 	}
 	for _, n := range fresh {
 		if n != 0 {
@@ -282,27 +313,31 @@ func (p *patch) remove(n int32, r *rule) {
 	case p.a.nodes[n].first == 0 || r != nil && (r.Whole || r.Anew || r.Ordered && p.g.Style == Indented):
 		p.add(opRemove, p.phase(r), true, n, p.rank(true, n, r))
 	default:
+		from := len(p.gone)
 		for c := p.a.nodes[n].first; c != 0; c = p.a.nodes[c].next {
-			p.remove(c, p.a.rule(c, p.g))
+			p.gone = append(p.gone, c)
 		}
+		p.settle(n, 0, p.gone[from:], nil)
+		p.gone = p.gone[:from]
 	}
 }
 
 // set enters a node that is only in after.
 func (p *patch) set(n int32) {
 	t := p.b
-	if t.nodes[n].first == 0 {
-		r := t.rule(n, p.g)
-		p.add(opSet, inTurn, false, n, p.rank(false, n, r))
-		p.setUp(n, r)
-	} else {
-		for c := t.nodes[n].first; c != 0; c = t.nodes[c].next {
-			p.set(c)
-		}
-		p.setUp(n, t.rule(n, p.g))
+	r := t.rule(n, p.g)
+	if t.vestige(n, r) {
+		return
 	}
+	if t.nodes[n].first == 0 {
+		p.add(opSet, inTurn, false, n, p.rank(false, n, r))
+	}
+	for c := t.nodes[n].first; c != 0; c = t.nodes[c].next {
+		p.set(c)
+	}
+	p.setUp(n, r)
 	if t.nodes[n].inactive {
-		p.add(opDeactivate, inTurn, false, n, p.rank(false, n, t.rule(n, p.g)))
+		p.add(opDeactivate, inTurn, false, n, math.MaxInt32)
 	}
 }
 
@@ -326,11 +361,11 @@ func (p *patch) setUp(n int32, r *rule) {
 
 // vestige reports whether a block is what is left of one that was taken away.
 func (t *Tree) vestige(n int32, r *rule) bool {
-	if r == nil || len(r.Left) == 0 || int(t.nodes[n].size) != len(r.Left) {
+	if r == nil || len(r.Left) == 0 || int(t.nodes[n].size) != len(r.Left) || t.nodes[n].inactive {
 		return false
 	}
 	for _, left := range r.Left {
-		if c := t.child(n, left); c == 0 || t.nodes[c].first != 0 {
+		if c := t.child(n, left); c == 0 || t.nodes[c].first != 0 || t.nodes[c].inactive {
 			return false
 		}
 	}
