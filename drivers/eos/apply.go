@@ -49,7 +49,7 @@ type configSession struct {
 
 // sessions lists the configuration sessions by name.
 func (d *driver) sessions(ctx context.Context, op string) (map[string]configSession, error) {
-	text, err := d.session.Run(ctx, op, "show configuration sessions detail | json")
+	text, err := d.run(ctx, op, "show configuration sessions detail | json")
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,9 @@ func (d *driver) sessions(ctx context.Context, op string) (map[string]configSess
 
 // prepare reads the switch and returns what it said and what makes the changes on it.
 func (d *driver) prepare(ctx context.Context, op string, changes []plan.Change) (basis string, commands []string, err error) {
+	if err := d.carries(op, changes); err != nil {
+		return "", nil, err
+	}
 	if basis, err = d.observe(ctx, op); err != nil {
 		return "", nil, err
 	}
@@ -71,10 +74,23 @@ func (d *driver) prepare(ctx context.Context, op string, changes []plan.Change) 
 	return basis, commands, err
 }
 
+// carries refuses what the device cannot carry of what the changes make.
+func (d *driver) carries(op string, changes []plan.Change) error {
+	for _, ch := range changes {
+		if ch.After == nil {
+			continue
+		}
+		if err := d.device.Capabilities.Carry(ch.After); err != nil {
+			return d.fail(op, drivers.Unsupported, fmt.Errorf("%s: %w", ch.Key, err))
+		}
+	}
+	return nil
+}
+
 // commands returns what makes the changes on the switch as it was read last.
 func (d *driver) commands(op string, changes []plan.Change) ([]string, error) {
-	if err := carries(&d.device.Capabilities, changes); err != nil {
-		return nil, d.fail(op, drivers.Unsupported, err)
+	if err := d.carries(op, changes); err != nil {
+		return nil, err
 	}
 	target, err := plan.Apply(d.last.state, changes)
 	if err != nil {

@@ -1,6 +1,7 @@
 package eos
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -635,31 +636,35 @@ const control = "deny any 0180.c200.0000 0000.0000.000f"
 
 const exactly = " 0000.0000.0000 any"
 
-// filter reads an access list. Its numbers have no meaning but their order.
+// filter reads an access list. The numbers of its entries have no meaning but their order.
 func (p *parser) filter(n clitext.Node, name string) {
 	f := &switchcfg.Filter{Name: name}
-	var entries []string
+	type entry struct {
+		seq  uint64
+		rule string
+	}
+	var entries []entry
+	var text []string
 	for l := range n.Children() {
-		if l.Text() != "counters per-entry" {
-			entries = append(entries, l.Text())
+		if l.Text() == "counters per-entry" {
+			continue
+		}
+		text = append(text, l.Text())
+		number, rule, _ := strings.Cut(l.Text(), " ")
+		if seq, err := strconv.ParseUint(number, 10, 32); err == nil {
+			entries = append(entries, entry{seq, strings.Join(strings.Fields(rule), " ")})
 		}
 	}
-	rules := make([]string, len(entries))
-	for i, e := range entries {
-		seq, rule, ok := strings.Cut(e, " ")
-		if ok && ordinal(seq) {
-			rules[i] = strings.Join(strings.Fields(rule), " ")
-		}
-	}
-	last := len(rules) - 1
-	understood := last >= 1 && rules[0] == control
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	last := len(entries) - 1
+	understood := last >= 1 && len(entries) == len(text) && entries[0].rule == control
 	switch {
 	case !understood:
-	case last == 1 && rules[1] == "permit any any":
+	case last == 1 && entries[1].rule == "permit any any":
 		f.AnySource = true
-	case rules[last] == "deny any any":
-		for _, r := range rules[1:last] {
-			source, ok := strings.CutSuffix(r, exactly)
+	case entries[last].rule == "deny any any":
+		for _, e := range entries[1:last] {
+			source, ok := strings.CutSuffix(e.rule, exactly)
 			source, permit := strings.CutPrefix(source, "permit ")
 			m, err := switchcfg.ParseMAC(source)
 			understood = understood && ok && permit && err == nil && m.Unicast()
@@ -669,7 +674,7 @@ func (p *parser) filter(n clitext.Node, name string) {
 		understood = false
 	}
 	if !understood {
-		p.opaque(f.Key(), "its entries are not understood", entries)
+		p.opaque(f.Key(), "its entries are not understood", text)
 		return
 	}
 	p.put(f)

@@ -22,7 +22,7 @@ func (d *driver) Observe(ctx context.Context) (switchcfg.State, error) {
 
 // observe reads the running configuration and returns its text.
 func (d *driver) observe(ctx context.Context, op string) (string, error) {
-	text, err := d.session.Run(ctx, op, showRunning)
+	text, err := d.run(ctx, op, showRunning)
 	if err != nil {
 		return "", err
 	}
@@ -32,6 +32,14 @@ func (d *driver) observe(ctx context.Context, op string) (string, error) {
 	}
 	d.last = r
 	return text, nil
+}
+
+// run sends a command unless ctx has ended, which would end the session.
+func (d *driver) run(ctx context.Context, op, command string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", d.fail(op, drivers.Transient, err)
+	}
+	return d.session.Run(ctx, op, command)
 }
 
 // read returns what a whole running configuration says.

@@ -25,7 +25,7 @@ func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 		"show lacp neighbor":     &a.lacp,
 		"show mac address-table": &a.stations,
 	} {
-		text, err := d.session.Run(ctx, op, command+" | json")
+		text, err := d.run(ctx, op, command+" | json")
 		if err != nil {
 			return drivers.OperState{}, err
 		}

@@ -74,19 +74,6 @@ func mode(l *switchcfg.LAG) string {
 	return "active"
 }
 
-// carries returns what the device cannot carry of what the changes make.
-func carries(c *drivers.Capabilities, changes []plan.Change) error {
-	for _, ch := range changes {
-		if ch.After == nil {
-			continue
-		}
-		if err := c.Carry(ch.After); err != nil {
-			return fmt.Errorf("%s: %w", ch.Key, err)
-		}
-	}
-	return nil
-}
-
 // says returns what keeps the object at k from being said on a switch that is to be as state, where members are in
 // groups.
 func (s *site) says(c *drivers.Capabilities, state switchcfg.State, members map[string]string, k switchcfg.Key) error {
