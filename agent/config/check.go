@@ -194,11 +194,10 @@ func (k *checker) credentials() {
 		c := k.c.Credentials[name]
 		k.tls(c.TLS)
 		k.ssh(c.SSH)
-		key := c.SSH != nil && (k.given(&c.SSH.Key) || k.given(&c.SSH.Agent))
 		switch {
 		case k.given(&c.Password):
 			k.needs(c, &c.Username, "username", "password")
-		case key:
+		case c.SSH.proves():
 			k.needs(c, &c.Username, "username", "ssh")
 		case c.TLS == nil || !k.given(&c.TLS.Cert):
 			k.faultAt(c, "give it a password, a certificate under tls, or a key under ssh", "has nothing to prove who the agent is")
@@ -235,6 +234,9 @@ func (k *checker) ssh(s *SSH) {
 		k.verified(c, &j.Credentials, "the jump host "+j.Address.String())
 	}
 }
+
+// proves reports whether s has a key of the agent.
+func (s *SSH) proves() bool { return s != nil && !(s.Key.IsZero() && s.Agent.IsZero()) }
 
 // verified checks that credentials say how a host that is reached over SSH is verified.
 func (k *checker) verified(c *Credentials, at any, host string) {
@@ -396,7 +398,9 @@ func (k *checker) driver(d *Device) {
 	d.derived.transport = spec.Transport
 	if c := k.c.Credentials[d.Credentials]; spec.Transport == "ssh" && c != nil {
 		k.verified(c, &d.Credentials, d.Name)
-		k.needs(c, &c.Username, "username", "device "+d.Name)
+		if !k.given(&c.Password) && !c.SSH.proves() {
+			k.faultAt(&d.Credentials, "give them a password, or a key under ssh", "credentials %s prove nothing to %s, which is reached over SSH", d.Credentials, d.Name)
+		}
 	}
 	d.derived.caps = d.Override.apply(profile.Capabilities)
 	caps := &d.derived.caps
