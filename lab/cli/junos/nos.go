@@ -122,27 +122,21 @@ func (n *NOS) Reboot() {
 // Style implements [cli.NOS].
 func (n *NOS) Style() cli.Style { return cli.Style{More: "---(more)---"} }
 
-// Text is the running configuration as `show configuration | display set` prints it.
+// Text is everything that the box has to show: the running configuration as `show configuration | display set` prints it,
+// and behind it the candidates that differ from it.
 func (n *NOS) Text() []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return appendSet(nil, n.running(), nil)
-}
-
-// Candidates are what is edited and is not what runs, in the same form: "shared", and "private N" of the session N.
-func (n *NOS) Candidates() map[string][]byte {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	all := make(map[string][]byte)
+	text := appendSet(nil, n.running(), nil)
 	if n.modified() {
-		all["shared"] = appendSet(nil, n.shared.root, nil)
+		text = appendSet(append(text, "[shared candidate]\n"...), n.shared.root, nil)
 	}
 	for _, s := range n.editors {
 		if s.mode == private && !same(s.candidate.root, s.base) {
-			all["private "+strconv.Itoa(s.pid)] = appendSet(nil, s.candidate.root, nil)
+			text = appendSet(fmt.Appendf(text, "[candidate of session %d]\n", s.pid), s.candidate.root, nil)
 		}
 	}
-	return all
+	return text
 }
 
 // load executes the lines of a text that changes a configuration, and returns what is said of those that cannot be.
