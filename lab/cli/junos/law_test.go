@@ -89,7 +89,7 @@ func statement(t *rapid.T, root *schema) (path []string, last *schema) {
 		if !s.bare {
 			path = append(path, s.name)
 		}
-		if s.kind != container && s.kind != flag {
+		if s.kind != container && s.kind != empty {
 			path = append(path, quote(value(t, s)))
 		}
 		if len(s.kids) == 0 || s.present && rapid.IntRange(0, 5).Draw(t, "stop") == 0 {
