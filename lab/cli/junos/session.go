@@ -21,15 +21,26 @@ const (
 	private
 )
 
+// terminal is what a session needs of [cli.Terminal].
+type terminal interface {
+	io.Writer
+	Ask(question string, echo bool) (string, error)
+	ReadText() (string, error)
+	SetLength(lines int)
+	SetWidth(columns int)
+	Size() (width, length int)
+}
+
 // session is somebody's command line. It implements [cli.Shell].
 type session struct {
 	nos       *NOS
 	user      string
-	t         *cli.Terminal // nil on an exec channel
+	t         terminal // nil on an exec channel
 	pid       int
 	mode      mode
 	since     time.Time // in configuration mode
 	path      []step    // where in the configuration
+	back      [][]step  // where `edit` was entered, which `exit` goes back to
 	candidate *edit     // of private
 	base      *node     // of private: what ran when it began
 	noSpace   bool      // a space completes nothing
@@ -94,7 +105,10 @@ func (s *session) Prompt() string {
 func (s *session) caret() int { return len(s.user) + 1 + len(s.nos.o.Name) + 2 }
 
 // Run implements [cli.Shell].
-func (s *session) Run(t *cli.Terminal, line string) error {
+func (s *session) Run(t *cli.Terminal, line string) error { return s.enter(t, line) }
+
+// enter executes a line and shows its output.
+func (s *session) enter(t io.Writer, line string) error {
 	out, err := s.execute(line)
 	if errors.Is(err, switchd.ErrCut) {
 		return err
@@ -134,7 +148,7 @@ func (s *session) leave() {
 		n.owner = nil
 		n.shared = newEdit(n.running())
 	}
-	s.mode, s.path, s.candidate, s.base = operational, nil, nil, nil
+	s.mode, s.path, s.back, s.candidate, s.base = operational, nil, nil, nil, nil
 }
 
 // work returns the candidate of the session. The caller holds the box's mu.
@@ -249,7 +263,10 @@ func (c *call) run(filters []parser) ([]byte, error) {
 	for i := 0; i < len(stages) && err == nil; i++ {
 		err = stages[i](&c.result)
 	}
-	if c.result.noLonger && err == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case c.result.noLonger:
 		err = io.EOF
 	}
 	return c.result.render(), err
