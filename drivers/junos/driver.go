@@ -81,6 +81,14 @@ func (d *driver) Render(changes []plan.Change) ([]byte, error) {
 	return native(commands), nil
 }
 
+// begun refuses to begin what is over already, so that the session lives on.
+func (d *driver) begun(ctx context.Context, op string) error {
+	if err := ctx.Err(); err != nil {
+		return d.session.Fail(op, drivers.Transient, err)
+	}
+	return nil
+}
+
 // carry refuses changes to what the device cannot carry, whatever state it is in.
 func (d *driver) carry(op string, changes []plan.Change) error {
 	for _, c := range changes {

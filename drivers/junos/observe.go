@@ -35,6 +35,9 @@ func (d *driver) observe(ctx context.Context, op string) (switchcfg.State, rest,
 
 // exec returns the answer to one command, if the device says that it is whole.
 func (d *driver) exec(ctx context.Context, op, command string) ([]byte, error) {
+	if err := d.begun(ctx, op); err != nil {
+		return nil, err
+	}
 	out, err := d.session.Exec(ctx, op, command, nil)
 	if err != nil {
 		return nil, err
