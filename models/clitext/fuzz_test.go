@@ -50,7 +50,7 @@ func plain(t *Tree) bool {
 		case t.nodes[i].parent < 0 || t.g.Style == Flat:
 		case strings.ContainsAny(text, "*?\n") || strings.Contains(text, "...") || strings.Contains(text, " / ") ||
 			strings.Contains(text, "  ") || strings.HasPrefix(text, "no ") || strings.HasPrefix(text, "default ") ||
-			strings.Contains(text, "trunk") || strings.HasPrefix(text, "disable ") || text == exit || text[0] >= '0' && text[0] <= '9':
+			strings.Contains(text, "trunk") || strings.HasPrefix(text, "disable ") || text == "shutdown" && t.nodes[i].first != 0 || text == exit || text[0] >= '0' && text[0] <= '9':
 			return false
 		case t.g.Style == Braced:
 			var path [maxDepth]string
