@@ -253,7 +253,7 @@ func (c *call) showInterfaces() error {
 			info.add(c.physical(list.Entry(n), configured.entry("interface", n), style, unit))
 		}
 	}
-	if name != "" && info.kids == nil {
+	if name != "" && len(info.kids) == 0 {
 		return errSaid("device " + parent + " not found")
 	}
 	c.result.data = info
@@ -344,7 +344,7 @@ func (c *call) showLACP() error {
 			list.add(c.lacp(l))
 		}
 	}
-	if name != "" && list.kids == nil {
+	if name != "" && len(list.kids) == 0 {
 		return errSaid("device " + name + " not found or LACP does not run on it")
 	}
 	c.result.data = list
@@ -469,7 +469,7 @@ func (c *call) showFirewall() error {
 		}
 		info.add(filter)
 	}
-	if name != "" && info.kids == nil {
+	if name != "" && len(info.kids) == 0 {
 		return errSaid("filter " + name + " not found")
 	}
 	c.result.data = info

@@ -21,11 +21,21 @@ const (
 	private
 )
 
+// terminal is what a session needs of [cli.Terminal].
+type terminal interface {
+	io.Writer
+	Ask(question string, echo bool) (string, error)
+	ReadText() (string, error)
+	SetLength(lines int)
+	SetWidth(columns int)
+	Size() (width, length int)
+}
+
 // session is somebody's command line. It implements [cli.Shell].
 type session struct {
 	nos       *NOS
 	user      string
-	t         *cli.Terminal // nil on an exec channel
+	t         terminal // nil on an exec channel
 	pid       int
 	mode      mode
 	since     time.Time // in configuration mode
@@ -94,7 +104,10 @@ func (s *session) Prompt() string {
 func (s *session) caret() int { return len(s.user) + 1 + len(s.nos.o.Name) + 2 }
 
 // Run implements [cli.Shell].
-func (s *session) Run(t *cli.Terminal, line string) error {
+func (s *session) Run(t *cli.Terminal, line string) error { return s.enter(t, line) }
+
+// enter executes a line and shows its output.
+func (s *session) enter(t io.Writer, line string) error {
 	out, err := s.execute(line)
 	if errors.Is(err, switchd.ErrCut) {
 		return err

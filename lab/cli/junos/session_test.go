@@ -1,6 +1,7 @@
 package junos_test
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 const member = `set interfaces xe-0/0/1 flexible-vlan-tagging encapsulation flexible-ethernet-services
 set interfaces xe-0/0/1 unit 300 encapsulation vlan-bridge vlan-id 300
 set bridge-domains lan vlan-id none interface xe-0/0/1.300`
+
+var golden = flag.Bool("update", false, "write the golden files")
 
 func lines(text string) []string { return strings.Split(text, "\n") }
 
