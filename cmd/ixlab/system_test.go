@@ -27,6 +27,7 @@ type system struct {
 	port    func(n int) string // the name of a port, from 1
 	lag     string             // the name of a LAG
 	changes int                // how many are made beside a bystander
+	partner bool               // the driver tells the LACP system of a partner
 
 	// start makes the switch and what else listens for it, until the test ends, and says how the driver finds it.
 	start func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device)
@@ -38,7 +39,7 @@ func systems() []system { return []system{overGNMI(), eosCLI(), junosCLI()} }
 // overGNMI is the lab switch as it is configured in OpenConfig.
 func overGNMI() system {
 	return system{
-		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000,
+		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000, partner: true,
 		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
 		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
 			sw := startSwitch(t, o)
@@ -60,7 +61,7 @@ func overGNMI() system {
 
 func eosCLI() system {
 	return system{
-		name: "EOS", spec: eos.Spec(), profile: "eos", lag: "Port-Channel10", changes: 200,
+		name: "EOS", spec: eos.Spec(), profile: "eos", lag: "Port-Channel10", changes: 100, partner: true,
 		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
 		start: overSSH(func(o switchd.Options) (cli.Device, error) {
 			return eoscli.New(eoscli.Options{Name: o.Name, Ports: o.Ports})
@@ -70,7 +71,7 @@ func eosCLI() system {
 
 func junosCLI() system {
 	return system{
-		name: "Junos", spec: junos.Spec(), profile: "mx", lag: "ae10", changes: 200,
+		name: "Junos", spec: junos.Spec(), profile: "mx", lag: "ae10", changes: 100,
 		port: func(n int) string { return fmt.Sprintf("xe-0/0/%d", n-1) },
 		start: overSSH(func(o switchd.Options) (cli.Device, error) {
 			return junoscli.New(junoscli.Options{Name: o.Name, Ports: o.Ports})
