@@ -71,9 +71,18 @@ func some(c drivers.Capabilities, seed, n int) switchcfg.State {
 // bare is what a lab switch has besides what it is told.
 func bare() site { return site{tunnels: true} }
 
+// text returns the whole of what is understood.
+func (r *running) text() string {
+	all := make(map[switchcfg.Key]bool)
+	for k := range r.state {
+		all[k] = true
+	}
+	return string(r.render(r.state, all).AppendText(nil))
+}
+
 func text(s switchcfg.State) string {
-	b := bare()
-	return string(b.render(s).AppendText(nil))
+	r := running{state: s, site: bare()}
+	return r.text()
 }
 
 // withPort adds a port to the text of a state that may have none: a switch without ports is not believed.
@@ -199,7 +208,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again := withPort(string(r.render(r.state).AppendText(nil)))
+		again := withPort(r.text())
 		got, err := Parse([]byte(again), &c)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, again)

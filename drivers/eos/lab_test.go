@@ -1,11 +1,7 @@
 package eos
 
 import (
-	"bytes"
 	"crypto/tls"
-	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -40,7 +36,7 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	t.Helper()
 	l := &lab{faults: new(cli.Faults)}
 	var err error
-	if l.nos, err = labeos.New(labeos.Options{Name: "sw1", Ports: ports}); err != nil {
+	if l.nos, err = labeos.New(labeos.Options{Name: "sw1", Ports: ports, Rebooted: func() { l.server.Cut() }}); err != nil {
 		t.Fatal(err)
 	}
 	seed := switchd.Secret("test")
@@ -69,7 +65,7 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.nos.Attach(sw, l.server.Cut); err != nil {
+	if err := l.nos.Attach(sw); err != nil {
 		t.Fatal(err)
 	}
 	l.server.Start()
@@ -101,17 +97,6 @@ func (l *lab) open(t testing.TB) drivers.Driver {
 	return d
 }
 
-// native is what the switch has to show: what runs, and every candidate.
-func (l *lab) native() []byte {
-	var b bytes.Buffer
-	b.Write(l.nos.Text())
-	all := l.nos.Candidates()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&b, "session %s\n%s", name, all[name])
-	}
-	return b.Bytes()
-}
-
 func scope(o switchcfgtest.Options) *plan.Scope {
 	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
 	for _, p := range o.Ports {
@@ -141,7 +126,7 @@ func TestLabSwitchConforms(t *testing.T) {
 							l.faults.Add(cli.Fault{Kind: cli.Omit, Command: showRunning, Text: "end"})
 						}
 					},
-					Native: l.native,
+					Native: l.nos.Text,
 				}
 			},
 		})
