@@ -32,6 +32,7 @@ type device struct {
 	serve   map[string]func(*terminal)  // commands that do more
 	exec    func(ssh.Session)           // the exec channel
 	write   func(w io.Writer, b []byte) // how bytes leave it
+	blank   bool                        // an empty line stands before each prompt, as on Junos
 	eager   bool                        // it echoes what is typed when it comes, not when it is read
 	login   func(t *terminal)           // before the first prompt
 	options []ssh.Option                // of the server
@@ -105,6 +106,9 @@ func (t *terminal) run() {
 		t.login(t)
 	}
 	for {
+		if t.blank {
+			t.print("\n")
+		}
 		t.print(t.prompt())
 		line, ok := t.line()
 		if !ok {

@@ -328,7 +328,7 @@ func (g *grammar) proved(text []byte, line string) ([]byte, string, bool) {
 		return nil, "", false
 	}
 	at, mode := g.prompt(before)
-	if after = bytes.TrimLeft(after, " "); at < 0 || len(after) == 0 || after[0] != '\n' || !g.is(mode, after[1:]) {
+	if after = bytes.TrimLeft(after, " "); at < 0 || len(after) == 0 || after[0] != '\n' || !g.is(mode, bytes.TrimLeft(after, "\n")) {
 		return nil, "", false
 	}
 	if before[at] == '\n' {

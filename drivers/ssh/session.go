@@ -241,8 +241,8 @@ func (s *Session) learned(line string) (string, bool) {
 	if at < 0 {
 		return "", false
 	}
-	prompt := bytes.TrimPrefix(before[at:], []byte("\n"))
-	if !bytes.Equal(bytes.TrimLeft(prompt, "\n"), bytes.TrimLeft(after, "\n")) || !s.grammar.is(name, after) {
+	prompt := bytes.TrimLeft(before[at:], "\n")
+	if again := bytes.TrimLeft(after, "\n"); !bytes.Equal(prompt, again) || !s.grammar.is(name, again) {
 		return "", false
 	}
 	for _, m := range s.grammar.modes {
