@@ -15,8 +15,9 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/exchange"
-	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/lab/sandbox"
 )
 
 // maxOrder bounds the body of a request to the control socket, in bytes.
@@ -96,6 +97,9 @@ type fault struct {
 	Bytes      int64  `json:"bytes"`      // of a huge answer
 	Port       string `json:"port"`       // or LAG, that is harmed
 	Versions   int    `json:"versions"`   // that stale answers lag behind
+	Command    string `json:"command"`    // of a command line: how those begin that it is of, all when it is empty
+	At         int    `json:"at"`         // octets of their output
+	Text       string `json:"text"`       // that is left out, put in, asked, answered, or the banner
 }
 
 func exchangeFaults() map[string]exchange.FaultKind {
@@ -109,19 +113,27 @@ func exchangeFaults() map[string]exchange.FaultKind {
 // harm is the fault of a switch that takes a port.
 const harm = "harm"
 
-func switchFaults() map[string]func(s *switchd.Switch, f *switchd.Faults, times int, delay time.Duration) {
-	return map[string]func(*switchd.Switch, *switchd.Faults, int, time.Duration){
-		"refuse-sets": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) {
-			f.RefuseSets(times, codes.Aborted)
-		},
-		"stall-sets":         func(_ *switchd.Switch, f *switchd.Faults, _ int, delay time.Duration) { f.StallSets(delay) },
-		"drop-before-commit": func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.DropBeforeCommit(times) },
-		"drop-after-commit":  func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.DropAfterCommit(times) },
-		"truncate-gets":      func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.TruncateGets(times) },
-		"undo-sets":          func(_ *switchd.Switch, f *switchd.Faults, times int, _ time.Duration) { f.UndoSets(times) },
-		"ignore-commit":      func(_ *switchd.Switch, f *switchd.Faults, _ int, _ time.Duration) { f.IgnoreCommitExtension(true) },
-		"reboot":             func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Reboot() },
-		"down":               func(s *switchd.Switch, _ *switchd.Faults, _ int, _ time.Duration) { s.Close() },
+func switchFaults() map[string]func(s *sandbox.Switch, times int, delay time.Duration) {
+	return map[string]func(*sandbox.Switch, int, time.Duration){
+		"refuse-sets":        func(s *sandbox.Switch, times int, _ time.Duration) { s.Faults.RefuseSets(times, codes.Aborted) },
+		"stall-sets":         func(s *sandbox.Switch, _ int, delay time.Duration) { s.Faults.StallSets(delay) },
+		"drop-before-commit": func(s *sandbox.Switch, times int, _ time.Duration) { s.Faults.DropBeforeCommit(times) },
+		"drop-after-commit":  func(s *sandbox.Switch, times int, _ time.Duration) { s.Faults.DropAfterCommit(times) },
+		"truncate-gets":      func(s *sandbox.Switch, times int, _ time.Duration) { s.Faults.TruncateGets(times) },
+		"undo-sets":          func(s *sandbox.Switch, times int, _ time.Duration) { s.Faults.UndoSets(times) },
+		"ignore-commit":      func(s *sandbox.Switch, _ int, _ time.Duration) { s.Faults.IgnoreCommitExtension(true) },
+		"reboot":             func(s *sandbox.Switch, _ int, _ time.Duration) { s.Reboot() },
+		"down":               func(s *sandbox.Switch, _ int, _ time.Duration) { s.Close() },
+	}
+}
+
+// noise is what is no fault of a command line.
+const noise = "noise"
+
+func lineFaults() map[string]cli.Kind {
+	return map[string]cli.Kind{
+		"mute": cli.Mute, "cut-before": cli.CutBefore, "cut-after": cli.CutAfter, "cut": cli.Cut, "stop": cli.Stop, "end": cli.End,
+		"truncate": cli.Truncate, "omit": cli.Omit, "insert": cli.Insert, "ask": cli.Ask, "answer": cli.Answer,
 	}
 }
 
@@ -164,13 +176,23 @@ func (c control) inject(body []byte) error {
 	if f.Kind == harm {
 		return s.Harm(f.Port)
 	}
+	if s.Lines != nil {
+		if f.Kind == noise {
+			s.Lines.SetNoise(cli.Noise{Banner: f.Text, Chunk: 7, Pause: delay, ANSI: true})
+			return nil
+		}
+		if kind, ok := lineFaults()[f.Kind]; ok {
+			s.Lines.Add(cli.Fault{Kind: kind, Command: f.Command, At: f.At, Text: f.Text, Count: f.Times})
+			return nil
+		}
+	}
 	set, ok := switchFaults()[f.Kind]
 	if !ok {
-		return fmt.Errorf("a switch has no fault %q", f.Kind)
+		return fmt.Errorf("%s has no fault %q", f.On, f.Kind)
 	}
 	if f.Times == 0 {
 		f.Times = math.MaxInt
 	}
-	set(s.Switch, s.Faults, f.Times, delay)
+	set(s, f.Times, delay)
 	return nil
 }

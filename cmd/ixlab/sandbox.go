@@ -38,7 +38,10 @@ owner's alone. All bodies are JSON.
 Without times a fault lasts until it is taken away. Kinds of the exchange, for one "collection" or for all:
 ` + kindsOf(exchangeFaults()) + `
 Kinds of a switch in this process:
-` + kindsOf(switchFaults()) + `  ` + harm + `, of a "port" or LAG, which is down for as long as the switch has another configuration than now
+` + kindsOf(switchFaults()) + `and of one with a command line, of commands that begin with "command":
+` + kindsOf(lineFaults()) + `  ` + noise + `, which is no fault: small pieces, each up to "delay" apart, control sequences and "text" as a banner
+and of each
+  ` + harm + `, of a "port" or LAG, which is down for as long as the switch has another configuration than now
 
 With --topology the switches are those of a lab with wires, which "ixlab up" or containerlab has laid out from the same
 file, and the command must run where their management addresses can be reached.`,

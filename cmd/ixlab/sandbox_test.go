@@ -76,7 +76,7 @@ func TestSandboxIsChangedAndBrokenOverItsSocket(t *testing.T) {
 		{"PUT", "/records/moons", strange, "moons", false},
 		{"POST", "/faults", `{"on": "mars", "kind": "down"}`, `there is no switch "mars"`, false},
 		{"POST", "/faults", `{"on": "exchange", "kind": "down"}`, `an exchange has no fault "down"`, false},
-		{"POST", "/faults", `{"on": "edge2.moon", "kind": "page"}`, `a switch has no fault "page"`, false},
+		{"POST", "/faults", `{"on": "edge2.moon", "kind": "page"}`, `edge2.moon has no fault "page"`, false},
 		{"POST", "/faults", `{"on": "edge2.moon", "kind": "harm", "port": "Ethernet1"}`, "", true},
 		{"POST", "/faults", `{"on": "edge2.moon", "kind": "harm", "port": "Ethernet99"}`, `there is no port or LAG "Ethernet99"`, false},
 		{"POST", "/faults", `{"on": "exchange", "kind": "slow", "delay": "soon"}`, "soon", false},

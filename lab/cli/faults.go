@@ -39,7 +39,7 @@ type Noise struct {
 	Banner string        // shown after the login; may look like a prompt
 	Chunk  int           // output comes in chunks of random length up to this many octets; 0 for as it comes
 	Pause  time.Duration // up to this much time between two chunks
-	ANSI   bool          // control sequences around prompts, the echo and lines
+	ANSI   bool          // on a terminal, control sequences around prompts, the echo and lines
 }
 
 // Faults makes command lines misbehave. The zero value is a healthy device; its methods may be called while it runs.

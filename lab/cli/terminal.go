@@ -119,7 +119,7 @@ func (t *Terminal) line(line string) error {
 		}
 	}
 	if !t.quit && line != "" {
-		if t.faults.current().ANSI && strings.HasSuffix(line, "\n") {
+		if t.echo && t.faults.current().ANSI && strings.HasSuffix(line, "\n") {
 			line = line[:len(line)-1] + "\x1b[K\n"
 		}
 		t.raw(line)
