@@ -51,7 +51,8 @@ func drawConfig(t *rapid.T) *Config {
 	}
 	pin := []string{"SHA256:" + strings.Repeat("+", 43)}
 	ssh := rapid.SampledFrom([]*SSH{
-		nil, {InsecureAnyHostKey: true},
+		nil,
+		{InsecureAnyHostKey: true},
 		{KnownHosts: Path{name: "/known_hosts"}, Key: Path{name: "/key"}, Passphrase: secret("passphrase"), Agent: Socket{byName: true}},
 		{HostKeys: pin, Agent: Socket{path: Path{name: "/agent"}}, Jump: &Jump{Address: Address{"192.0.2.9", 22}, Username: word(t, "jumper"), Password: secret("jump"), HostKeys: pin}},
 	}).Draw(t, "ssh")
