@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,11 +36,13 @@ type device struct {
 	exec     func(ssh.Session)           // the exec channel
 	write    func(w io.Writer, b []byte) // how bytes leave it
 	eager    bool                        // it echoes what is typed when it comes, not when it is read
+	again    bool                        // as eager, but while it listens, and what it reads once more, as readline does
 	login    func(t *terminal)           // before the first prompt
 	options  []ssh.Option                // of the server
 	keys     []gossh.Signer              // host keys; one is made without any
 	mu       sync.Mutex
-	got      []string // lines it has received
+	got      []string       // lines it has received
+	busy     sync.WaitGroup // its sessions
 }
 
 // terminal is one session with a device.
@@ -49,6 +52,7 @@ type terminal struct {
 	mode    string // "" or "(config)"
 	in      chan byte
 	out     sync.Mutex
+	listens atomic.Bool
 }
 
 // Write writes one piece. Between two, what is typed may be echoed.
@@ -84,6 +88,8 @@ func (t *terminal) keys() string {
 
 // line reads one line, and echoes it.
 func (t *terminal) line() (string, bool) {
+	t.listens.Store(true)
+	defer t.listens.Store(false)
 	var line []byte
 	for c := range t.in {
 		switch {
@@ -139,6 +145,8 @@ func (t *terminal) run() {
 }
 
 func (d *device) handle(s ssh.Session) {
+	d.busy.Add(1)
+	defer d.busy.Done()
 	if len(s.Command()) > 0 {
 		if d.exec != nil {
 			d.exec(s)
@@ -151,7 +159,7 @@ func (d *device) handle(s ssh.Session) {
 		b := make([]byte, 1<<10)
 		for {
 			n, err := s.Read(b)
-			if t.eager {
+			if t.eager || t.again && !t.listens.Load() {
 				_, _ = t.Write([]byte(strings.ReplaceAll(string(b[:n]), "\n", t.newline)))
 			}
 			for _, c := range b[:n] {
@@ -246,6 +254,7 @@ func (d *device) attach(t testing.TB, timeout time.Duration) (*Session, func()) 
 		}
 		_ = far.Close()
 		wg.Wait()
+		d.busy.Wait()
 	}
 }
 

@@ -139,6 +139,27 @@ func TestInterruptedAnswersHaveTheirFaults(t *testing.T) {
 	}
 }
 
+func TestEchoAheadBehindAFalsePromptIsFoundOut(t *testing.T) {
+	for name, d := range map[string]*device{"once": {eager: true}, "and again": {again: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d.serve = map[string]func(*terminal){"show": func(t *terminal) {
+					t.print("a\nsw1#")
+					<-time.After(10 * quiet)
+					t.print("\nb\nend\n")
+				}}
+				s := open(t, d)
+				out, err := s.Run(t.Context(), "observe", "show")
+				wantFault(t, err, drivers.Incomplete, "")
+				if out != "" {
+					t.Errorf("read %q", out)
+				}
+				wantDead(t, s)
+			})
+		})
+	}
+}
+
 func TestCommitThatWasNotSentIsNotUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := interrupted(t, wait)
