@@ -1,4 +1,4 @@
-package ssh_test
+package ssh
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func BenchmarkRead(b *testing.B) {
 	d := &device{answers: map[string]string{"show running-config": config.String()}}
 	address := d.start(b, "127.0.0.1:0")
 	address.Timeout = time.Minute
-	s := dial(b, address)
+	s := logIn(b, address)
 	b.SetBytes(int64(config.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -29,7 +29,7 @@ func BenchmarkRead(b *testing.B) {
 // BenchmarkSend sends a thousand lines of configuration.
 func BenchmarkSend(b *testing.B) {
 	d := &device{}
-	s := open(b, d)
+	s := logIn(b, d.start(b, "127.0.0.1:0"))
 	if _, err := s.Enter(b.Context(), "apply", "config", "configure"); err != nil {
 		b.Fatal(err)
 	}

@@ -128,9 +128,15 @@ func dial(ctx context.Context, h hop, through *gossh.Client, log *slog.Logger) (
 	if err != nil {
 		return nil, denied{err}
 	}
+	var key gossh.Signer
+	if !h.ssh.Key.Empty() {
+		if key, err = ParseKey(h.ssh.Key, h.ssh.Passphrase); err != nil {
+			return nil, denied{fmt.Errorf("private key: %w", err)}
+		}
+	}
 	algorithms := v.algorithms(h.address)
 	for first := error(nil); ; {
-		client, err := handshake(ctx, h, through, v, algorithms)
+		client, err := handshake(ctx, h, key, through, v, algorithms)
 		switch {
 		case v.why == nil && err != nil && first != nil && ctx.Err() == nil:
 			return nil, denied{first} // it has no other key
@@ -149,9 +155,9 @@ func dial(ctx context.Context, h hop, through *gossh.Client, log *slog.Logger) (
 }
 
 // handshake opens one SSH connection within ctx.
-func handshake(ctx context.Context, h hop, through *gossh.Client, v *verifier, algorithms []string) (*gossh.Client, error) {
+func handshake(ctx context.Context, h hop, key gossh.Signer, through *gossh.Client, v *verifier, algorithms []string) (*gossh.Client, error) {
 	v.refused, v.why = nil, nil
-	auth, done, err := authentication(ctx, h)
+	auth, done, err := authentication(ctx, h, key)
 	if err != nil {
 		return nil, err
 	}
@@ -207,17 +213,13 @@ func refusal(err error) bool {
 	return false
 }
 
-// authentication returns how the agent proves itself to h, and what ends that.
-func authentication(ctx context.Context, h hop) ([]gossh.AuthMethod, func(), error) {
+// authentication returns how the agent proves itself to h, with its key if it has one, and what ends that.
+func authentication(ctx context.Context, h hop, key gossh.Signer) ([]gossh.AuthMethod, func(), error) {
 	var methods []gossh.AuthMethod
 	done := func() {}
 	var own []gossh.Signer
-	if !h.ssh.Key.Empty() {
-		signer, err := ParseKey(h.ssh.Key, h.ssh.Passphrase)
-		if err != nil {
-			return nil, nil, denied{fmt.Errorf("private key: %w", err)}
-		}
-		own = append(own, signer)
+	if key != nil {
+		own = append(own, key)
 	}
 	signers := func() ([]gossh.Signer, error) { return own, nil }
 	if h.ssh.Agent != "" {

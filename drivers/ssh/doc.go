@@ -5,8 +5,9 @@
 // what an operation returns is proved. When a prompt, made of the name that the device has shown to be its own,
 // stands at the end of what has come, and nothing more comes for a moment, the session sends a comment that nobody
 // could foresee. A device works off what it is sent in order: the answer is what stands before that comment. Whatever
-// is sent or found otherwise ends the session, and the operation fails. A driver still looks for the end marker of a
-// configuration, which guards against what lies behind the device's own command line.
+// is found otherwise ends the session, and the operation fails. A terminal that echoes what is typed ahead, in the middle
+// of its output, is found out by the comment coming twice or by what follows it. What could still fool it are two lines
+// in a row that equal the prompt, with a pause behind each: a driver looks for the end marker of a configuration too.
 //
 // The session stands on scrapligo: its platform definition, made of a [Platform], its network driver, its transport
 // and its channel, which reads and queues what the device says. The channel's own ways of sending commands are not

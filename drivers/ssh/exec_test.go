@@ -1,4 +1,4 @@
-package ssh_test
+package ssh
 
 import (
 	"bytes"
@@ -16,7 +16,6 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/ixagent/ixagent/drivers"
-	cli "github.com/ixagent/ixagent/drivers/ssh"
 )
 
 type lockedBuffer struct {
@@ -39,11 +38,11 @@ func (l *lockedBuffer) String() string {
 func (l *lockedBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // execOnly opens a session without a command line with a device that serves its exec channels by f.
-func execOnly(t *testing.T, timeout time.Duration, f func(ssh.Session)) *cli.Session {
+func execOnly(t *testing.T, timeout time.Duration, f func(ssh.Session)) *Session {
 	t.Helper()
 	d := (&device{exec: f}).start(t, "127.0.0.1:0")
 	d.Timeout, d.MaxMessage = timeout, 10_000
-	s, err := cli.Dial(t.Context(), d, nil)
+	s, err := Dial(t.Context(), d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +59,7 @@ func TestExecKeepsItsStreamsApart(t *testing.T) {
 	})
 	for range 3 {
 		out, err := s.Exec(t.Context(), "observe", `show 'x y' "$z"`, []byte("a\nb\n"))
-		want := cli.Output{Stdout: []byte(`ran "show 'x y' \"$z\"" with "a\nb\n"`), Stderr: []byte("warning"), Status: 3}
+		want := Output{Stdout: []byte(`ran "show 'x y' \"$z\"" with "a\nb\n"`), Stderr: []byte("warning"), Status: 3}
 		if diff := cmp.Diff(want, out); diff != "" || err != nil {
 			t.Error(err, diff)
 		}
@@ -69,7 +68,7 @@ func TestExecKeepsItsStreamsApart(t *testing.T) {
 
 func TestExecRunsBesideTheCommandLine(t *testing.T) {
 	d := &device{answers: map[string]string{"show": "a\n"}, exec: func(s ssh.Session) { fmt.Fprint(s, s.RawCommand()) }}
-	s := open(t, d)
+	s := logIn(t, d.start(t, "127.0.0.1:0"))
 	for range 2 {
 		if out, err := s.Exec(t.Context(), "observe", "show", nil); err != nil || string(out.Stdout) != "show" {
 			t.Errorf("%+v, %v", out, err)

@@ -1,10 +1,8 @@
 package ssh
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -13,30 +11,6 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 )
-
-// buffered is an end of a pipe that takes what is written before it is read: both sides of SSH begin by writing.
-type buffered struct {
-	net.Conn
-	out chan []byte
-}
-
-func newBuffered(c net.Conn) *buffered {
-	b := &buffered{c, make(chan []byte, 1000)}
-	go func() {
-		for p := range b.out {
-			if _, err := c.Write(p); err != nil {
-				return
-			}
-		}
-	}()
-	return b
-}
-
-// Write implements [net.Conn].
-func (b *buffered) Write(p []byte) (int, error) {
-	b.out <- bytes.Clone(p)
-	return len(p), nil
-}
 
 // pair returns a connection, and the requests that reach its far end.
 func pair(t *testing.T) (*connection, <-chan *gossh.Request, func()) {
@@ -49,8 +23,7 @@ func pair(t *testing.T) (*connection, <-chan *gossh.Request, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, other := net.Pipe()
-	near, far := newBuffered(one), newBuffered(other)
+	near, far := pipe()
 	server := &gossh.ServerConfig{NoClientAuth: true}
 	server.AddHostKey(signer)
 	var requests <-chan *gossh.Request
@@ -67,8 +40,6 @@ func pair(t *testing.T) (*connection, <-chan *gossh.Request, func()) {
 		c.end(errClosed)
 		c.wait()
 		_ = far.Close()
-		close(near.out)
-		close(far.out)
 	}
 }
 

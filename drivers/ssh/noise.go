@@ -151,7 +151,13 @@ type screen struct {
 	gone        bool // the device has written over it or erased it
 }
 
-func (s *screen) reset() { *s = screen{out: s.out[:0], taken: s.taken} }
+// reset forgets everything, and does not keep the memory of a large output for a session that rests.
+func (s *screen) reset() {
+	*s = screen{out: s.out[:0], taken: s.taken}
+	if cap(s.out) > 64<<10 {
+		s.out = nil
+	}
+}
 
 // text returns everything up to the cursor, if nothing stands behind it.
 func (s *screen) text() []byte {

@@ -1,4 +1,4 @@
-package ssh_test
+package ssh
 
 import (
 	"crypto/ed25519"
@@ -19,7 +19,6 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/ixagent/ixagent/drivers"
-	cli "github.com/ixagent/ixagent/drivers/ssh"
 	"github.com/ixagent/ixagent/models/secret"
 )
 
@@ -108,7 +107,7 @@ exec /bin/bash --noprofile --norc -i
 			c.Close()
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 	return drivers.Device{
 		Name: "switch1", Address: address, Username: me.Username, Timeout: 10 * time.Second,
@@ -117,23 +116,23 @@ exec /bin/bash --noprofile --norc -i
 }
 
 // shellOS is the platform of openSSH's command line.
-func shellOS() *cli.Platform {
-	return &cli.Platform{
+func shellOS() *Platform {
+	return &Platform{
 		Name: "shell", Comment: "#",
-		Modes:  []cli.Mode{{Name: "shell", Prompt: `{host}# `}},
+		Modes:  []Mode{{Name: "shell", Prompt: `{host}# `}},
 		Errors: []string{`bash: `},
 	}
 }
 
 func TestOpenSSHRunsCommands(t *testing.T) {
 	d := openSSH(t)
-	s, err := cli.Dial(t.Context(), d, nil)
+	s, err := Dial(t.Context(), d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	out, err := s.Exec(t.Context(), "observe", `cat; printf '%s|' "it's" 'a"b' '$(id)'; echo warning >&2; exit 7`, []byte("from us\n"))
-	want := cli.Output{Stdout: []byte("from us\nit's|a\"b|$(id)|"), Stderr: []byte("warning\n"), Status: 7}
+	want := Output{Stdout: []byte("from us\nit's|a\"b|$(id)|"), Stderr: []byte("warning\n"), Status: 7}
 	if diff := cmp.Diff(want, out); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -155,7 +154,7 @@ func TestOpenSSHThatIsSilentEndsInTime(t *testing.T) {
 	d := openSSH(t)
 	d.Timeout = soon
 	within(t, func() {
-		s, err := cli.Dial(t.Context(), d, nil)
+		s, err := Dial(t.Context(), d, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,16 +167,16 @@ func TestOpenSSHThatIsSilentEndsInTime(t *testing.T) {
 func TestOpenSSHRefusesAStrangersKey(t *testing.T) {
 	d := openSSH(t)
 	d.SSH.Key, d.Password = secret.Text{}, secret.New("guess")
-	_, err := cli.Dial(t.Context(), d, nil)
+	_, err := Dial(t.Context(), d, nil)
 	wantFault(t, err, drivers.Denied, "unable to authenticate")
 	d.SSH.KnownHosts = []byte(known(d.Address, newSigner(t).PublicKey()))
-	_, err = cli.Dial(t.Context(), d, nil)
+	_, err = Dial(t.Context(), d, nil)
 	wantFault(t, err, drivers.Denied, "has changed")
 }
 
 // A real terminal, with the echo of a kernel and the line editing of readline.
 func TestShellBehindOpenSSHIsReadCompletely(t *testing.T) {
-	s, err := cli.Dial(t.Context(), openSSH(t), shellOS())
+	s, err := Dial(t.Context(), openSSH(t), shellOS())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,6 +127,20 @@ func (o *operation) drain() error {
 	}
 }
 
+// forget drops what the device has said since the last operation: nobody asked. If it is the line that proved the last
+// end once more, then that was none.
+func (o *operation) forget() error {
+	s := o.session
+	s.screen.reset()
+	if err := o.drain(); err != nil {
+		return err
+	}
+	if s.proof != "" && bytes.Contains(s.screen.out, []byte(s.proof)) {
+		return o.broken(drivers.Incomplete, errRepeats)
+	}
+	return nil
+}
+
 // more waits for data, and reports whether some came before the device was silent for so long.
 func (o *operation) more(silent time.Duration) (bool, error) {
 	s := o.session
@@ -302,7 +316,7 @@ func (o *operation) prove() ([]byte, error) {
 			if err := o.undamaged(); err != nil {
 				return nil, err
 			}
-			s.mode = mode
+			s.mode, s.proof = mode, line
 			return bytes.Clone(out), nil
 		}
 		more, err := o.more(puzzled)
@@ -310,7 +324,7 @@ func (o *operation) prove() ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case found && bytes.Contains(after, []byte(line)):
-			return nil, o.broken(drivers.Incomplete, errors.New("the device repeats what it is sent"))
+			return nil, o.broken(drivers.Incomplete, errRepeats)
 		case more:
 		case aQuestion.Match(s.screen.partial()):
 			return nil, o.broken(drivers.Rejected, &Unanswered{line, printable(string(s.screen.partial()))})
@@ -319,6 +333,9 @@ func (o *operation) prove() ([]byte, error) {
 		}
 	}
 }
+
+// errRepeats is the error of a device that echoes a line twice: when it is typed, and when it is read.
+var errRepeats = errors.New("the device repeats what it is sent")
 
 // proved returns what stands before the first prompt, and the mode, if text ends in the line, which stands nowhere
 // else in it, between two prompts of one mode.

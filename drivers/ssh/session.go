@@ -52,6 +52,7 @@ type Session struct {
 	driver  *network.Driver // of scrapligo
 	screen  screen          // what has come since the last line was sent
 	mode    string          //
+	proof   string          // the line that proved the last end
 	ring    ring
 	dead    error // why nothing can be done any more
 }
@@ -295,7 +296,7 @@ func (s *Session) command(ctx context.Context, op string, e effect, a answers, m
 	if err := s.grammar.sendable(command); err != nil {
 		return "", s.Fail(op, drivers.Rejected, err)
 	}
-	if err := o.drain(); err != nil {
+	if err := o.forget(); err != nil {
 		return "", err
 	}
 	if err := o.write(command); err != nil {
@@ -337,7 +338,7 @@ func (s *Session) Send(ctx context.Context, op string, lines []string) ([]string
 			return nil, s.Fail(op, drivers.Rejected, err)
 		}
 	}
-	if err := o.drain(); err != nil {
+	if err := o.forget(); err != nil {
 		return nil, err
 	}
 	var remarks []string
