@@ -90,6 +90,41 @@ func TestTextIsMadeCanonical(t *testing.T) {
 	}
 }
 
+func TestPatternsMatchWholeWords(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text, key string // key is what comes before the first value; the text does not match without one
+	}{
+		{"shutdown", "shutdown", "shutdown"},
+		{"shutdown", "shutdown now", ""},
+		{"shutdown", "shut", ""},
+		{"interface Po*", "interface Po1", "interface Po1"},
+		{"interface Po*", "interface Et1", ""},
+		{"interface *.*", "interface Po1.2", "interface Po1.2"},
+		{"interface *.*", "interface Po1", ""},
+		{"interface *.*.x", "interface 1.2.x", "interface 1.2.x"},
+		{"interface *", "interface Po1 x", ""},
+		{"channel-group ? mode ?", "channel-group 1 mode on", "channel-group"},
+		{"channel-group ? mode ?", "channel-group 1 modes on", ""},
+		{"channel-group ? mode ?", "channel-group 1 mode", ""},
+		{"vxlan vlan * vni ?", "vxlan vlan 1 vni 2", "vxlan vlan 1 vni"},
+		{"description ...", "description a b", "description"},
+		{"description ...", "description", ""},
+		{"description ...", "descriptions a", ""},
+	} {
+		d := eos()
+		d.Rules = []Rule{{Path: c.pattern}}
+		tree := New(d)
+		tree.Put(c.text)
+		key := ""
+		if r := tree.rule(1, tree.g); r != nil {
+			key = tree.g.key(r, c.text)
+		}
+		if key != c.key {
+			t.Errorf("%q of %q: %q, want %q", c.pattern, c.text, key, c.key)
+		}
+	}
+}
+
 func TestNodesAreFoundWithTheirLines(t *testing.T) {
 	tree := parse(t, eos(), []byte("!\nvlan 1\n   name x\n!\nvlan 2\nend\n"))
 	n := tree.Root().Child("vlan 1").Child("name x")
