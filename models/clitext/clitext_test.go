@@ -77,8 +77,8 @@ func TestTextIsMadeCanonical(t *testing.T) {
 			"set a b 1\nset a b 2\ndeactivate a b\nset a e\nset c\n", junos(Flat),
 		},
 		{
-			"lists, comments and marks", "## Last commit: today\na { b   [ 1 \"2\" \"x y\" ]; /* c\n; */ inactive: d { e \"f\"; ## SECRET-DATA\n} }\n",
-			"a {\n    b 1;\n    b 2;\n    b \"x y\";\n    inactive: d {\n        e f;\n    }\n}\n", junos(Braced),
+			"lists, comments and marks", "## Last commit: today\na { b   [ 1 \"2\" \"x y\" \"/*5\" ]; /* c\n; */ inactive: d { e \"f\"; ## SECRET-DATA\n} }\n",
+			"a {\n    b 1;\n    b 2;\n    b \"x y\";\n    b \"/*5\";\n    inactive: d {\n        e f;\n    }\n}\n", junos(Braced),
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestLineThatWouldBeReadAsAnotherIsNotPut(t *testing.T) {
 }
 
 func TestQuotedValueIsOneWordAndComesBack(t *testing.T) {
-	for _, value := range []string{"", "x", "a b", `a"b\`, "x; y", "{", "a # b", "$x|y", `\`, `"`, "ü"} {
+	for _, value := range []string{"", "x", "a b", `a"b\`, "x; y", "{", "a # b", "/*5", "$x|y", `\`, `"`, "ü"} {
 		tree := New(junos(Flat))
 		tree.Put("system host-name", Quote(value))
 		n := tree.Root().Child("system").Child("host-name")
