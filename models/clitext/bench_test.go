@@ -129,9 +129,7 @@ func BenchmarkPatch(b *testing.B) {
 				before, after := nos.text(s.circuits, 0), nos.text(s.circuits, s.nth)
 				lines := bytes.Count(before, []byte("\n")) + bytes.Count(after, []byte("\n"))
 				commands := 0
-				b.ReportAllocs()
-				begin := processorTime(b)
-				for b.Loop() {
+				measure(b, func() {
 					x, err := Parse(nos.dialect, before)
 					if err != nil {
 						b.Fatal(err)
@@ -141,13 +139,22 @@ func BenchmarkPatch(b *testing.B) {
 						b.Fatal(err)
 					}
 					commands = len(Patch(x, y))
-				}
-				b.ReportMetric((processorTime(b)-begin).Seconds()/float64(b.N), "cpu-s/op")
+				})
 				b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 				b.ReportMetric(float64(commands), "commands")
 			})
 		}
 	}
+}
+
+// measure runs a benchmark and reports its processor time, which other programs on the machine do not change much.
+func measure(b *testing.B, f func()) {
+	b.ReportAllocs()
+	begin := processorTime(b)
+	for b.Loop() {
+		f()
+	}
+	b.ReportMetric((processorTime(b)-begin).Seconds()/float64(b.N), "cpu-s/op")
 }
 
 // processorTime returns what the process has used, the garbage collector too.
@@ -165,8 +172,7 @@ func BenchmarkBaselinePaths(b *testing.B) {
 	for _, s := range sizes() {
 		b.Run("eos/"+s.name, func(b *testing.B) {
 			before, after := eosText(s.circuits, 0), eosText(s.circuits, s.nth)
-			b.ReportAllocs()
-			for b.Loop() {
+			measure(b, func() {
 				x, y := paths(before), paths(after)
 				var only []string
 				for p := range x {
@@ -180,7 +186,7 @@ func BenchmarkBaselinePaths(b *testing.B) {
 					}
 				}
 				slices.Sort(only)
-			}
+			})
 		})
 	}
 }
@@ -203,10 +209,7 @@ func BenchmarkBaselineText(b *testing.B) {
 	for _, s := range sizes() {
 		b.Run("eos/"+s.name, func(b *testing.B) {
 			before, after := eosText(s.circuits, 0), eosText(s.circuits, s.nth)
-			b.ReportAllocs()
-			for b.Loop() {
-				diff.Diff("before", before, "after", after)
-			}
+			measure(b, func() { diff.Diff("before", before, "after", after) })
 		})
 	}
 }

@@ -77,8 +77,8 @@ func TestTextIsMadeCanonical(t *testing.T) {
 			"set a b 1\nset a b 2\ndeactivate a b\nset a e\nset c\n", junos(Flat),
 		},
 		{
-			"lists, comments and marks", "## Last commit: today\na { b   [ 1 \"2\" \"x y\" ]; /* c\n; */ inactive: d { e \"f\"; ## SECRET-DATA\n} }\n",
-			"a {\n    b 1;\n    b 2;\n    b \"x y\";\n    inactive: d {\n        e f;\n    }\n}\n", junos(Braced),
+			"lists, comments and marks", "## Last commit: today\na { b   [ 1 \"2\" \"x y\" \"/*5\" ]; /* c\n; */ inactive: d { e \"f\"; ## SECRET-DATA\n} }\n",
+			"a {\n    b 1;\n    b 2;\n    b \"x y\";\n    b \"/*5\";\n    inactive: d {\n        e f;\n    }\n}\n", junos(Braced),
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,6 +87,41 @@ func TestTextIsMadeCanonical(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestPatternsMatchWholeWords(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text, key string // key is what comes before the first value; the text does not match without one
+	}{
+		{"shutdown", "shutdown", "shutdown"},
+		{"shutdown", "shutdown now", ""},
+		{"shutdown", "shut", ""},
+		{"interface Po*", "interface Po1", "interface Po1"},
+		{"interface Po*", "interface Et1", ""},
+		{"interface *.*", "interface Po1.2", "interface Po1.2"},
+		{"interface *.*", "interface Po1", ""},
+		{"interface *.*.x", "interface 1.2.x", "interface 1.2.x"},
+		{"interface *", "interface Po1 x", ""},
+		{"channel-group ? mode ?", "channel-group 1 mode on", "channel-group"},
+		{"channel-group ? mode ?", "channel-group 1 modes on", ""},
+		{"channel-group ? mode ?", "channel-group 1 mode", ""},
+		{"vxlan vlan * vni ?", "vxlan vlan 1 vni 2", "vxlan vlan 1 vni"},
+		{"description ...", "description a b", "description"},
+		{"description ...", "description", ""},
+		{"description ...", "descriptions a", ""},
+	} {
+		d := eos()
+		d.Rules = []Rule{{Path: c.pattern}}
+		tree := New(d)
+		tree.Put(c.text)
+		key := ""
+		if r := tree.rule(1, tree.g); r != nil {
+			key = tree.g.key(r, c.text)
+		}
+		if key != c.key {
+			t.Errorf("%q of %q: %q, want %q", c.pattern, c.text, key, c.key)
+		}
 	}
 }
 
@@ -151,7 +186,7 @@ func TestLineThatWouldBeReadAsAnotherIsNotPut(t *testing.T) {
 }
 
 func TestQuotedValueIsOneWordAndComesBack(t *testing.T) {
-	for _, value := range []string{"", "x", "a b", `a"b\`, "x; y", "{", "a # b", "$x|y", `\`, `"`, "ü"} {
+	for _, value := range []string{"", "x", "a b", `a"b\`, "x; y", "{", "a # b", "/*5", "$x|y", `\`, `"`, "ü"} {
 		tree := New(junos(Flat))
 		tree.Put("system host-name", Quote(value))
 		n := tree.Root().Child("system").Child("host-name")

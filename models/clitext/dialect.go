@@ -229,9 +229,9 @@ func (p *pattern) match(text string, quoted bool, captures *[9]string) (key int,
 
 // glob reports whether a word is one of a pattern in which each * stands for any text.
 func glob(pattern, w string) bool {
-	begin, pattern, _ := strings.Cut(pattern, "*")
+	begin, pattern, star := strings.Cut(pattern, "*")
 	w, ok := strings.CutPrefix(w, begin)
-	for ok {
+	for ok = ok && star; ok; {
 		part, rest, more := strings.Cut(pattern, "*")
 		if !more {
 			return strings.HasSuffix(w, part)
@@ -262,6 +262,7 @@ func (g *grammar) key(r *rule, text string) string {
 
 // removal returns the commands that take a line away.
 func (g *grammar) removal(r *rule, text string) []string {
+	text, _, _ = strings.Cut(text, "\n")
 	switch {
 	case r != nil && len(r.Remove) > 0:
 		var captures [9]string
@@ -279,7 +280,6 @@ func (g *grammar) removal(r *rule, text string) []string {
 	case r.valued():
 		text = g.key(r, text)
 	}
-	text, _, _ = strings.Cut(text, "\n")
 	if positive, ok := strings.CutPrefix(text, "no "); ok {
 		return []string{positive}
 	}

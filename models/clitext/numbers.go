@@ -102,15 +102,15 @@ func (p *patch) numbers(x, y int32, s slotKey, fresh []int32) bool {
 	if !okA || !okB {
 		return false
 	}
-	block := p.blockRank(false, y)
+	rank := p.blockRank(false, y)
 	if s.rule.Rank != 0 {
-		block = int32(s.rule.Rank)
+		rank = int32(s.rule.Rank)
 	}
 	if add := b.minus(a); len(add) > 0 {
-		p.command(inTurn, false, y, block, strings.ReplaceAll(s.rule.Add, "{set}", add.String()))
+		p.command(inTurn, false, y, rank, strings.ReplaceAll(s.rule.Add, "{set}", add.String()))
 	}
 	if cut := a.minus(b); len(cut) > 0 {
-		p.command(inTurn, false, y, block, strings.ReplaceAll(s.rule.Cut, "{set}", cut.String()))
+		p.command(inTurn, false, y, rank, strings.ReplaceAll(s.rule.Cut, "{set}", cut.String()))
 	}
 	for i, n := range fresh {
 		if n != 0 && p.b.rule(n, p.g) == s.rule && p.g.key(s.rule, p.b.nodes[n].text) == s.key {

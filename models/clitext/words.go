@@ -15,7 +15,7 @@ var (
 // no meaning to a command line.
 func bare(c byte) bool {
 	switch c {
-	case '.', '_', ':', '/', '@', '+', ',', '-', '*':
+	case '.', '_', ':', '/', '@', '+', ',', '-':
 		return true
 	}
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z'
