@@ -463,7 +463,7 @@ func TestConfigurationIsShownInOneWay(t *testing.T) {
 	r := newRig(t)
 	u := r.login(t)
 	base := u.running()
-	u.must("configure terminal")
+	u.must("configure session a")
 	u.must(
 		"router bgp 65000", "maximum-paths 4",
 		"interface Ethernet1", "desc Some  text", "l2 mtu 9000", "no swi", "channel-group 10 mode active", "lacp timer fast",
@@ -477,7 +477,8 @@ func TestConfigurationIsShownInOneWay(t *testing.T) {
 		"patch panel", "patch b", "!! ixagent ns:7", "connector 2 interface Ethernet5.4095", "connector 1 interface Port-Channel10.20", "patch a",
 		"policy-map type quality-of-service ix", "class class-default", "police rate 100000 kbps burst-size 611 kbytes",
 		"interface Ethernet3", "lacp timer normal", "no lldp receive", "switchport trunk allowed vlan 5,3-4,5", "switchport mode trunk",
-		"interface Ethernet4", "description gone", "default interface Ethernet4", "end",
+		"interface Ethernet4", "description gone", "default interface Ethernet4",
+		"interface Vxlan1", "no vxlan vlan 600 flood vtep 10.0.0.9", "commit",
 	)
 	want := `hostname sw1
 !
@@ -498,8 +499,8 @@ vlan 600
 !
 interface Port-Channel10
    no switchport
-   storm-control all level pps 250
    lacp system-id 0200.0000.0101
+   storm-control all level pps 250
 !
 interface Port-Channel10.20
    encapsulation vlan
@@ -534,7 +535,7 @@ interface Ethernet4
 	tail := strings.NewReplacer(
 		"   vxlan udp-port 4789\n!\n", `   vxlan udp-port 4789
    vxlan vlan 600 vni 10600
-   vxlan vlan 600 flood vtep 10.0.0.2 10.0.0.9
+   vxlan vlan 600 flood vtep 10.0.0.2
 !
 patch panel
    patch a
