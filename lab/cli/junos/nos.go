@@ -223,16 +223,26 @@ func (n *NOS) commit(r request) (string, error) {
 			return "", refused(err)
 		}
 	}
+	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
 	if pending {
-		if err := n.sw.Confirm(id); err != nil && !errors.Is(err, switchd.ErrNotPending) {
+		err := n.sw.Confirm(id)
+		switch {
+		case errors.Is(err, switchd.ErrNotPending): // its time came just now
+			running, pending = n.running(), false
+		case err != nil:
+			if !n.sw.Pending() { // it was confirmed, and only the answer is lost
+				c.root = running
+				n.record(c)
+			}
 			return "", refused(err)
 		}
 	}
 	if r.check {
-		n.history[0].note = "" // it does not wait any more
+		if pending {
+			n.history[0].note = "" // it does not wait any more
+		}
 		return "configuration check succeeds\n", nil
 	}
-	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
 	text := "commit complete\n"
 	var err error
 	switch {
