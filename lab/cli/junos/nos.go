@@ -122,8 +122,22 @@ func (n *NOS) Reboot() {
 // Style implements [cli.NOS].
 func (n *NOS) Style() cli.Style { return cli.Style{More: "---(more)---"} }
 
-// Text is everything that the box has to show: the running configuration as `show configuration | display set` prints it,
-// and behind it the candidates that differ from it.
+// Configuration is what runs, as `show configuration | display set` prints it.
+func (n *NOS) Configuration() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return appendSet(nil, n.running(), nil)
+}
+
+// Candidate is what all edit who are not private, in the same form.
+func (n *NOS) Candidate() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running()
+	return appendSet(nil, n.shared.root, nil)
+}
+
+// Text is everything that the box has to show: the configuration that runs, and behind it the candidates that differ.
 func (n *NOS) Text() []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
