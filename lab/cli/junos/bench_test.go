@@ -10,12 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/cli/junos"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
+
+func TestMain(m *testing.M) {
+	// ygot imports glog, whose init starts a goroutine for ever.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
 
 // bench is a lab switch with the command line of Junos.
 type bench struct {

@@ -321,12 +321,11 @@ func (c *call) showFrom(root *node, at []step) error {
 
 // showPath reads a path of which the last list needs no key.
 func (p *parser) showPath(at []step) ([]step, *fault) {
-	if len(p.words) > 0 {
-		s := p.schemaOf(at)
-		probe := parser{root: p.root, words: p.words[:len(p.words)-1], end: p.end}
-		if path, f := probe.target(at); f == nil {
-			s = probe.schemaOf(path)
-			if k, f := probe.keyword(s, p.words[len(p.words)-1]); f == nil && k != nil && k.kind == list && (len(path) == len(at) || !path[len(path)-1].any) {
+	if last := len(p.words) - 1; last >= 0 {
+		above := parser{root: p.root, words: p.words[:last], end: p.end}
+		path, f := above.target(at)
+		if f == nil && (len(path) == len(at) || !path[len(path)-1].any) {
+			if k, f := above.keyword(above.schemaOf(path), p.words[last]); f == nil && k != nil && k.kind == list {
 				return append(path, step{schema: k, any: true}), nil
 			}
 		}
@@ -346,7 +345,7 @@ func (c *call) status() error {
 // operational runs a command of the operational mode.
 func (c *call) operational() error {
 	if c.done() {
-		return &fault{c.end, errors.New("syntax error, expecting <command>.")}
+		return &fault{c.end, errExpected}
 	}
 	cmd, f := c.find(operationalCommands())
 	switch {

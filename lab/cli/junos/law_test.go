@@ -310,12 +310,6 @@ func attached(t testing.TB) *NOS {
 	return n
 }
 
-func runs(n *NOS) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return show(n.running())
-}
-
 func TestWhatRunsIsOneOfWhatWasCommitted(t *testing.T) {
 	n := attached(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -334,13 +328,13 @@ func TestWhatRunsIsOneOfWhatWasCommitted(t *testing.T) {
 				}),
 				rapid.Custom(func(t *rapid.T) string { return edition(t, n.schema) }),
 			).Draw(t, "line")
-			before := runs(n)
+			before := string(n.Configuration())
 			var out bytes.Buffer
 			if err := s.enter(&out, line); err != nil && !errors.Is(err, io.EOF) {
 				t.Fatal(err)
 			}
 			_ = s.Prompt()
-			changed := before != runs(n)
+			changed := before != string(n.Configuration())
 			if changed && (s.mode != operational || line == "commit and-quit") != true || changed && !strings.HasPrefix(line, "commit") {
 				t.Fatalf("%s changes what runs", line)
 			}
@@ -348,7 +342,7 @@ func TestWhatRunsIsOneOfWhatWasCommitted(t *testing.T) {
 				t.Fatalf("a refused commit changes what runs: %s", out.String())
 			}
 			fresh := newEdit(&node{schema: n.schema})
-			if faults := n.load(fresh, runs(n)); faults != nil {
+			if faults := n.load(fresh, string(n.Configuration())); faults != nil {
 				t.Fatal(faults)
 			}
 			if !same(fresh.root, n.history[0].root) {

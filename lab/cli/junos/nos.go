@@ -122,8 +122,22 @@ func (n *NOS) Reboot() {
 // Style implements [cli.NOS].
 func (n *NOS) Style() cli.Style { return cli.Style{More: "---(more)---"} }
 
-// Text is everything that the box has to show: the running configuration as `show configuration | display set` prints it,
-// and behind it the candidates that differ from it.
+// Configuration is what runs, as `show configuration | display set` prints it.
+func (n *NOS) Configuration() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return appendSet(nil, n.running(), nil)
+}
+
+// Candidate is what all edit who are not private, in the same form.
+func (n *NOS) Candidate() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running()
+	return appendSet(nil, n.shared.root, nil)
+}
+
+// Text is everything that the box has to show: the configuration that runs, and behind it the candidates that differ.
 func (n *NOS) Text() []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -223,16 +237,26 @@ func (n *NOS) commit(r request) (string, error) {
 			return "", refused(err)
 		}
 	}
+	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
 	if pending {
-		if err := n.sw.Confirm(id); err != nil && !errors.Is(err, switchd.ErrNotPending) {
+		err := n.sw.Confirm(id)
+		switch {
+		case errors.Is(err, switchd.ErrNotPending): // its time came just now
+			running, pending = n.running(), false
+		case err != nil:
+			if !n.sw.Pending() { // it was confirmed, and only the answer is lost
+				c.root = running
+				n.record(c)
+			}
 			return "", refused(err)
 		}
 	}
 	if r.check {
-		n.history[0].note = "" // it does not wait any more
+		if pending {
+			n.history[0].note = "" // it does not wait any more
+		}
 		return "configuration check succeeds\n", nil
 	}
-	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
 	text := "commit complete\n"
 	var err error
 	switch {

@@ -1,7 +1,6 @@
 package junos
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -21,12 +20,17 @@ type fault struct {
 
 func (f *fault) Error() string { return f.err.Error() }
 
-// What the command line says of a line that it does not understand.
-var (
-	errSyntax   = errors.New("syntax error.")
-	errUnknown  = errors.New("unknown command.")
-	errMissing  = errors.New("missing argument.")
-	errOddQuote = errors.New("missing closing quote.")
+// remark is what the command line says of a line that it does not understand, in the vendor's words.
+type remark string
+
+func (r remark) Error() string { return string(r) }
+
+const (
+	errSyntax   remark = "syntax error."
+	errUnknown  remark = "unknown command."
+	errMissing  remark = "missing argument."
+	errOddQuote remark = "missing closing quote."
+	errExpected remark = "syntax error, expecting <command>."
 )
 
 // split cuts a line into words. A word in quotation marks may hold anything but a line's end; a backslash takes the
@@ -127,7 +131,7 @@ func (p *parser) keyword(s *schema, w word) (*schema, *fault) {
 	for _, k := range found {
 		b.WriteString("\n  " + k.name)
 	}
-	return nil, &fault{w.at, errors.New(b.String())}
+	return nil, &fault{w.at, remark(b.String())}
 }
 
 // kid reads the name of a statement below s. A statement whose name is not written takes no word.

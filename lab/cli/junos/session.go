@@ -289,7 +289,7 @@ func (c *call) find(all []command) (command, *fault) {
 			if ends >= 0 {
 				return left[ends], nil
 			}
-			return command{}, &fault{c.end, errors.New("syntax error, expecting <command>.")}
+			return command{}, &fault{c.end, errExpected}
 		}
 		w := c.words[0]
 		var next []command
@@ -318,7 +318,7 @@ func (c *call) find(all []command) (command, *fault) {
 					b.WriteString("\n  " + name)
 				}
 			}
-			return command{}, &fault{w.at, errors.New(b.String())}
+			return command{}, &fault{w.at, remark(b.String())}
 		case len(names) == 0 && ends >= 0:
 			return left[ends], nil
 		case len(names) == 0 && depth == 0:

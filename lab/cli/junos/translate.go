@@ -43,13 +43,12 @@ type translator struct {
 
 // unit is a logical interface.
 type unit struct {
-	parent   string
-	number   string
-	node     *node
-	bridged  bool
-	circuit  tree.Branch // the subinterface, if bridged
-	root     bool        // of a tree
-	macLimit string
+	parent  string
+	number  string
+	node    *node
+	bridged bool
+	circuit tree.Branch // the subinterface, if bridged
+	root    bool        // of a tree
 }
 
 func (u *unit) name() string { return u.parent + "." + u.number }
