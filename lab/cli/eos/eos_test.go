@@ -499,8 +499,8 @@ vlan 600
 !
 interface Port-Channel10
    no switchport
-   storm-control all level pps 250
    lacp system-id 0200.0000.0101
+   storm-control all level pps 250
 !
 interface Port-Channel10.20
    encapsulation vlan
