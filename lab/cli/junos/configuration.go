@@ -155,12 +155,17 @@ func (c *call) edit() error {
 	if last.kind != container && last.kind != list || len(last.kids) == 0 {
 		return &fault{c.end, errSyntax}
 	}
-	c.path = path
+	c.path, c.back = path, append(c.back, c.path)
 	return nil
 }
 
 // top goes to the first level, or runs a command there.
-func (c *call) top() error { return c.from(nil) }
+func (c *call) top() error {
+	if c.done() {
+		c.back = nil
+	}
+	return c.from(nil)
+}
 
 // up goes one level up, or some, or runs a command there.
 func (c *call) up() error {
@@ -173,8 +178,10 @@ func (c *call) up() error {
 	}
 	path := c.path
 	for range n {
-		// A list is not a level of its own, but an entry of one that has no name is: so it is one step each.
 		path = path[:max(0, len(path)-1)]
+		if len(path) > 0 && path[len(path)-1].schema.prefix {
+			path = path[:len(path)-1]
+		}
 	}
 	return c.from(path)
 }
@@ -213,7 +220,10 @@ func (c *call) exit() error {
 		return c.leaveMode()
 	}
 	if len(c.path) > 0 && c.command == "exit" {
-		c.path = c.path[:len(c.path)-1]
+		c.path = nil
+		if i := len(c.back) - 1; i >= 0 {
+			c.path, c.back = c.back[i], c.back[:i]
+		}
 		return nil
 	}
 	return c.leaveMode()

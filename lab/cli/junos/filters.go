@@ -175,12 +175,12 @@ func compareBelow(before, after *node, path []step) []byte {
 		words = s.words(words)
 	}
 	if len(path) > 0 {
-		empty := &node{schema: path[len(path)-1].schema}
+		nothing := &node{schema: path[len(path)-1].schema}
 		if was == nil {
-			was = empty
+			was = nothing
 		}
 		if is == nil {
-			is = empty
+			is = nothing
 		}
 	}
 	return compare(was, is, words)

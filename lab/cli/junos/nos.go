@@ -122,27 +122,21 @@ func (n *NOS) Reboot() {
 // Style implements [cli.NOS].
 func (n *NOS) Style() cli.Style { return cli.Style{More: "---(more)---"} }
 
-// Text is the running configuration as `show configuration | display set` prints it.
+// Text is everything that the box has to show: the running configuration as `show configuration | display set` prints it,
+// and behind it the candidates that differ from it.
 func (n *NOS) Text() []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return appendSet(nil, n.running(), nil)
-}
-
-// Candidates are what is edited and is not what runs, in the same form: "shared", and "private N" of the session N.
-func (n *NOS) Candidates() map[string][]byte {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	all := make(map[string][]byte)
+	text := appendSet(nil, n.running(), nil)
 	if n.modified() {
-		all["shared"] = appendSet(nil, n.shared.root, nil)
+		text = appendSet(append(text, "[shared candidate]\n"...), n.shared.root, nil)
 	}
 	for _, s := range n.editors {
 		if s.mode == private && !same(s.candidate.root, s.base) {
-			all["private "+strconv.Itoa(s.pid)] = appendSet(nil, s.candidate.root, nil)
+			text = appendSet(fmt.Appendf(text, "[candidate of session %d]\n", s.pid), s.candidate.root, nil)
 		}
 	}
-	return all
+	return text
 }
 
 // load executes the lines of a text that changes a configuration, and returns what is said of those that cannot be.
@@ -224,7 +218,7 @@ func (n *NOS) commit(r request) (string, error) {
 	running := n.running()
 	build := translate(r.root, n.o.Ports)
 	id, _, pending := n.sw.Unconfirmed()
-	if r.check || pending {
+	if r.check || pending && !same(r.root, running) {
 		if err := n.sw.Check(build); err != nil {
 			return "", refused(err)
 		}
@@ -239,24 +233,27 @@ func (n *NOS) commit(r request) (string, error) {
 		return "configuration check succeeds\n", nil
 	}
 	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
-	if r.confirmed == 0 {
-		if same(r.root, running) {
-			c.root = running
-		} else if err := n.sw.Install(r.root, build); err != nil {
-			return "", refused(err)
-		}
-		if pending || c.root != running {
-			n.record(c)
-		}
-		return "commit complete\n", nil
+	text := "commit complete\n"
+	var err error
+	switch {
+	case r.confirmed > 0:
+		n.commits++
+		c.note = fmt.Sprintf(" commit confirmed, rollback in %dmins", r.confirmed)
+		text = fmt.Sprintf("commit confirmed will be automatically rolled back in %d minutes unless confirmed\n", r.confirmed) + text
+		err = n.sw.InstallConfirmed("commit "+strconv.Itoa(n.commits), time.Duration(r.confirmed)*n.o.Minute, r.root, build)
+	case same(r.root, running):
+		c.root = running
+	default:
+		err = n.sw.Install(r.root, build)
 	}
-	n.commits++
-	c.note = fmt.Sprintf(" commit confirmed, rollback in %dmins", r.confirmed)
-	if err := n.sw.InstallConfirmed("commit "+strconv.Itoa(n.commits), time.Duration(r.confirmed)*n.o.Minute, r.root, build); err != nil {
+	// A commit whose answer is lost has been made all the same.
+	if made := n.sw.Native() == any(c.root); made && (pending || c.root != running || r.confirmed > 0) {
+		n.record(c)
+	}
+	if err != nil {
 		return "", refused(err)
 	}
-	n.record(c)
-	return fmt.Sprintf("commit confirmed will be automatically rolled back in %d minutes unless confirmed\ncommit complete\n", r.confirmed), nil
+	return text, nil
 }
 
 // refused says why the switch does not take a configuration.

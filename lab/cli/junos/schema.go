@@ -16,7 +16,7 @@ const (
 	list           // its nodes are the entries, with their key as text
 	leaf           // a value
 	leafList       // its nodes are the values
-	flag           // neither
+	empty          // neither
 )
 
 // schema describes a statement. It is immutable.
@@ -91,7 +91,7 @@ func parseStatement(words []string) (*schema, error) {
 			s.choice = w[1:]
 			continue
 		case w == "flag":
-			s.kind, s.present = flag, true
+			s.kind, s.present = empty, true
 			continue
 		case w[0] == '*':
 			s.kind, s.present, typ = list, true, w[1:]

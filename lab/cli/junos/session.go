@@ -40,6 +40,7 @@ type session struct {
 	mode      mode
 	since     time.Time // in configuration mode
 	path      []step    // where in the configuration
+	back      [][]step  // where `edit` was entered, which `exit` goes back to
 	candidate *edit     // of private
 	base      *node     // of private: what ran when it began
 	noSpace   bool      // a space completes nothing
@@ -147,7 +148,7 @@ func (s *session) leave() {
 		n.owner = nil
 		n.shared = newEdit(n.running())
 	}
-	s.mode, s.path, s.candidate, s.base = operational, nil, nil, nil
+	s.mode, s.path, s.back, s.candidate, s.base = operational, nil, nil, nil, nil
 }
 
 // work returns the candidate of the session. The caller holds the box's mu.
@@ -262,7 +263,10 @@ func (c *call) run(filters []parser) ([]byte, error) {
 	for i := 0; i < len(stages) && err == nil; i++ {
 		err = stages[i](&c.result)
 	}
-	if c.result.noLonger && err == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case c.result.noLonger:
 		err = io.EOF
 	}
 	return c.result.render(), err

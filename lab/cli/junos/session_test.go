@@ -30,6 +30,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// edited reports whether there is a candidate with changes.
+func (b *bench) edited() bool { return strings.Contains(string(b.nos.Text()), "candidate") }
+
 func (b *bench) serves(port string) bool {
 	return b.sw.Running().At("interfaces", "interface").Entry(port).At("subinterfaces", "subinterface").Len() > 0
 }
@@ -103,7 +106,7 @@ func TestRebootLosesWhatWasNotConfirmed(t *testing.T) {
 	if string(b.nos.Text()) != before || b.serves("xe-0/0/1") || b.sw.Pending() {
 		t.Errorf("runs: %s", b.nos.Text())
 	}
-	eventually(t, "an empty candidate", func() bool { return len(b.nos.Candidates()) == 0 })
+	eventually(t, "an empty candidate", func() bool { return !b.edited() })
 	x = b.open(t, "lab")
 	x.want("configure exclusive", "Entering configuration mode")
 	x.must("show | compare")
@@ -141,11 +144,11 @@ func TestLostSessionDiscardsWhatItAloneEdited(t *testing.T) {
 		x := b.open(t, "lab")
 		x.run("configure " + mode)
 		x.must("set system time-zone UTC")
-		if len(b.nos.Candidates()) != 1 {
+		if !b.edited() {
 			t.Error("nothing is edited")
 		}
 		b.server.Cut()
-		eventually(t, "an empty candidate", func() bool { return len(b.nos.Candidates()) == 0 })
+		eventually(t, "an empty candidate", func() bool { return !b.edited() })
 		b.open(t, "lab").want("configure exclusive", "Entering configuration mode")
 	}
 }
@@ -221,4 +224,92 @@ func TestLineThatIsNotUnderstoodIsRefusedWhereItIsWrong(t *testing.T) {
 	at("commit confirmed 0", "0", "error: Value 0 is not within range (1..65535)")
 	at("set interfaces xe-0/0/0 e", "e", "'e' is ambiguous.\nPossible completions:\n  encapsulation\n  ether-options")
 	x.must("# a comment", "", "show | compare")
+}
+
+func TestExecChannelAnswersOneCommand(t *testing.T) {
+	b := newBench(t)
+	check := func(command, out, errs string, status int) {
+		t.Helper()
+		o, e, s := b.exec(t, command)
+		if !strings.Contains(o, out) || !strings.Contains(e, errs) || s != status || (out == "" && o != "") || (errs == "" && e != "") {
+			t.Errorf("%s: %q, %q, status %d", command, o, e, s)
+		}
+	}
+	check("show configuration | display set | no-more", "set version 24.4R1\nset system host-name sw1\n", "", 0)
+	check("show configuration bridge-domains", "", "", 0)
+	check("show configurations", "", "error: syntax error: configurations\n", 1)
+	check("reboot", "", "error: unknown command: reboot\n", 1)
+	check("configure", "", "error: configuration mode needs a terminal\n", 1)
+	check("show interfaces ae9", "", "error: device ae9 not found\n", 1)
+}
+
+func TestLongOutputIsPagedUntilTheLengthIsZero(t *testing.T) {
+	b := newBench(t)
+	x := b.open(t, "lab")
+	x.want("set cli screen-length 24", "Screen length set to 24")
+	x.typed("show configuration\n")
+	x.until("---(more)---")
+	x.typed("q")
+	x.until("lab@sw1> ")
+	x.want("set cli screen-length 0", "Screen length set to 0")
+	x.want("show configuration", "vtep-source-interface lo0.0;\n}")
+	x.typed("set cli screen-length 24\n")
+	x.until("lab@sw1> ")
+	x.want("show configuration | display set | no-more", "set switch-options vtep-source-interface lo0.0")
+}
+
+func TestTextIsLoadedUpToItsEnd(t *testing.T) {
+	b := newBench(t)
+	x := b.open(t, "lab")
+	x.run("configure exclusive")
+	x.typed("load set terminal\n")
+	x.until("[Type ^D at a new line to end input]\n")
+	x.typed("# of a test\nset system time-zone UTC\nset system nothing\ndelete snmp\n\x04")
+	out := x.until("lab@sw1# ")
+	if !strings.Contains(out, "terminal:3:(12) syntax error.\nload complete (1 errors)\n") {
+		t.Error(out)
+	}
+	x.want("show | compare", "[edit system]\n+   time-zone UTC;")
+}
+
+func TestLostAnswerOfACommitTellsNothing(t *testing.T) {
+	faults := new(switchd.Faults)
+	b := newBench(t, func(_ *junos.Options, so *switchd.Options) { so.Faults = faults })
+	for _, after := range []bool{false, true} {
+		x := b.open(t, "lab")
+		x.run("configure exclusive")
+		x.must(lines(member)...)
+		if after {
+			faults.DropAfterCommit(1)
+		} else {
+			faults.DropBeforeCommit(1)
+		}
+		x.typed("commit confirmed 600\n")
+		if out := x.until("never shown"); strings.Contains(out, "complete") || strings.Contains(out, "error") {
+			t.Error(out)
+		}
+		if b.sw.Pending() != after || b.serves("xe-0/0/1") != after {
+			t.Errorf("pending %v, want %v", b.sw.Pending(), after)
+		}
+	}
+	out, _, _ := b.exec(t, "show system commit")
+	if !strings.HasPrefix(out, "0 ") || !strings.Contains(out, "rollback in 600mins") {
+		t.Errorf("the commit that was made has no entry:\n%s", out)
+	}
+}
+
+func TestKeysCompleteWhatIsNotInQuotes(t *testing.T) {
+	b := newBench(t)
+	x := b.open(t, "lab")
+	x.typed("conf")
+	x.typed("\t")
+	x.until("configure ")
+	x.typed("?")
+	x.until("Possible completions:\n  exclusive\n  private\n\nlab@sw1> configure ")
+	x.typed("\n")
+	x.until("lab@sw1# ")
+	x.must(`set interfaces xe-0/0/0 description "conf ? int"`)
+	x.want("show interfaces xe-0/0/0", `description "conf ? int";`)
+	x.typed("set bridge-domains lan bridge-options no-?")
+	x.until("  no-mac-learning\n\n[edit]\nlab@sw1# set bridge-domains lan bridge-options no-")
 }

@@ -90,7 +90,7 @@ func TestEveryStatementIsOneOfTheVendors(t *testing.T) {
 				continue
 			}
 			checked++
-			is := map[kind]bool{list: v.IsList(), leaf: v.IsLeaf(), leafList: v.IsLeafList(), container: v.IsContainer(), flag: v.IsLeaf() && v.Type.Kind == yang.Yempty}
+			is := map[kind]bool{list: v.IsList(), leaf: v.IsLeaf(), leafList: v.IsLeafList(), container: v.IsContainer(), empty: v.IsLeaf() && v.Type.Kind == yang.Yempty}
 			if !is[k.kind] {
 				t.Errorf("%s: is of another kind", way(k))
 				continue
