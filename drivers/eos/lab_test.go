@@ -107,6 +107,7 @@ func scope(o switchcfgtest.Options) *plan.Scope {
 
 func TestLabSwitchConforms(t *testing.T) {
 	eachProfile(t, func(t *testing.T, caps drivers.Capabilities) {
+		t.Parallel() // it waits, most of the time
 		o := options(caps)
 		drivertest.Run(t, drivertest.Harness{
 			Caps: caps, Options: o, Scope: scope(o),
