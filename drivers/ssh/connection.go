@@ -65,12 +65,17 @@ func connect(ctx context.Context, d drivers.Device, log *slog.Logger) (*connecti
 		}
 		return nil, err
 	}
+	c.start()
+	return c, nil
+}
+
+// start keeps the connection alive, and sees when the far end ends it.
+func (c *connection) start() {
 	c.wg.Go(c.keep)
 	c.wg.Go(func() {
 		_ = c.client.Wait() // EOF, or what the far end did wrong; to a session it is the same
 		c.end(errEnded)
 	})
-	return c, nil
 }
 
 // end closes the connection for the reason. Only the first reason counts.

@@ -49,15 +49,20 @@ type terminal struct {
 	out     sync.Mutex
 }
 
-func (t *terminal) print(text string) {
+// Write writes one piece. Between two, what is typed may be echoed.
+func (t *terminal) Write(b []byte) (int, error) {
 	t.out.Lock()
 	defer t.out.Unlock()
+	return t.session.Write(b)
+}
+
+func (t *terminal) print(text string) {
 	b := []byte(strings.ReplaceAll(text, "\n", t.newline))
 	if t.write != nil {
-		t.write(t.session, b)
+		t.write(t, b)
 		return
 	}
-	_, _ = t.session.Write(b)
+	_, _ = t.Write(b)
 }
 
 // key waits for one key.
@@ -140,7 +145,7 @@ func (d *device) handle(s ssh.Session) {
 		for {
 			n, err := s.Read(b)
 			if t.eager {
-				t.print(strings.ReplaceAll(string(b[:n]), "\r", "\n"))
+				_, _ = t.Write([]byte(strings.ReplaceAll(string(b[:n]), "\n", t.newline)))
 			}
 			for _, c := range b[:n] {
 				t.in <- c

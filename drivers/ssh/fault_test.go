@@ -339,7 +339,7 @@ func TestNoiseOfATerminalIsNoOutput(t *testing.T) {
 	}}
 	s := open(t, d)
 	for size := 1; size < 8; size++ {
-		cut.set([]int{size}, []int{0, 0, 0, 1})
+		cut.set([]int{size}, []int{0, 0, 0, 1}, nil)
 		if out, err := s.Run(t.Context(), "observe", "show"); out != "interface Ethernet1\n   description x\nend\n" || err != nil {
 			t.Fatalf("read %q, %v", out, err)
 		}

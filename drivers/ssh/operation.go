@@ -297,36 +297,44 @@ func (o *operation) prove() ([]byte, error) {
 		return nil, err
 	}
 	for {
-		text := s.screen.text()
-		if before, after, ok := bytes.Cut(text, []byte(line)); ok {
-			if bytes.Contains(after, []byte(line)) {
-				return nil, o.broken(drivers.Incomplete, errors.New("the device repeats what it is sent"))
+		out, mode, proved := s.grammar.proved(s.screen.text(), line)
+		if proved {
+			if err := o.undamaged(); err != nil {
+				return nil, err
 			}
-			at, mode := s.grammar.prompt(before)
-			if at < 0 && bytes.IndexByte(after, '\n') >= 0 {
-				return nil, o.broken(drivers.Incomplete, fmt.Errorf("no prompt before the end, but %q", lastLine(before)))
-			}
-			after = bytes.TrimLeft(after, " ")
-			if len(after) > 0 && after[0] == '\n' && at >= 0 && s.grammar.is(mode, bytes.TrimPrefix(after[1:], []byte("\n"))) {
-				if err := o.undamaged(); err != nil {
-					return nil, err
-				}
-				s.mode = mode
-				out := bytes.Clone(before[:at])
-				if at < len(before) && before[at] == '\n' {
-					out = append(out, '\n')
-				}
-				return out, nil
-			}
+			s.mode = mode
+			return bytes.Clone(out), nil
 		}
 		more, err := o.more(puzzled)
-		if err != nil {
+		switch before, after, found := bytes.Cut(s.screen.text(), []byte(line)); {
+		case err != nil:
 			return nil, err
-		}
-		if !more && aQuestion.Match(s.screen.partial()) {
+		case found && bytes.Contains(after, []byte(line)):
+			return nil, o.broken(drivers.Incomplete, errors.New("the device repeats what it is sent"))
+		case more:
+		case aQuestion.Match(s.screen.partial()):
 			return nil, o.broken(drivers.Rejected, &Unanswered{line, printable(string(s.screen.partial()))})
+		case found:
+			return nil, o.broken(drivers.Incomplete, fmt.Errorf("the end is not where it seemed: %q, then %q", lastLine(before), lastLine(after)))
 		}
 	}
+}
+
+// proved returns what stands before the first prompt, and the mode, if text ends in the line, which stands nowhere
+// else in it, between two prompts of one mode.
+func (g *grammar) proved(text []byte, line string) ([]byte, string, bool) {
+	before, after, found := bytes.Cut(text, []byte(line))
+	if !found {
+		return nil, "", false
+	}
+	at, mode := g.prompt(before)
+	if after = bytes.TrimLeft(after, " "); at < 0 || len(after) == 0 || after[0] != '\n' || !g.is(mode, after[1:]) {
+		return nil, "", false
+	}
+	if before[at] == '\n' {
+		at++ // it ends the line before the prompt
+	}
+	return before[:at], mode, true
 }
 
 // is reports whether text is a prompt of the mode, and nothing else.

@@ -242,7 +242,7 @@ func (s *Session) learned(line string) (string, bool) {
 		return "", false
 	}
 	prompt := bytes.TrimPrefix(before[at:], []byte("\n"))
-	if !bytes.Equal(prompt, bytes.TrimPrefix(after, []byte("\n"))) {
+	if !bytes.Equal(bytes.TrimLeft(prompt, "\n"), bytes.TrimLeft(after, "\n")) || !s.grammar.is(name, after) {
 		return "", false
 	}
 	for _, m := range s.grammar.modes {
