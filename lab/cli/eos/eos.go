@@ -67,24 +67,33 @@ func New(o Options) (*NOS, error) {
 	if o.Pending == 0 {
 		o.Pending = defaultPending
 	}
-	n := &NOS{o: o, grammar: newGrammar(), ports: make(map[string]bool), base: newConfig(), booted: time.Now()}
+	n := &NOS{o: o, grammar: newGrammar(), ports: make(map[string]bool), booted: time.Now()}
 	for _, p := range o.Ports {
 		n.ports[p] = true
 	}
+	n.base = n.clean()
 	s := &shell{nos: n, privileged: true, config: &configMode{session: &session{candidate: n.base, state: pending}, stack: []frame{{mode: global}}}}
+	for _, p := range o.Ports {
+		if name, ok := interfaceName(p); !ok || name != p || kindOf(p) != ethernet {
+			return nil, fmt.Errorf("port %q is not called as EOS calls a port", p)
+		}
+	}
 	for _, text := range strings.Split(baseText(o), "\n") {
 		var out bytes.Buffer
 		if err := s.enter(&out, text); err != nil || out.Len() > 0 {
 			return nil, fmt.Errorf("base configuration: %q: %s %w", text, out.Bytes(), err)
 		}
 	}
-	for _, p := range o.Ports {
-		var out bytes.Buffer
-		if err := s.enter(&out, "interface "+p); err != nil || out.Len() > 0 {
-			return nil, fmt.Errorf("port %q is no name of a port: %s %w", p, out.Bytes(), err)
-		}
-	}
 	return n, nil
+}
+
+// clean is the configuration of a switch of which nothing has been said.
+func (n *NOS) clean() *config {
+	e := &edit{config: new(config)}
+	for _, p := range n.o.Ports {
+		e.ensure(&e.config.line, &call{command: n.grammar.ethernet, words: []string{"interface", p}, args: []string{p}})
+	}
+	return e.config
 }
 
 func baseText(o Options) string {

@@ -315,7 +315,7 @@ func (g *grammar) addExec() {
 		s.nos.mu.Lock()
 		defer s.nos.mu.Unlock()
 		s.config.stack = s.config.stack[:1]
-		s.config.session.candidate = newConfig()
+		s.config.session.candidate = s.nos.clean()
 		return nil
 	}})
 	g.add("in-session", "show session-config", command{run: func(s *shell, _ *call) error {
