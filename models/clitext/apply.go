@@ -47,7 +47,7 @@ func (a *applier) leave(depth int) {
 	for len(a.mode) > depth {
 		m := a.mode[len(a.mode)-1]
 		a.mode = a.mode[:len(a.mode)-1]
-		if r := a.t.rule(m.block, a.t.g); m.emptied && a.t.nodes[m.block].first == 0 && (r == nil || !r.Whole) {
+		if m.emptied && a.t.nodes[m.block].first == 0 && !a.t.rule(m.block, a.t.g).stays() {
 			a.remove(m.block)
 		}
 	}
@@ -304,29 +304,19 @@ func (a *applier) prune(n int32) {
 	for {
 		block := t.nodes[n].parent
 		t.drop(n)
-		if block == 0 || t.nodes[block].first != 0 || t.stays(block) {
+		if block == 0 || t.nodes[block].first != 0 || t.rule(block, t.g).stays() {
 			return
 		}
 		n = block
 	}
 }
 
-// stays reports whether a block is something when it is empty.
-func (t *Tree) stays(n int32) bool {
-	if r := t.rule(n, t.g); r != nil && r.Whole {
-		return true
-	}
-	above := t.nodes[n].parent
-	r := t.rule(above, t.g)
-	return above != 0 && r != nil && r.Ordered
-}
-
 func (a *applier) set(path string) error {
+	if path == "" {
+		return errEmpty
+	}
 	at, depth := int32(0), 0
 	for path != "" {
-		if depth == maxDepth {
-			return errDepth
-		}
 		text, rest, err := a.cut(at, depth, path)
 		if err != nil {
 			return err
@@ -339,7 +329,10 @@ func (a *applier) set(path string) error {
 
 // cut cuts what is one node off a path: in style Braced as much as a child or a rule has in one.
 func (a *applier) cut(block int32, depth int, path string) (text, rest string, err error) {
-	if a.t.g.Style == Flat {
+	switch {
+	case depth == maxDepth:
+		return "", "", errDepth
+	case a.t.g.Style == Flat:
 		return nextWord(path)
 	}
 	if path, err = canonical(path); err != nil {
