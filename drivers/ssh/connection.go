@@ -65,8 +65,17 @@ func connect(ctx context.Context, d drivers.Device, log *slog.Logger) (*connecti
 		}
 		return nil, err
 	}
-	c.wg.Go(c.keep)
+	c.start()
 	return c, nil
+}
+
+// start keeps the connection alive, and sees when the far end ends it.
+func (c *connection) start() {
+	c.wg.Go(c.keep)
+	c.wg.Go(func() {
+		_ = c.client.Wait() // EOF, or what the far end did wrong; to a session it is the same
+		c.end(errEnded)
+	})
 }
 
 // end closes the connection for the reason. Only the first reason counts.
@@ -84,11 +93,16 @@ func (c *connection) end(cause error) {
 
 // wait returns when nothing of an ended connection is left.
 func (c *connection) wait() {
-	_ = c.client.Wait() // cause is why it ended
 	if c.jump != nil {
 		_ = c.jump.Wait()
 	}
 	c.wg.Wait()
+}
+
+// answers reports whether the far end still does.
+func (c *connection) answers() bool {
+	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil) // whatever the answer, it is one
+	return err == nil
 }
 
 // keep asks the far end whether it is alive (OpenSSH, PROTOCOL 2.1) until the connection ends.
@@ -102,13 +116,8 @@ func (c *connection) keep() {
 		case <-tick.C:
 		}
 		late := time.AfterFunc(keepalive, func() { c.end(errors.New("the device does not answer keepalives")) })
-		// Whatever the answer, it is one.
-		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+		c.answers()
 		late.Stop()
-		if err != nil {
-			c.end(fmt.Errorf("keepalive: %w", err))
-			return
-		}
 	}
 }
 
@@ -130,7 +139,10 @@ func dial(ctx context.Context, h hop, through *gossh.Client, log *slog.Logger) (
 		case first == nil:
 			first = v.why
 		}
-		if algorithms = v.others(algorithms); len(v.pins) == 0 || len(algorithms) == 0 {
+		if v.final {
+			return nil, denied{v.why}
+		}
+		if algorithms = v.others(algorithms); len(algorithms) == 0 {
 			return nil, denied{first}
 		}
 	}
@@ -184,6 +196,9 @@ func handshake(ctx context.Context, h hop, through *gossh.Client, v *verifier, a
 
 // refusal reports whether the far end has refused our credentials. The library has no type for that.
 func refusal(err error) bool {
+	if errors.As(err, new(denied)) {
+		return true
+	}
 	for _, words := range []string{"unable to authenticate", "too many authentication", "Too many authentication", "disconnect, reason 14"} {
 		if strings.Contains(err.Error(), words) {
 			return true
@@ -233,7 +248,7 @@ func authentication(ctx context.Context, h hop) ([]gossh.AuthMethod, func(), err
 					return nil, nil
 				}
 				if len(questions) > 1 || echos[0] {
-					return nil, fmt.Errorf("the device asks for more than a password: %s", printable(strings.Join(questions, " ")))
+					return nil, denied{fmt.Errorf("the device asks for more than a password: %s", printable(strings.Join(questions, " ")))}
 				}
 				return []string{h.password.Reveal()}, nil
 			}))

@@ -49,19 +49,36 @@ type terminal struct {
 	out     sync.Mutex
 }
 
-func (t *terminal) print(text string) {
+// Write writes one piece. Between two, what is typed may be echoed.
+func (t *terminal) Write(b []byte) (int, error) {
 	t.out.Lock()
 	defer t.out.Unlock()
+	return t.session.Write(b)
+}
+
+func (t *terminal) print(text string) {
 	b := []byte(strings.ReplaceAll(text, "\n", t.newline))
 	if t.write != nil {
-		t.write(t.session, b)
+		t.write(t, b)
 		return
 	}
-	_, _ = t.session.Write(b)
+	_, _ = t.Write(b)
 }
 
 // key waits for one key.
 func (t *terminal) key() byte { return <-t.in }
+
+// keys reads one line without echo.
+func (t *terminal) keys() string {
+	var line []byte
+	for c := range t.in {
+		if c == '\n' {
+			break
+		}
+		line = append(line, c)
+	}
+	return string(line)
+}
 
 // line reads one line, and echoes it.
 func (t *terminal) line() (string, bool) {
@@ -116,7 +133,9 @@ func (t *terminal) run() {
 
 func (d *device) handle(s ssh.Session) {
 	if len(s.Command()) > 0 {
-		d.exec(s)
+		if d.exec != nil {
+			d.exec(s)
+		}
 		return
 	}
 	t := &terminal{device: d, session: s, in: make(chan byte, 1<<16)}
@@ -126,7 +145,7 @@ func (d *device) handle(s ssh.Session) {
 		for {
 			n, err := s.Read(b)
 			if t.eager {
-				t.print(strings.ReplaceAll(string(b[:n]), "\r", "\n"))
+				_, _ = t.Write([]byte(strings.ReplaceAll(string(b[:n]), "\n", t.newline)))
 			}
 			for _, c := range b[:n] {
 				t.in <- c

@@ -55,7 +55,7 @@ func (s *Session) exec(ctx context.Context, op string, e effect, command string,
 	session.Stdin, session.Stdout, session.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	o.sent = true
 	err = session.Run(command)
-	out := Output{Stdout: stdout.Bytes(), Stderr: stderr.Bytes()}
+	out := Output{Stdout: stdout.b.Bytes(), Stderr: stderr.b.Bytes()}
 	var exit *gossh.ExitError
 	var missing *gossh.ExitMissingError
 	switch {
@@ -69,8 +69,8 @@ func (s *Session) exec(ctx context.Context, op string, e effect, command string,
 		out.Status = exit.ExitStatus()
 		return out, nil
 	case errors.As(err, &exit):
-		return Output{}, s.Fail(op, e.fault(drivers.Incomplete, true), fmt.Errorf("the command was ended by signal %s: %s", printable(exit.Signal()), printable(stderr.String())))
-	case errors.As(err, &missing) && s.alive():
+		return Output{}, s.Fail(op, e.fault(drivers.Incomplete, true), fmt.Errorf("the command was ended by signal %s: %s", printable(exit.Signal()), printable(stderr.b.String())))
+	case errors.As(err, &missing) && s.conn.answers():
 		return Output{}, s.Fail(op, e.fault(drivers.Incomplete, true), errors.New("the command ended without a status"))
 	}
 	return Output{}, o.broken(drivers.Transient, err)
@@ -84,7 +84,7 @@ type room struct {
 
 // bounded is a buffer that takes no more than there is room for.
 type bounded struct {
-	bytes.Buffer
+	b    bytes.Buffer // not embedded: it would be filled by its ReadFrom, past Write
 	room *room
 }
 
@@ -94,5 +94,5 @@ func (b *bounded) Write(p []byte) (int, error) {
 		b.room.over()
 		return 0, errTooMuch
 	}
-	return b.Buffer.Write(p)
+	return b.b.Write(p)
 }

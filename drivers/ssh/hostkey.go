@@ -31,6 +31,7 @@ type verifier struct {
 
 	refused gossh.PublicKey // by the last verify, if it refused one
 	why     error
+	final   bool // no other key of the host would do
 }
 
 // newVerifier returns the verifier of a device.
@@ -74,6 +75,7 @@ func KnownHosts(text []byte) (gossh.HostKeyCallback, error) {
 
 // verify is the [gossh.HostKeyCallback].
 func (v *verifier) verify(address string, remote net.Addr, key gossh.PublicKey) error {
+	v.final = true
 	v.refused, v.why = nil, v.decide(address, remote, key)
 	if v.why != nil {
 		v.refused = key
@@ -103,6 +105,7 @@ func (v *verifier) decide(address string, remote net.Addr, key gossh.PublicKey) 
 		}
 	}
 	if !slices.Contains(v.pins, fingerprint(key)) {
+		v.final = false
 		return fmt.Errorf("the host key %s is none of those that are pinned", fingerprint(key))
 	}
 	return nil

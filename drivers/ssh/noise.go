@@ -141,10 +141,10 @@ func (n *noise) sequence(dst []byte, final byte) []byte {
 // written has damaged its output.
 type screen struct {
 	out     []byte
-	line    int  // where the last line begins
-	col     int  // where in it the next character goes
-	damaged bool // text was written over or erased that was not a question
-	taken   int  // octets so far
+	line    int // where the last line begins
+	col     int // where in it the next character goes
+	damaged int // behind the last character that was written over or erased and was not a question; 0 if none was
+	taken   int // octets so far
 
 	asked, asks int  // the part of the last line that is a question, and may go
 	key         bool // it was answered by a key, and is no output
@@ -219,7 +219,7 @@ func (s *screen) lose(text []byte, at int) {
 		if at+i >= s.asked && at+i < s.asks {
 			s.gone = true
 		} else if c != ' ' {
-			s.damaged = true
+			s.damaged = at + i + 1
 		}
 	}
 }

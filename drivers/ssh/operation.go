@@ -27,6 +27,16 @@ func (e effect) fault(f drivers.Fault, sent bool) drivers.Fault {
 	return f
 }
 
+// answers are the questions that are answered. What a device shows may look like a question, and an answer given to
+// it is a command.
+type answers int
+
+const (
+	toPager     answers = iota // only those that want a key
+	toQuestions                // and those that want a line, but for the password
+	toAll
+)
+
 // operation is one exchange with the device within one deadline.
 type operation struct {
 	session *Session
@@ -37,6 +47,7 @@ type operation struct {
 	effect  effect
 	mode    string // at its beginning
 	sent    bool
+	answers answers
 	told    bool // the password was given
 	looked  int  // where the question stands that was answered last
 }
@@ -163,11 +174,7 @@ func (o *operation) settle(line string, silent time.Duration) error {
 				}
 				wait = silent
 			} else {
-				var err error
-				if asked, err = o.question(line); err != nil {
-					return err
-				}
-				if asked > 0 {
+				if asked = o.question(); asked > 0 {
 					wait = asked
 				}
 			}
@@ -190,7 +197,7 @@ func (o *operation) settle(line string, silent time.Duration) error {
 
 // undamaged fails if the device has written over its own output.
 func (o *operation) undamaged() error {
-	if o.session.screen.damaged {
+	if o.session.screen.damaged > 0 {
 		return o.broken(drivers.Incomplete, errors.New("the device has written over its own output"))
 	}
 	return nil
@@ -223,32 +230,34 @@ func (s *screen) cutEcho(line string) ([]byte, bool) {
 func (s *screen) cut(n int) {
 	s.out = append(s.out[:0], s.out[n:]...)
 	s.line -= n
-	s.damaged = false
+	s.damaged = max(s.damaged-n, 0)
 }
 
 // aQuestion is what most questions end in.
 var aQuestion = regexp.MustCompile(`(?i)(\?|\[[^\]]*\]|\([^()]*/[^()]*\)|pass(word|phrase|code)[^:]*:|-- ?more ?--|---\(more[^)]*\)---|press .* key.*)[ :.]*\z`)
 
 // question returns how long the device must be silent until its last line is taken for a question: 0 if it is none.
-func (o *operation) question(line string) (time.Duration, error) {
+func (o *operation) question() time.Duration {
 	s := o.session
 	partial := s.screen.partial()
 	if len(partial) == 0 || o.looked == s.screen.line {
-		return 0, nil
+		return 0
 	}
-	if s.grammar.known(partial) != nil {
-		return settled, nil
+	if o.known(partial) != nil {
+		return settled
 	}
 	if aQuestion.Match(partial) {
-		return puzzled, nil
+		return puzzled
 	}
-	return 0, nil
+	return 0
 }
 
-func (g *grammar) known(partial []byte) *question {
-	for i := range g.questions {
-		if g.questions[i].whole.Match(partial) {
-			return &g.questions[i]
+// known returns the question that partial is, if it may be answered.
+func (o *operation) known(partial []byte) *question {
+	for i := range o.session.grammar.questions {
+		q := &o.session.grammar.questions[i]
+		if (q.Bare || o.answers >= toQuestions) && (!q.Password || o.answers >= toAll) && q.whole.Match(partial) {
+			return q
 		}
 	}
 	return nil
@@ -257,7 +266,7 @@ func (g *grammar) known(partial []byte) *question {
 // answer answers the question in the last line, or fails.
 func (o *operation) answer(line string) error {
 	s := o.session
-	q := s.grammar.known(s.screen.partial())
+	q := o.known(s.screen.partial())
 	if q == nil {
 		return o.broken(drivers.Rejected, &Unanswered{line, printable(string(s.screen.partial()))})
 	}
@@ -288,36 +297,44 @@ func (o *operation) prove() ([]byte, error) {
 		return nil, err
 	}
 	for {
-		text := s.screen.text()
-		if before, after, ok := bytes.Cut(text, []byte(line)); ok {
-			if bytes.Contains(after, []byte(line)) {
-				return nil, o.broken(drivers.Incomplete, errors.New("the device repeats what it is sent"))
+		out, mode, proved := s.grammar.proved(s.screen.text(), line)
+		if proved {
+			if err := o.undamaged(); err != nil {
+				return nil, err
 			}
-			at, mode := s.grammar.prompt(before)
-			if at < 0 && bytes.IndexByte(after, '\n') >= 0 {
-				return nil, o.broken(drivers.Incomplete, fmt.Errorf("no prompt before the end, but %q", lastLine(before)))
-			}
-			after = bytes.TrimLeft(after, " ")
-			if len(after) > 0 && after[0] == '\n' && at >= 0 && s.grammar.is(mode, bytes.TrimPrefix(after[1:], []byte("\n"))) {
-				if err := o.undamaged(); err != nil {
-					return nil, err
-				}
-				s.mode = mode
-				out := bytes.Clone(before[:at])
-				if at < len(before) && before[at] == '\n' {
-					out = append(out, '\n')
-				}
-				return out, nil
-			}
+			s.mode = mode
+			return bytes.Clone(out), nil
 		}
 		more, err := o.more(puzzled)
-		if err != nil {
+		switch before, after, found := bytes.Cut(s.screen.text(), []byte(line)); {
+		case err != nil:
 			return nil, err
-		}
-		if !more && aQuestion.Match(s.screen.partial()) {
+		case found && bytes.Contains(after, []byte(line)):
+			return nil, o.broken(drivers.Incomplete, errors.New("the device repeats what it is sent"))
+		case more:
+		case aQuestion.Match(s.screen.partial()):
 			return nil, o.broken(drivers.Rejected, &Unanswered{line, printable(string(s.screen.partial()))})
+		case found:
+			return nil, o.broken(drivers.Incomplete, fmt.Errorf("the end is not where it seemed: %q, then %q", lastLine(before), lastLine(after)))
 		}
 	}
+}
+
+// proved returns what stands before the first prompt, and the mode, if text ends in the line, which stands nowhere
+// else in it, between two prompts of one mode.
+func (g *grammar) proved(text []byte, line string) ([]byte, string, bool) {
+	before, after, found := bytes.Cut(text, []byte(line))
+	if !found {
+		return nil, "", false
+	}
+	at, mode := g.prompt(before)
+	if after = bytes.TrimLeft(after, " "); at < 0 || len(after) == 0 || after[0] != '\n' || !g.is(mode, after[1:]) {
+		return nil, "", false
+	}
+	if before[at] == '\n' {
+		at++ // it ends the line before the prompt
+	}
+	return before[:at], mode, true
 }
 
 // is reports whether text is a prompt of the mode, and nothing else.

@@ -34,7 +34,7 @@ type Mode struct {
 type Question struct {
 	Pattern  string // regular expression of the whole line that the device waits in
 	Answer   string
-	Password bool // the answer is the device's password, once for each command
+	Password bool // the answer is the device's password, to Enter only, once
 	Bare     bool // the answer is a key, such as that of a pager; no Enter follows it, and the question is no part of the output
 }
 

@@ -27,11 +27,14 @@ const (
 
 // How long a device must be silent.
 const (
-	quiet   = 30 * time.Millisecond // behind what looks like its prompt, before it is asked whether it is
-	settled = 50 * time.Millisecond // in a question that has an answer, before it is given
-	puzzled = time.Second           // in what looks like a question that has none, before the operation fails
-	shy     = 3 * time.Second       // after the login, before it is spoken to without a prompt
+	quiet   = 30 * time.Millisecond  // behind what looks like its prompt, before it is asked whether it is
+	settled = 100 * time.Millisecond // in a question that has an answer, before it is given
+	puzzled = time.Second            // in what looks like a question that has none, before the operation fails
+	shy     = 3 * time.Second        // after the login, before it is spoken to without a prompt
 )
+
+// errNoCommandLine is the error of a session that was opened without a platform.
+var errNoCommandLine = errors.New("the session has no command line")
 
 // linesPerTimeout is how many lines of configuration one timeout is for.
 const linesPerTimeout = 1000
@@ -209,10 +212,7 @@ func (o *operation) look() error {
 		if at >= 0 {
 			wait = quiet
 		}
-		asked, err := o.question("")
-		if err != nil {
-			return err
-		}
+		asked := o.question()
 		if asked > 0 {
 			wait = asked
 		}
@@ -242,7 +242,7 @@ func (s *Session) learned(line string) (string, bool) {
 		return "", false
 	}
 	prompt := bytes.TrimPrefix(before[at:], []byte("\n"))
-	if !bytes.Equal(prompt, bytes.TrimPrefix(after, []byte("\n"))) {
+	if !bytes.Equal(bytes.TrimLeft(prompt, "\n"), bytes.TrimLeft(after, "\n")) || !s.grammar.is(name, after) {
 		return "", false
 	}
 	for _, m := range s.grammar.modes {
@@ -263,30 +263,35 @@ func (s *Session) nonce() string {
 	return s.grammar.Comment + " ixagent-" + strings.ToLower(rand.Text()[:16])
 }
 
-// Run sends one command and returns its whole output, lines that each end in a newline, without echo and prompt. A
-// refusal has fault [drivers.Rejected] and is a [*Refusal]; it is looked for at the beginning and at the end of the output, not in the middle of
-// a configuration. The mode must stay.
+// Run sends one command and returns its whole output, lines that each end in a newline, without echo and prompt. The
+// mode must stay. A refusal has fault [drivers.Rejected] and is a [*Refusal]; it is looked for at the beginning and at
+// the end of the output, not in the middle of a configuration. Of questions only a pager's are answered.
 func (s *Session) Run(ctx context.Context, op, command string) (string, error) {
-	return s.command(ctx, op, reads, s.mode, command)
+	return s.command(ctx, op, reads, toPager, s.mode, command)
 }
 
-// Enter sends a command that leads to another mode, and returns what the device remarked.
+// Enter sends a command that leads to mode, which may be the present one, and returns what the device remarked. All
+// questions are answered that the platform has an answer for.
 func (s *Session) Enter(ctx context.Context, op, mode, command string) (string, error) {
-	return s.command(ctx, op, reads, mode, command)
+	return s.command(ctx, op, reads, toAll, mode, command)
 }
 
-// Commit sends a command that changes the device for good and leads to mode, or stays in it. Once it is sent, any
-// failure but a refusal has fault [drivers.Unknown].
+// Commit is Enter for a command that changes the device: once it is sent, any failure but a refusal has fault
+// [drivers.Unknown]. The password is not given.
 func (s *Session) Commit(ctx context.Context, op, mode, command string) (string, error) {
-	return s.command(ctx, op, commits, mode, command)
+	return s.command(ctx, op, commits, toQuestions, mode, command)
 }
 
-func (s *Session) command(ctx context.Context, op string, e effect, mode, command string) (string, error) {
+func (s *Session) command(ctx context.Context, op string, e effect, a answers, mode, command string) (string, error) {
 	o, err := s.begin(ctx, op, e, 1)
 	if err != nil {
 		return "", err
 	}
 	defer o.done()
+	if s.grammar == nil {
+		return "", s.Fail(op, drivers.Unsupported, errNoCommandLine)
+	}
+	o.answers = a
 	if err := s.grammar.sendable(command); err != nil {
 		return "", s.Fail(op, drivers.Rejected, err)
 	}
@@ -323,6 +328,10 @@ func (s *Session) Send(ctx context.Context, op string, lines []string) ([]string
 		return nil, err
 	}
 	defer o.done()
+	if s.grammar == nil {
+		return nil, s.Fail(op, drivers.Unsupported, errNoCommandLine)
+	}
+	o.answers = toQuestions
 	for _, line := range lines {
 		if err := s.grammar.sendable(line); err != nil {
 			return nil, s.Fail(op, drivers.Rejected, err)
