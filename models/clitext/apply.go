@@ -27,7 +27,6 @@ func Apply(t *Tree, commands []string) (*Tree, error) {
 		i += n
 	}
 	a.leave(0)
-	a.tidy(0)
 	return a.t, nil
 }
 
@@ -48,7 +47,7 @@ func (a *applier) leave(depth int) {
 	for len(a.mode) > depth {
 		m := a.mode[len(a.mode)-1]
 		a.mode = a.mode[:len(a.mode)-1]
-		if r := a.t.rule(m.block, a.t.g); m.emptied && a.t.nodes[m.block].first == 0 && (r == nil || !r.Whole) {
+		if m.emptied && a.t.nodes[m.block].first == 0 && !a.t.rule(m.block, a.t.g).stays() {
 			a.remove(m.block)
 		}
 	}
@@ -92,7 +91,10 @@ func (a *applier) line(commands []string) (int, error) {
 		return 1, nil
 	}
 	if n, lines := a.negated(block, c); n != 0 {
-		a.remove(n)
+		for n != 0 {
+			a.remove(n)
+			n, _ = a.negated(block, c)
+		}
 		for i, l := range lines {
 			if i == len(commands) || commands[i] != l {
 				return i, nil
@@ -211,7 +213,7 @@ func (a *applier) entry(block int32, c string) bool {
 		switch other, _, ok := cutNumber(t.nodes[n].text); {
 		case ok && other == number:
 			a.remove(n)
-		case !ok || other < number:
+		case ok && other < number:
 			after = n
 		}
 		n = next
@@ -302,29 +304,19 @@ func (a *applier) prune(n int32) {
 	for {
 		block := t.nodes[n].parent
 		t.drop(n)
-		if block == 0 || t.nodes[block].first != 0 || t.stays(block) {
+		if block == 0 || t.nodes[block].first != 0 || t.rule(block, t.g).stays() {
 			return
 		}
 		n = block
 	}
 }
 
-// stays reports whether a block is something when it is empty.
-func (t *Tree) stays(n int32) bool {
-	if r := t.rule(n, t.g); r != nil && r.Whole {
-		return true
-	}
-	above := t.nodes[n].parent
-	r := t.rule(above, t.g)
-	return above != 0 && r != nil && r.Ordered
-}
-
 func (a *applier) set(path string) error {
+	if path == "" {
+		return errEmpty
+	}
 	at, depth := int32(0), 0
 	for path != "" {
-		if depth == maxDepth {
-			return errDepth
-		}
 		text, rest, err := a.cut(at, depth, path)
 		if err != nil {
 			return err
@@ -337,7 +329,10 @@ func (a *applier) set(path string) error {
 
 // cut cuts what is one node off a path: in style Braced as much as a child or a rule has in one.
 func (a *applier) cut(block int32, depth int, path string) (text, rest string, err error) {
-	if a.t.g.Style == Flat {
+	switch {
+	case depth == maxDepth:
+		return "", "", errDepth
+	case a.t.g.Style == Flat:
 		return nextWord(path)
 	}
 	if path, err = canonical(path); err != nil {
@@ -410,20 +405,4 @@ func (a *applier) insert(c string) error {
 	}
 	t.link(n, block, other)
 	return nil
-}
-
-// tidy drops what is left of blocks that were taken away.
-func (a *applier) tidy(block int32) {
-	t := a.t
-	for c := t.nodes[block].first; c != 0; {
-		next := t.nodes[c].next
-		if t.nodes[c].first != 0 {
-			if t.vestige(c, t.rule(c, t.g)) {
-				t.drop(c)
-			} else {
-				a.tidy(c)
-			}
-		}
-		c = next
-	}
 }

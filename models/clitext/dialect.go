@@ -30,8 +30,8 @@ const (
 	// Early is before anything is set, also where another value follows: of all lines that change, the value is
 	// taken away first (members of an EOS port channel, whose mode cannot change while there is one).
 	Early
-	// Contested is Early for a value that another line is about to take, else InTurn: what two circuits swap is
-	// let go of by both before it is taken.
+	// Contested is Early for a value that another line is about to take or that nothing replaces, else InTurn: what
+	// two circuits swap both let go of before either takes it.
 	Contested
 	// Late is after everything that is set: what others refer to goes when nobody does any more.
 	Late
@@ -74,21 +74,23 @@ type Rule struct {
 	// Whole marks a block (an entry of a list) that is taken away as one and that stays, empty, when all in it is
 	// taken away. What is not Whole is taken away statement by statement, and is nothing when it is empty.
 	Whole bool
-	// Anew marks a block that is not changed: it is taken away and written again.
+	// Anew marks a block that is Whole and never changed: it is taken away and written again.
 	Anew bool
 	// Renew marks a value that must be taken away right before another is set.
 	Renew bool
-	// Ordered marks a block in which the order of what it holds is its meaning. In style Indented its entries are
-	// the lines that begin with a number; the numbers are no meaning, only their order is.
+	// Ordered marks a block in which the order of its entries is their meaning. In style Indented these are the lines
+	// that begin with a number, and only the order of the numbers is meaning. In style Braced they are statements
+	// of two words ("term rest"), in style Flat everything in it ("... filter * term"); a rule must say that they
+	// are Whole.
 	Ordered bool
 	// Remove are the commands that take it away, in the mode of the block around. {line} stands for the line,
 	// {key} for the line up to its first value, {1} to {9} for what the wildcards and values of the last pattern
 	// match. Empty: "no {key}" for a line with a value, the line without its "no" for a line that has one, else
 	// "no {line}". Only of style Indented.
 	Remove []string
-	// Left are the lines a block has that is taken away, or that nobody has set up yet ("shutdown"). They are
-	// entered after it is taken away, and taken away when it is set up without them. A block with only these is
-	// the same as none.
+	// Left are the lines of a block, which is Whole, that was taken away or that nobody has set up yet ("shutdown").
+	// They are entered after it is taken away, and taken away when it is set up without them. A block with only
+	// these is the same as none.
 	Left []string
 	// Add and Cut mark a value that is a set of numbers ("30-40,50"), and change it by what is new and by what is
 	// gone: {set} stands for the numbers ("switchport trunk allowed vlan add {set}"). What is new is added first.
@@ -145,6 +147,9 @@ func (r *rule) last() *pattern { return &r.path[len(r.path)-1] }
 
 // valued reports whether the line holds a value that another can replace.
 func (r *rule) valued() bool { return r != nil && r.last().value }
+
+// stays reports whether a block is taken away as one, and stays when it is emptied.
+func (r *rule) stays() bool { return r != nil && (r.Whole || r.Anew) }
 
 // pattern is what one level of a path matches.
 type pattern struct {
@@ -294,7 +299,7 @@ func (t *Tree) opens(n int32) bool {
 func (g *grammar) holds(texts []string) bool {
 	for d := len(texts); d < len(g.byDepth); d++ {
 		for _, r := range g.byDepth[d] {
-			if (d > len(texts) || r.Whole || r.Ordered || r.Anew || len(r.Left) > 0) && r.matches(texts, g.words) {
+			if (d > len(texts) || r.stays()) && r.matches(texts, g.words) {
 				return true
 			}
 		}

@@ -54,6 +54,7 @@ func junos(style Style) *Dialect {
 		{"bridge-domains * vlan-id ?", "bridge-domains / * / vlan-id ?", Rule{}},
 		{"firewall family bridge filter *", "firewall / family bridge / filter *", Rule{Whole: true, Rank: 10, Ordered: style == Braced}},
 		{"firewall family bridge filter * term", "", Rule{Ordered: true}},
+		{"firewall family bridge filter * term * from source-mac-address *", "firewall / family bridge / filter * / term * / from / source-mac-address *", Rule{}},
 		{"firewall family bridge filter * term *", "firewall / family bridge / filter * / term *", Rule{Whole: true}},
 	} {
 		r.rule.Path = r.flat

@@ -270,3 +270,36 @@ func between(added []entry, low, high int, taken map[int]bool) []int {
 	}
 	return numbers
 }
+
+// TakeNumbers gives the entries of numbered lists the numbers that they have on a device, where its lists are the
+// same but for them. A configuration that was not read from the device must take them before it is compared with
+// another, since a patch names entries by their numbers.
+func (t *Tree) TakeNumbers(device *Tree) {
+	if t.g.Style == Indented {
+		t.takeNumbers(device, 0, 0)
+	}
+}
+
+func (t *Tree) takeNumbers(device *Tree, block, other int32) {
+	for c := t.nodes[block].first; c != 0; c = t.nodes[c].next {
+		o := device.child(other, t.nodes[c].text)
+		if o == 0 || t.nodes[c].first == 0 {
+			continue
+		}
+		t.takeNumbers(device, c, o)
+		if r := t.rule(c, t.g); r == nil || !r.Ordered {
+			continue
+		}
+		ours, theirs := t.entries(c), device.entries(o)
+		if !slices.EqualFunc(ours, theirs, func(x, y entry) bool { return x.text == y.text }) {
+			continue
+		}
+		for _, e := range ours {
+			t.drop(e.node)
+		}
+		for _, e := range theirs {
+			t.put(c, device.nodes[e.node].text, 0)
+		}
+	}
+	t.path = nil
+}

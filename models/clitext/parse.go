@@ -1,7 +1,6 @@
 package clitext
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,12 +11,13 @@ import (
 // end. So is text without the end marker of the dialect, which is not whole.
 func Parse(d *Dialect, text []byte) (*Tree, error) {
 	g := newGrammar(d)
-	size := bytes.Count(text, []byte("\n"))
+	r := reader{rest: string(text)}
+	size := strings.Count(r.rest, "\n") + 1
 	if g.Style == Flat {
-		size += size / 2
+		size = r.words()
 	}
-	t := newTree(g, size+16)
-	r := reader{t: t, rest: string(text)}
+	t := newTree(g, size)
+	r.t = t
 	var err error
 	switch g.Style {
 	case Indented:
@@ -39,6 +39,9 @@ type reader struct {
 	t    *Tree
 	rest string
 	line int
+
+	last string        // the last statement of style Flat
+	ends [maxDepth]int // where its words end
 }
 
 // next returns the next line without its end.
@@ -214,22 +217,72 @@ func (r *reader) flat() error {
 }
 
 func (r *reader) statement(text string) error {
+	t := r.t
 	verb, rest, _ := strings.Cut(text, " ")
 	switch verb {
 	case "set":
-		return r.t.enter([]string{rest}, r.line)
+		return r.set(rest)
 	case "deactivate":
-		size := len(r.t.nodes)
-		if err := r.t.enter([]string{rest}, r.line); err != nil {
+		r.last = ""
+		size := len(t.nodes)
+		if err := t.enter([]string{rest}, r.line); err != nil {
 			return err
 		}
-		if len(r.t.nodes) > size {
+		if len(t.nodes) > size {
 			return errors.New("nothing to deactivate")
 		}
-		r.t.nodes[r.t.path[len(r.t.path)-1]].inactive = true
+		t.nodes[t.path[len(t.path)-1]].inactive = true
 		return nil
 	}
 	return fmt.Errorf("neither set nor deactivate: %.40q", text)
+}
+
+// set adds a statement. The words with which the last one began too are not looked at again.
+func (r *reader) set(text string) error {
+	t := r.t
+	depth, parent, rest := 0, int32(0), text
+	for same := common(text, r.last); depth < len(t.path) && r.ends[depth] < same; depth++ {
+		parent, rest = t.path[depth], text[r.ends[depth]:]
+	}
+	t.path = t.path[:depth]
+	for more := true; more; more = rest != "" {
+		word, left, err := nextWord(rest)
+		switch {
+		case err != nil:
+			return err
+		case depth == maxDepth:
+			return errDepth
+		}
+		rest = left
+		parent = t.put(parent, word, r.line)
+		t.path = append(t.path, parent)
+		r.ends[depth] = len(strings.TrimRight(text[:len(text)-len(rest)], " "))
+		depth++
+	}
+	r.last = text
+	return nil
+}
+
+// common returns how much two texts have in common at their begin.
+func common(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// words returns about how many nodes the text will have: the words with which a line goes on where it is no longer
+// like the line before.
+func (r *reader) words() int {
+	n, last := 1, ""
+	for line := range strings.Lines(r.rest) {
+		n += 1 + strings.Count(line[common(line, last):], " ")
+		last = line
+	}
+	return n
 }
 
 func (r *reader) braced() error {

@@ -2,6 +2,7 @@ package clitext
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 )
@@ -62,16 +63,17 @@ type patch struct {
 	a, b  *Tree
 	edits []edit
 
-	gone, fresh []int32 // stacks: what of a block is only in a, only in b
-	contested   []contested
-	scopes      [2][maxDepth]scope
+	gone, fresh []int32            // stacks: what of a block is only in a, only in b
+	scopes      [2][maxDepth]scope // of either tree, by depth
+
+	contested []int32        // lines of a whose value is replaced, and may be wanted by another
+	wanted    map[value]bool // values that are set
 }
 
-// contested is a line whose value is replaced, and may be wanted by another.
-type contested struct {
-	rule     *rule
-	old, new int32
-	edit     int // of new
+// value is a line that not two may have at a time.
+type value struct {
+	rule *rule
+	text string
 }
 
 // scope is the rank of a block that was asked for last.
@@ -89,9 +91,7 @@ func (p *patch) rank(old bool, n int32, r *rule) int32 {
 	if r != nil && r.Rank != 0 {
 		return int32(r.Rank)
 	}
-	t := p.tree(old)
-	block := t.nodes[n].parent
-	return p.blockRank(old, block)
+	return p.blockRank(old, p.tree(old).nodes[n].parent)
 }
 
 func (p *patch) blockRank(old bool, block int32) int32 {
@@ -120,30 +120,53 @@ func (p *patch) command(ph phase, old bool, block int32, rank int32, text string
 // pair compares two nodes that are the same but for what they hold.
 func (p *patch) pair(x, y int32) {
 	a, b := &p.a.nodes[x], &p.b.nodes[y]
+	from := len(p.edits)
 	if a.inactive != b.inactive {
 		op := opActivate
 		if b.inactive {
 			op = opDeactivate
 		}
-		p.add(op, inTurn, false, y, p.rank(false, y, p.b.rule(y, p.g)))
+		p.add(op, inTurn, false, y, math.MaxInt32)
 	}
 	if a.first == 0 && b.first == 0 {
 		return
 	}
-	from := len(p.edits)
+	within := len(p.edits)
 	p.children(x, y)
-	if len(p.edits) == from || x == 0 {
+	if len(p.edits) == within || x == 0 {
 		return
 	}
 	r := p.b.rule(y, p.g)
 	switch {
+	case p.a.vacant(x, r):
+		p.edits = p.edits[:from]
+		p.set(y)
+	case p.b.vacant(y, r):
+		p.edits = p.edits[:from]
+		p.remove(x, r)
 	case r != nil && r.Anew:
 		p.edits = p.edits[:from]
 		p.add(opRemove, inTurn, true, x, p.rank(true, x, r))
 		p.set(y)
-	case b.first == 0 && (r == nil || !r.Whole):
-		p.add(opSet, inTurn, false, y, p.rank(false, y, r))
+	case !r.stays() && !p.survives(x, y): // as it was emptied, it was nothing for a moment
+		if b.first == 0 || a.inactive || b.inactive {
+			p.add(opSet, inTurn, false, y, p.rank(false, y, r))
+		}
+		if a.inactive && b.inactive {
+			p.add(opDeactivate, inTurn, false, y, math.MaxInt32)
+		}
 	}
+}
+
+// survives reports whether something in a block is there all the time.
+func (p *patch) survives(x, y int32) bool {
+	for c := p.a.nodes[x].first; c != 0; c = p.a.nodes[c].next {
+		other := p.b.child(y, p.a.nodes[c].text)
+		if other != 0 && (p.a.nodes[c].first == 0 || p.survives(c, other) || p.a.rule(c, p.g).stays()) {
+			return true
+		}
+	}
+	return false
 }
 
 // children compares what two blocks hold. As long as both are in step nothing must be looked up.
@@ -196,6 +219,9 @@ type slotKey struct {
 	key  string
 }
 
+// done is the place of a slot for which nothing is left to do.
+const done = -1
+
 // settle says what becomes of the lines of a block that are only in before and those that are only in after.
 func (p *patch) settle(x, y int32, gone, fresh []int32) {
 	var slots map[slotKey]int // of fresh
@@ -209,20 +235,25 @@ func (p *patch) settle(x, y int32, gone, fresh []int32) {
 	}
 	for _, n := range gone {
 		r := p.a.rule(n, p.g)
-		if r.valued() {
-			s := slotKey{r, p.g.key(r, p.a.nodes[n].text)}
-			if r.Add != "" && slots[s] != len(fresh) && p.numbers(x, y, s, fresh) {
-				slots[s] = len(fresh) // done
-			}
-			if i, ok := slots[s]; ok {
-				if i < len(fresh) && fresh[i] != 0 {
-					p.replace(n, fresh[i], r)
-					fresh[i] = 0
-				}
+		if !r.valued() {
+			p.remove(n, r)
+			continue
+		}
+		s := slotKey{r, p.g.key(r, p.a.nodes[n].text)}
+		i, known := slots[s]
+		switch {
+		case known && i == done:
+			continue
+		case r.Add != "" && p.numbers(x, y, s, fresh):
+		case known && fresh[i] != 0:
+			p.replace(n, fresh[i], r)
+			fresh[i] = 0
+		default:
+			if p.remove(n, r); len(r.Remove) > 0 {
 				continue
 			}
 		}
-		p.remove(n, r)
+		slots[s] = done // by one command for all lines
 	}
 	for _, n := range fresh {
 		if n != 0 {
@@ -239,27 +270,16 @@ func (p *patch) replace(x, y int32, r *rule) {
 	case r.Renew:
 		p.add(opRemove, inTurn, true, x, p.rank(true, x, r))
 	case r.When == Contested:
-		p.contested = append(p.contested, contested{r, x, y, len(p.edits)})
+		p.contested = append(p.contested, x)
 	}
 	p.set(y)
 }
 
 // contest lets go of values early that others are about to take.
 func (p *patch) contest() {
-	if len(p.contested) < 2 {
-		return
-	}
-	type value struct {
-		rule *rule
-		text string
-	}
-	wanted := make(map[value]bool, len(p.contested))
-	for _, c := range p.contested {
-		wanted[value{c.rule, p.b.nodes[c.new].text}] = true
-	}
-	for _, c := range p.contested {
-		if wanted[value{c.rule, p.a.nodes[c.old].text}] {
-			p.add(opRemove, early, true, c.old, p.rank(true, c.old, c.rule))
+	for _, n := range p.contested {
+		if r := p.a.rule(n, p.g); p.wanted[value{r, p.a.nodes[n].text}] {
+			p.add(opRemove, early, true, n, p.rank(true, n, r))
 		}
 	}
 }
@@ -269,7 +289,7 @@ func (p *patch) phase(r *rule) phase {
 	switch {
 	case r != nil && r.When == Late:
 		return late
-	case p.g.Style != Indented || r != nil && (r.Whole || r.When == Early):
+	case p.g.Style != Indented || r != nil && (r.Whole || r.When != InTurn):
 		return early
 	}
 	return inTurn
@@ -278,31 +298,42 @@ func (p *patch) phase(r *rule) phase {
 // remove takes away a node that is only in before.
 func (p *patch) remove(n int32, r *rule) {
 	switch {
-	case p.a.vestige(n, r):
-	case p.a.nodes[n].first == 0 || r != nil && (r.Whole || r.Anew || r.Ordered && p.g.Style == Indented):
+	case p.a.vacant(n, r):
+	case p.a.nodes[n].first == 0 || r.stays():
 		p.add(opRemove, p.phase(r), true, n, p.rank(true, n, r))
 	default:
+		from := len(p.gone)
 		for c := p.a.nodes[n].first; c != 0; c = p.a.nodes[c].next {
-			p.remove(c, p.a.rule(c, p.g))
+			p.gone = append(p.gone, c)
 		}
+		p.settle(n, 0, p.gone[from:], nil)
+		p.gone = p.gone[:from]
 	}
 }
 
 // set enters a node that is only in after.
 func (p *patch) set(n int32) {
 	t := p.b
-	if t.nodes[n].first == 0 {
-		r := t.rule(n, p.g)
-		p.add(opSet, inTurn, false, n, p.rank(false, n, r))
-		p.setUp(n, r)
-	} else {
-		for c := t.nodes[n].first; c != 0; c = t.nodes[c].next {
-			p.set(c)
-		}
-		p.setUp(n, t.rule(n, p.g))
+	r := t.rule(n, p.g)
+	if t.vacant(n, r) {
+		return
 	}
+	from := len(p.edits)
+	if r != nil && r.When == Contested {
+		if p.wanted == nil {
+			p.wanted = make(map[value]bool)
+		}
+		p.wanted[value{r, t.nodes[n].text}] = true
+	}
+	for c := t.nodes[n].first; c != 0; c = t.nodes[c].next {
+		p.set(c)
+	}
+	if len(p.edits) == from && (t.nodes[n].first == 0 || t.nodes[n].inactive || r.stays()) {
+		p.add(opSet, inTurn, false, n, p.rank(false, n, r))
+	}
+	p.setUp(n, r)
 	if t.nodes[n].inactive {
-		p.add(opDeactivate, inTurn, false, n, p.rank(false, n, t.rule(n, p.g)))
+		p.add(opDeactivate, inTurn, false, n, math.MaxInt32)
 	}
 }
 
@@ -324,17 +355,24 @@ func (p *patch) setUp(n int32, r *rule) {
 	}
 }
 
-// vestige reports whether a block is what is left of one that was taken away.
-func (t *Tree) vestige(n int32, r *rule) bool {
-	if r == nil || len(r.Left) == 0 || int(t.nodes[n].size) != len(r.Left) {
+// vacant reports whether a node is the same as none: what is left of a block that was taken away, or a block that is
+// nothing when it is empty.
+func (t *Tree) vacant(n int32, r *rule) bool {
+	switch {
+	case t.nodes[n].inactive:
 		return false
-	}
-	for _, left := range r.Left {
-		if c := t.child(n, left); c == 0 || t.nodes[c].first != 0 {
+	case r != nil && len(r.Left) > 0:
+		if int(t.nodes[n].size) != len(r.Left) {
 			return false
 		}
+		for _, left := range r.Left {
+			if c := t.child(n, left); c == 0 || t.nodes[c].first != 0 || t.nodes[c].inactive {
+				return false
+			}
+		}
+		return true
 	}
-	return true
+	return t.nodes[n].first == 0 && !r.stays() && t.opens(n)
 }
 
 // writer collects commands.
@@ -410,34 +448,33 @@ func (w *writer) enter(old bool, block int32) {
 	w.old, w.node = old, block
 }
 
+// indented writes an edit as lines in the mode of its block.
 func (w *writer) indented(e *edit) {
 	t := w.p.tree(e.old)
-	if e.op == opSet && t.opens(e.node) {
-		w.enter(e.old, t.nodes[e.node].parent)
-		w.enter(e.old, e.node)
-		return
-	}
-	if e.op == opCommand {
+	n := &t.nodes[e.node]
+	switch e.op {
+	case opCommand:
 		w.enter(e.old, e.node)
 		w.put(e.text)
-		return
-	}
-	n := &t.nodes[e.node]
-	w.enter(e.old, n.parent)
-	if e.op == opSet {
-		w.lines(n.text)
-		return
-	}
-	r := t.rule(e.node, w.p.g)
-	for _, c := range w.p.g.removal(r, n.text) {
-		w.put(c)
-	}
-	if r != nil && len(r.Left) > 0 {
-		w.put(n.text)
-		for _, left := range r.Left {
-			w.put(left)
+	case opSet:
+		if w.enter(e.old, n.parent); t.opens(e.node) {
+			w.enter(e.old, e.node)
+		} else {
+			w.lines(n.text)
 		}
-		w.put(exit)
+	case opRemove:
+		w.enter(e.old, n.parent)
+		r := t.rule(e.node, w.p.g)
+		for _, c := range w.p.g.removal(r, n.text) {
+			w.put(c)
+		}
+		if r != nil && len(r.Left) > 0 {
+			w.put(n.text)
+			for _, left := range r.Left {
+				w.put(left)
+			}
+			w.put(exit)
+		}
 	}
 }
 

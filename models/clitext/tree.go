@@ -12,12 +12,16 @@ import (
 // maxDepth bounds how deep blocks are nested, and how many words a flat statement has.
 const maxDepth = 64
 
+// few is how many children are looked through; where there are more, the table finds one.
+const few = 8
+
 // A Tree is a configuration. All of it lives in one slice: a node knows its place by numbers, texts are pieces of
-// what was parsed, and one table finds the child of a node by its text.
+// what was parsed, and one table finds the child of a node that has many.
 type Tree struct {
 	g     *grammar
-	nodes []node  // the first is the root, whose number also stands for none
-	table []int32 // open addressing, by parent and text
+	nodes []node   // the first is the root, whose number also stands for none
+	table []uint64 // open addressing, by parent and text: half a hash, half a node
+	used  int      // places of the table
 	seed  maphash.Seed
 	path  []int32 // the nodes of the last line that was put
 	err   error
@@ -35,9 +39,7 @@ type node struct {
 func New(d *Dialect) *Tree { return newTree(newGrammar(d), 64) }
 
 func newTree(g *grammar, size int) *Tree {
-	t := &Tree{g: g, seed: maphash.MakeSeed(), nodes: make([]node, 1, size+1)}
-	t.grow(size)
-	return t
+	return &Tree{g: g, seed: maphash.MakeSeed(), nodes: make([]node, 1, size+1), table: make([]uint64, 64)}
 }
 
 func (t *Tree) clone() *Tree {
@@ -46,47 +48,72 @@ func (t *Tree) clone() *Tree {
 	return &c
 }
 
-// grow makes the table one that is at most half full with so many nodes.
-func (t *Tree) grow(size int) {
-	n := 16
-	for n < 2*size {
-		n *= 2
-	}
-	t.table = make([]int32, n)
-	for i := 1; i < len(t.nodes); i++ {
-		if t.nodes[i].parent >= 0 {
-			t.table[t.slot(t.nodes[i].parent, t.nodes[i].text)] = int32(i)
+// slot returns where in the table a child of many is, or is to be, and what it is found by.
+func (t *Tree) slot(parent int32, text string) (at int, hash uint32) {
+	h := (maphash.String(t.seed, text) ^ uint64(parent)) * 0x9e3779b97f4a7c15
+	hash = uint32(h >> 32)
+	for at = int(hash) & (len(t.table) - 1); t.table[at] != 0; at = (at + 1) & (len(t.table) - 1) {
+		if uint32(t.table[at]>>32) == hash {
+			if n := &t.nodes[uint32(t.table[at])]; n.parent == parent && n.text == text {
+				break
+			}
 		}
 	}
+	return at, hash
 }
 
-// slot returns where in the table the child is, or is to be.
-func (t *Tree) slot(parent int32, text string) uint64 {
-	mask := uint64(len(t.table) - 1)
-	h := maphash.String(t.seed, text) ^ uint64(parent)*0x9e3779b97f4a7c15
-	for i := (h ^ h>>32) & mask; ; i = (i + 1) & mask {
-		if n := t.table[i]; n == 0 || t.nodes[n].parent == parent && t.nodes[n].text == text {
-			return i
+// note puts a child of many into the table, which is at most half full.
+func (t *Tree) note(n int32) {
+	if 2*t.used >= len(t.table) {
+		old := t.table
+		t.table = make([]uint64, 2*len(old))
+		for _, e := range old {
+			if e != 0 {
+				at := int(e>>32) & (len(t.table) - 1)
+				for t.table[at] != 0 {
+					at = (at + 1) & (len(t.table) - 1)
+				}
+				t.table[at] = e
+			}
 		}
 	}
+	at, hash := t.slot(t.nodes[n].parent, t.nodes[n].text)
+	if t.table[at] == 0 {
+		t.used++
+	}
+	t.table[at] = uint64(hash)<<32 | uint64(n)
 }
 
 // child returns the child with that text, 0 for none.
-func (t *Tree) child(parent int32, text string) int32 { return t.table[t.slot(parent, text)] }
+func (t *Tree) child(parent int32, text string) int32 {
+	if t.nodes[parent].size > few {
+		at, _ := t.slot(parent, text)
+		return int32(uint32(t.table[at]))
+	}
+	c := t.nodes[parent].first
+	for c != 0 && t.nodes[c].text != text {
+		c = t.nodes[c].next
+	}
+	return c
+}
 
 // put returns the child with that text, which it adds at the end if there is none.
 func (t *Tree) put(parent int32, text string, line int) int32 {
-	if 2*len(t.nodes) >= len(t.table) {
-		t.grow(2 * len(t.nodes))
+	if c := t.child(parent, text); c != 0 {
+		return c
 	}
-	s := t.slot(parent, text)
-	if t.table[s] == 0 {
-		n := int32(len(t.nodes))
-		t.nodes = append(t.nodes, node{text: text, line: int32(line)})
-		t.table[s] = n
-		t.link(n, parent, t.nodes[parent].last)
+	n := int32(len(t.nodes))
+	t.nodes = append(t.nodes, node{text: text, line: int32(line)})
+	t.link(n, parent, t.nodes[parent].last)
+	switch size := t.nodes[parent].size; {
+	case size == few+1:
+		for c := t.nodes[parent].first; c != 0; c = t.nodes[c].next {
+			t.note(c)
+		}
+	case size > few:
+		t.note(n)
 	}
-	return t.table[s]
+	return n
 }
 
 // link makes a node a child, behind a sibling or, behind none, the first.

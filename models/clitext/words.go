@@ -14,7 +14,11 @@ var (
 // bare reports whether a character may stand in a word that is not quoted. Everything else is quoted, so that it has
 // no meaning to a command line.
 func bare(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._:/@+,-*", c) >= 0
+	switch c {
+	case '.', '_', ':', '/', '@', '+', ',', '-', '*':
+		return true
+	}
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z'
 }
 
 func allBare(s string) bool {
