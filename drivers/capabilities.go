@@ -27,6 +27,7 @@ type Capabilities struct {
 	VLANTags     bool                    // services can have a VLAN across the fabric
 	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
+	ServiceMACs  bool                    // services can have a limit of addresses of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
 	Filters      bool                    // MAC filters on circuits
 	RateIn       bool                    // policing of what a member sends

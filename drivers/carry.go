@@ -55,6 +55,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it has no VXLAN with a static flood list")
 		case o.MTU > 0 && !c.ServiceMTU:
 			return errors.New("its services have no MTU of their own")
+		case o.MACLimit > 0 && !c.ServiceMACs:
+			return errors.New("its services have no limit of addresses of their own")
 		case c.Limits.MaxMTU > 0 && o.MTU > c.Limits.MaxMTU:
 			return fmt.Errorf("MTU %d is above its limit of %d", o.MTU, c.Limits.MaxMTU)
 		}

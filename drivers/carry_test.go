@@ -26,6 +26,22 @@ func TestPlainTextMeansNothingInACommandLine(t *testing.T) {
 	}
 }
 
+func TestServiceKeepsWhatTheDeviceHasOfIt(t *testing.T) {
+	full := drivers.Capabilities{Services: []switchcfg.ServiceType{switchcfg.ServiceLAN}, ServiceMTU: true, ServiceMACs: true}
+	for what, lacks := range map[string]func(*drivers.Capabilities){
+		"MTU": func(c *drivers.Capabilities) { c.ServiceMTU = false }, "limit of addresses": func(c *drivers.Capabilities) { c.ServiceMACs = false },
+	} {
+		s, c := &switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, MTU: 1500, MACLimit: 5}, full
+		if err := c.Carry(s); err != nil {
+			t.Error(err)
+		}
+		lacks(&c)
+		if err := c.Carry(s); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("without an %s it answers: %v", what, err)
+		}
+	}
+}
+
 func TestEveryTextOfAnObjectIsLookedAt(t *testing.T) {
 	plain := drivers.Capabilities{
 		Forms: []switchcfg.Form{switchcfg.Untagged}, Services: []switchcfg.ServiceType{switchcfg.ServiceLAN}, Filters: true, LACP: true, PlainText: true,

@@ -532,6 +532,23 @@ func bystander(t *testing.T, x *wired) {
 	}
 	x.apply(objects...)
 
+	came, wrong := make(chan uint32), make(chan error, 1)
+	go func() { // reads while they are sent, because they are many
+		n := uint32(0)
+		for {
+			select {
+			case got := <-m2.in:
+				if want := letter(everybody, alice, n, farTags...); !bytes.Equal(got, want) {
+					wrong <- fmt.Errorf("frame %d: got\n%x, want\n%x", n, got, want)
+					return
+				}
+				n++
+			case came <- n:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
 	stop, sent := make(chan struct{}), make(chan uint32, 1)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond)
@@ -578,17 +595,16 @@ func bystander(t *testing.T, x *wired) {
 	n := <-sent
 	limit := time.NewTimer(deadline)
 	defer limit.Stop()
-	for i := range n {
+	for got := uint32(0); got < n; {
 		select {
-		case got := <-m2.in:
-			if want := letter(everybody, alice, i, farTags...); !bytes.Equal(got, want) {
-				t.Fatalf("frame %d of %d: got\n%x, want\n%x", i, n, got, want)
-			}
+		case err := <-wrong:
+			t.Fatal(err)
+		case got = <-came:
 		case <-limit.C:
 			one, _ := x.plane.PortState(first.Name)
 			two, _ := x.plane.PortState(second.Name)
 			heard, _ := m2.wire.Drops()
-			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", i, n, heard, one, two)
+			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", got, n, heard, one, two)
 		}
 	}
 	t.Logf("%d of %d frames passed beside %d changes in %v", n, n, x.changes, took)

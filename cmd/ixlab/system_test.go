@@ -5,8 +5,15 @@ import (
 	"fmt"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/eos"
+	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/openconfig"
+	"github.com/ixagent/ixagent/lab/cli"
+	eoscli "github.com/ixagent/ixagent/lab/cli/eos"
+	junoscli "github.com/ixagent/ixagent/lab/cli/junos"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -20,18 +27,19 @@ type system struct {
 	port    func(n int) string // the name of a port, from 1
 	lag     string             // the name of a LAG
 	changes int                // how many are made beside a bystander
+	partner bool               // the driver tells the LACP system of a partner
 
 	// start makes the switch and what else listens for it, until the test ends, and says how the driver finds it.
 	start func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device)
 }
 
 // systems are all whose frames are tried.
-func systems() []system { return []system{overGNMI()} }
+func systems() []system { return []system{overGNMI(), eosCLI(), junosCLI()} }
 
 // overGNMI is the lab switch as it is configured in OpenConfig.
 func overGNMI() system {
 	return system{
-		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000,
+		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000, partner: true,
 		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
 		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
 			sw := startSwitch(t, o)
@@ -48,6 +56,55 @@ func overGNMI() system {
 				TLS: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{client}},
 			}
 		},
+	}
+}
+
+func eosCLI() system {
+	return system{
+		name: "EOS", spec: eos.Spec(), profile: "eos", lag: "Port-Channel10", changes: 100, partner: true,
+		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
+		start: overSSH(func(o switchd.Options) (cli.Device, error) {
+			return eoscli.New(eoscli.Options{Name: o.Name, Ports: o.Ports})
+		}),
+	}
+}
+
+func junosCLI() system {
+	return system{
+		name: "Junos", spec: junos.Spec(), profile: "mx", lag: "ae10", changes: 100,
+		port: func(n int) string { return fmt.Sprintf("xe-0/0/%d", n-1) },
+		start: overSSH(func(o switchd.Options) (cli.Device, error) {
+			return junoscli.New(junoscli.Options{Name: o.Name, Ports: o.Ports})
+		}),
+	}
+}
+
+// overSSH starts a lab switch that is configured by a command line.
+func overSSH(line func(switchd.Options) (cli.Device, error)) func(testing.TB, switchd.Options, switchd.Secret) (*switchd.Switch, drivers.Device) {
+	return func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
+		device, err := line(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Native = device.Native()
+		sw := startSwitch(t, o)
+		if err := device.Attach(sw); err != nil {
+			t.Fatal(err)
+		}
+		key, err := ssh.NewSignerFromKey(lab.HostKey(o.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := cli.New(cli.Options{Name: o.Name, Listen: o.Listen, NOS: device, HostKey: key, Users: o.Users})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		server.Start()
+		return sw, drivers.Device{
+			Address: server.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+			SSH: &drivers.SSH{KnownHosts: []byte(server.KnownHost())},
+		}
 	}
 }
 

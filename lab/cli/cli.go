@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"io"
+
+	"github.com/ixagent/ixagent/lab/switchd"
 )
 
 // NOS is a network operating system. Its methods are called from several goroutines.
@@ -15,6 +17,15 @@ type NOS interface {
 	Open(t *Terminal) Shell
 	// Exec runs the command of a session that is an exec channel and returns its exit status.
 	Exec(e *Exec) int
+}
+
+// Device is a NOS that configures a lab switch.
+type Device interface {
+	NOS
+	// Native is the first configuration, for [switchd.Options].
+	Native() any
+	// Attach gives the NOS the switch that was made with Native, and makes that run. It comes before all else.
+	Attach(sw *switchd.Switch) error
 }
 
 // Style is what terminals of a NOS have in common.

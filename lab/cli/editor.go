@@ -106,6 +106,8 @@ func (e *editor) special(key byte) bool {
 	typed, appended := strings.CutPrefix(r.Line, string(e.line[:e.at]))
 	e.line, e.at = []byte(r.Line+tail), len(r.Line)
 	switch {
+	case r.Enter:
+		e.echo("\n")
 	case r.Text != "":
 		if key == Question {
 			e.echo("?")
@@ -117,9 +119,6 @@ func (e *editor) special(key byte) bool {
 	case !appended || typed != "":
 		e.echo("\n")
 		e.redraw()
-	}
-	if r.Enter {
-		e.echo("\n")
 	}
 	return r.Enter
 }

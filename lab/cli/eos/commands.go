@@ -14,6 +14,8 @@ type grammar struct {
 	in          map[mode][]*command
 	vlan        *command
 	portChannel *command
+	ethernet    *command
+	count       int
 }
 
 func newGrammar() *grammar {
@@ -31,11 +33,9 @@ func newGrammar() *grammar {
 	add("global", "policy-map type quality-of-service <name>", command{opens: policyMap})
 	g.vlan = add("global", "vlan <vlans>", command{opens: vlanMode, edit: editVLANs})
 	g.portChannel = add("global", "interface <port-channel>", command{opens: lag, edit: editInterface})
-	below := add("global", "interface <port-channel-sub>", command{opens: sub, edit: editInterface})
-	below.rank = g.portChannel.rank
-	above := add("global", "interface <ethernet>", command{opens: port, edit: editInterface})
-	below = add("global", "interface <ethernet-sub>", command{opens: sub, edit: editInterface})
-	below.rank = above.rank
+	add("global", "interface <port-channel-sub>", command{opens: sub, edit: editInterface}).rank = g.portChannel.rank
+	g.ethernet = add("global", "interface <ethernet>", command{opens: port, edit: editInterface})
+	add("global", "interface <ethernet-sub>", command{opens: sub, edit: editInterface}).rank = g.ethernet.rank
 	add("global", "interface <loopback>", command{opens: routed, edit: editInterface})
 	add("global", "interface <management>", command{opens: routed, edit: editInterface})
 	add("global", "interface <vlan-interface>", command{opens: routed, edit: editInterface})
@@ -101,8 +101,8 @@ func newGrammar() *grammar {
 	add("vxlan", "vxlan vlan <1-4094> flood vtep add|remove <addresses>", command{key: 5, edit: editFlood})
 
 	add("panel", "patch <name>", command{opens: patchMode})
-	add("patch", "connector <name> interface <ethernet-sub>", command{key: 2})
-	add("patch", "connector <name> interface <port-channel-sub>", command{key: 2})
+	connector := add("patch", "connector <name> interface <ethernet-sub>", command{key: 2})
+	add("patch", "connector <name> interface <port-channel-sub>", command{key: 2}).rank = connector.rank
 	add("patch", "connector <name> interface <interface>", command{key: 2, edit: unavailable})
 	add("patch", "connector <name> interface <interface> dot1q vlan <1-4094>", command{key: 2, edit: unavailable})
 
@@ -110,8 +110,9 @@ func newGrammar() *grammar {
 	const station = "<mac> <mac>"
 	for _, from := range []string{"<any>", station} {
 		for _, to := range []string{"<any>", station} {
-			add("mac-list", "<1-4294967295> permit|deny "+from+" "+to, command{key: 1, edit: editEntry})
-			add("mac-list", "permit|deny "+from+" "+to, command{edit: editEntry})
+			numbered := add("mac-list", "<1-4294967295> permit|deny "+from+" "+to, command{key: 1, edit: editEntry})
+			other := add("mac-list", "permit|deny "+from+" "+to, command{edit: editEntry})
+			numbered.rank, other.rank = 1, 1 // shown by their numbers
 		}
 	}
 
@@ -132,10 +133,9 @@ func newGrammar() *grammar {
 // add lets a command in some modes, which are written with blanks between them.
 func (g *grammar) add(modes, text string, c command) *command {
 	c.words = pattern(text)
-	for i, m := range strings.Fields(modes) {
-		if i == 0 {
-			c.rank = len(g.in[mode(m)])
-		}
+	g.count++
+	c.rank = g.count
+	for _, m := range strings.Fields(modes) {
 		g.in[mode(m)] = append(g.in[mode(m)], &c)
 	}
 	return &c
@@ -200,7 +200,9 @@ func editInterface(e *edit, at *line, c *call) error {
 			}
 		}
 	default:
-		e.remove(at, c.name())
+		if e.remove(at, c.name()); k == ethernet || k == management {
+			e.ensure(at, c)
+		}
 	}
 	return nil
 }

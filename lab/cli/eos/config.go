@@ -19,8 +19,6 @@ type line struct {
 // config is a whole configuration. One that runs, or did, never changes.
 type config struct{ line }
 
-func newConfig() *config { return &config{} }
-
 func (l *line) clone() *line {
 	c := *l
 	c.comment = slices.Clone(l.comment)

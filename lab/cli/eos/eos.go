@@ -39,6 +39,8 @@ type Options struct {
 	// not empty, the password Enable.
 	Unprivileged bool
 	Enable       string
+
+	Rebooted func() // called after `reload`, to cut what is connected; nil for nothing
 }
 
 // NOS is the command line of one switch. It must be given the switch with [NOS.Attach] before it is used.
@@ -49,8 +51,7 @@ type NOS struct {
 	base    *config
 	booted  time.Time
 
-	sw     *switchd.Switch
-	reboot func()
+	sw *switchd.Switch
 
 	live     sync.Mutex // serialises changes of what runs
 	mu       sync.Mutex // guards what follows
@@ -66,24 +67,33 @@ func New(o Options) (*NOS, error) {
 	if o.Pending == 0 {
 		o.Pending = defaultPending
 	}
-	n := &NOS{o: o, grammar: newGrammar(), ports: make(map[string]bool), base: newConfig(), booted: time.Now()}
+	n := &NOS{o: o, grammar: newGrammar(), ports: make(map[string]bool), booted: time.Now()}
 	for _, p := range o.Ports {
 		n.ports[p] = true
 	}
+	n.base = n.clean()
 	s := &shell{nos: n, privileged: true, config: &configMode{session: &session{candidate: n.base, state: pending}, stack: []frame{{mode: global}}}}
+	for _, p := range o.Ports {
+		if name, ok := interfaceName(p); !ok || name != p || kindOf(p) != ethernet {
+			return nil, fmt.Errorf("port %q is not called as EOS calls a port", p)
+		}
+	}
 	for _, text := range strings.Split(baseText(o), "\n") {
 		var out bytes.Buffer
 		if err := s.enter(&out, text); err != nil || out.Len() > 0 {
 			return nil, fmt.Errorf("base configuration: %q: %s %w", text, out.Bytes(), err)
 		}
 	}
-	for _, p := range o.Ports {
-		var out bytes.Buffer
-		if err := s.enter(&out, "interface "+p); err != nil || out.Len() > 0 {
-			return nil, fmt.Errorf("port %q is no name of a port: %s %w", p, out.Bytes(), err)
-		}
-	}
 	return n, nil
+}
+
+// clean is the configuration of a switch of which nothing has been said.
+func (n *NOS) clean() *config {
+	e := &edit{config: new(config)}
+	for _, p := range n.o.Ports {
+		e.ensure(&e.config.line, &call{command: n.grammar.ethernet, words: []string{"interface", p}, args: []string{p}})
+	}
+	return e.config
 }
 
 func baseText(o Options) string {
@@ -109,13 +119,12 @@ func baseText(o Options) string {
 	}, "\n")
 }
 
-// Native is the first native configuration, for [switchd.Options].
+// Native implements [cli.Device].
 func (n *NOS) Native() any { return n.base }
 
-// Attach gives the command line its switch, which must have been made with [NOS.Native], and what `reload` calls after
-// the switch was rebooted; nil for nothing.
-func (n *NOS) Attach(sw *switchd.Switch, reboot func()) error {
-	n.sw, n.reboot = sw, reboot
+// Attach implements [cli.Device].
+func (n *NOS) Attach(sw *switchd.Switch) error {
+	n.sw = sw
 	return n.install(n.base)
 }
 
@@ -125,25 +134,23 @@ func (n *NOS) Reboot() {
 	n.sessions, n.booted = nil, time.Now()
 	n.mu.Unlock()
 	n.sw.Reboot()
-	if n.reboot != nil {
-		n.reboot()
+	if n.o.Rebooted != nil {
+		n.o.Rebooted()
 	}
 }
 
-// Text is the running configuration as `show running-config` has it, without the lines at its head.
-func (n *NOS) Text() []byte { return append(n.running().text(), "end\n"...) }
-
-// Candidates are the texts of the sessions that are open, by name.
-func (n *NOS) Candidates() map[string][]byte {
+// Text is the running configuration, and after it the candidate of each session that is open: everything that a user
+// could leave behind.
+func (n *NOS) Text() []byte {
+	text := append(n.running().text(), "end\n"...)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	all := make(map[string][]byte)
 	for _, s := range n.sessions {
 		if s.state == pending {
-			all[s.name] = s.candidate.text()
+			text = append(fmt.Appendf(text, "session %s\n", s.name), s.candidate.text()...)
 		}
 	}
-	return all
+	return text
 }
 
 func (n *NOS) running() *config {

@@ -30,6 +30,7 @@ type rig struct {
 	nos    *eos.NOS
 	server *cli.Server
 	faults *cli.Faults
+	harm   *switchd.Faults
 	plane  *dataplane.Plane
 }
 
@@ -42,7 +43,8 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 	for _, f := range more {
 		f(&o)
 	}
-	r := &rig{faults: new(cli.Faults), plane: dataplane.New(dataplane.Options{})}
+	r := &rig{faults: new(cli.Faults), harm: new(switchd.Faults), plane: dataplane.New(dataplane.Options{})}
+	o.Rebooted = func() { r.server.Cut() }
 	var err error
 	if r.nos, err = eos.New(o); err != nil {
 		t.Fatal(err)
@@ -58,7 +60,7 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 	}
 	r.sw, err = switchd.New(switchd.Options{
 		Name: o.Name, Listen: "127.0.0.1:0", Ports: o.Ports, TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
-		Users: map[string]string{"admin": "secret"}, Native: r.nos.Native(), Plane: r.plane,
+		Users: map[string]string{"admin": "secret"}, Native: r.nos.Native(), Plane: r.plane, Faults: r.harm,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +75,7 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.nos.Attach(r.sw, r.server.Cut); err != nil {
+	if err := r.nos.Attach(r.sw); err != nil {
 		t.Fatal(err)
 	}
 	r.server.Start()

@@ -97,7 +97,7 @@ func (s *shell) open(name string) error {
 	}
 	at := n.find(name)
 	if at != nil && at.state != pending {
-		return refuse("Cannot enter session %s (session already %s)", name, map[state]string{timer: "committed"}[at.state]+map[state]string{completed: "completed", aborted: "aborted"}[at.state])
+		return refuse("Cannot enter session %s (session already %s)", name, at.state)
 	}
 	if at == nil {
 		open := 0
@@ -276,7 +276,7 @@ func (g *grammar) addExec() {
 		if n := len(s.config.stack); n > 1 {
 			return s.pop(n - 1)
 		}
-		s.leave()
+		s.setConfig(nil)
 		return nil
 	}})
 	g.add("configuring", "end", command{run: func(s *shell, _ *call) error {
@@ -315,7 +315,7 @@ func (g *grammar) addExec() {
 		s.nos.mu.Lock()
 		defer s.nos.mu.Unlock()
 		s.config.stack = s.config.stack[:1]
-		s.config.session.candidate = newConfig()
+		s.config.session.candidate = s.nos.clean()
 		return nil
 	}})
 	g.add("in-session", "show session-config", command{run: func(s *shell, _ *call) error {

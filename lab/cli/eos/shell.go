@@ -75,16 +75,8 @@ func (s *shell) Run(t *cli.Terminal, text string) error {
 	return err
 }
 
-// Close implements [cli.Shell]. A session that was left open stays.
-func (s *shell) Close() { s.leave() }
-
-// leave goes back to exec mode, and closes the blocks that are open.
-func (s *shell) leave() {
-	if s.config != nil {
-		_ = s.pop(0)
-		s.setConfig(nil)
-	}
-}
+// Close implements [cli.Shell]. A session that was left open stays; what takes effect when its mode is left does not.
+func (s *shell) Close() { s.setConfig(nil) }
 
 // Key implements [cli.Shell].
 func (s *shell) Key(text string, key byte) cli.Reaction {

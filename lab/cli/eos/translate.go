@@ -190,14 +190,13 @@ func (t *translation) sub(l *line) error {
 	name := l.args[0]
 	parent, unit, _ := strings.Cut(name, ".")
 	above := t.at("interface " + parent)
-	switch {
-	case kindOf(parent) == ethernet && !t.ports[parent]:
-		return nil
-	case kindOf(parent) == portChannel && above == nil:
-		return refuse("Error: parent interface %s of %s does not exist", parent, name)
-	}
 	client := l.at("encapsulation vlan").at("client")
-	if client == nil || !above.has("switchport") {
+	switch {
+	case client == nil || kindOf(parent) == ethernet && !t.ports[parent]:
+		return nil
+	case above == nil:
+		return refuse("Error: parent interface %s of %s does not exist", parent, name)
+	case !above.has("switchport"):
 		return nil
 	}
 	c := circuit{parent, unit}

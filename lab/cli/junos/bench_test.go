@@ -19,7 +19,7 @@ import (
 
 // bench is a lab switch with the command line of Junos.
 type bench struct {
-	box    *junos.Box
+	nos    *junos.NOS
 	sw     *switchd.Switch
 	server *cli.Server
 	faults *cli.Faults
@@ -53,7 +53,7 @@ func newBench(t testing.TB, more ...func(*junos.Options, *switchd.Options)) *ben
 	if err := box.Attach(sw); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{box: box, sw: sw, faults: new(cli.Faults)}
+	b := &bench{nos: box, sw: sw, faults: new(cli.Faults)}
 	key, err := ssh.NewSignerFromKey(switchd.Secret("secret").HostKey("sw1"))
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +196,9 @@ func (x *terminal) run(line string) string {
 		head = len(out)
 	}
 	out = strings.TrimSuffix(out[:head], "\n")
+	if i := strings.LastIndex(out, "\n# commit confirmed will be rolled back in "); i >= 0 {
+		out = out[:i]
+	}
 	return strings.TrimSuffix(out, "\n")
 }
 

@@ -36,42 +36,42 @@ func configurationCommands() []command {
 
 // configure enters the configuration mode.
 func (c *call) configure(m mode) error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if c.t == nil {
-		return errBox("configuration mode needs a terminal")
+		return errSaid("configuration mode needs a terminal")
 	}
-	running := b.running()
+	running := n.running()
 	switch {
-	case m != shared && b.locked(c.session) != nil:
-		return b.locked(c.session)
-	case m == exclusive && b.modified():
-		return errBox("configuration database modified")
-	case m == private && b.modified():
-		return errBox("shared configuration database modified")
+	case m != shared && n.locked(c.session) != nil:
+		return n.locked(c.session)
+	case m == exclusive && n.modified():
+		return errSaid("configuration database modified")
+	case m == private && n.modified():
+		return errSaid("shared configuration database modified")
 	}
 	if m == exclusive {
-		if i := slices.IndexFunc(b.editors, func(s *session) bool { return s.mode == private }); i >= 0 {
-			return errBox("configuration database locked by:\n" + strings.TrimSuffix(b.editing(b.editors[i:i+1]), "\n"))
+		if i := slices.IndexFunc(n.editors, func(s *session) bool { return s.mode == private }); i >= 0 {
+			return errSaid("configuration database locked by:\n" + strings.TrimSuffix(n.editing(n.editors[i:i+1]), "\n"))
 		}
-		b.owner = c.session
+		n.owner = c.session
 	}
 	if m != shared {
 		c.printf("warning: uncommitted changes will be discarded on exit\n")
 	}
 	c.printf("Entering configuration mode\n")
-	if len(b.editors) > 0 {
-		c.printf("Users currently editing the configuration:\n%s", b.editing(b.editors))
+	if len(n.editors) > 0 {
+		c.printf("Users currently editing the configuration:\n%s", n.editing(n.editors))
 	}
-	if m == shared && b.modified() {
+	if m == shared && n.modified() {
 		c.printf("The configuration has been changed but not committed\n")
 	}
 	if m == private {
 		c.base, c.candidate = running, newEdit(running)
 	}
 	c.mode, c.since = m, time.Now()
-	b.editors = append(b.editors, c.session)
+	n.editors = append(n.editors, c.session)
 	return nil
 }
 
@@ -87,15 +87,15 @@ func (c *call) change() error {
 			return nil
 		}
 	}
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if c.mode != private {
-		if err := b.locked(c.session); err != nil {
+		if err := n.locked(c.session); err != nil {
 			return err
 		}
 	}
-	b.running()
+	n.running()
 	err := verb(c.work(), &c.parser, c.path)
 	if errors.Is(err, errNotFound) {
 		c.printf("warning: statement not found\n")
@@ -121,16 +121,16 @@ func (c *call) loadTerminal() error {
 	if err != nil {
 		return nil // the session is over, or what was typed is not wanted
 	}
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if c.mode != private {
-		if err := b.locked(c.session); err != nil {
+		if err := n.locked(c.session); err != nil {
 			return err
 		}
 	}
-	b.running()
-	faults := b.load(c.work(), text)
+	n.running()
+	faults := n.load(c.work(), text)
 	for _, f := range faults {
 		c.printf("%s\n", f)
 	}
@@ -155,12 +155,17 @@ func (c *call) edit() error {
 	if last.kind != container && last.kind != list || len(last.kids) == 0 {
 		return &fault{c.end, errSyntax}
 	}
-	c.path = path
+	c.path, c.back = path, append(c.back, c.path)
 	return nil
 }
 
 // top goes to the first level, or runs a command there.
-func (c *call) top() error { return c.from(nil) }
+func (c *call) top() error {
+	if c.done() {
+		c.back = nil
+	}
+	return c.from(nil)
+}
 
 // up goes one level up, or some, or runs a command there.
 func (c *call) up() error {
@@ -173,8 +178,10 @@ func (c *call) up() error {
 	}
 	path := c.path
 	for range n {
-		// A list is not a level of its own, but an entry of one that has no name is: so it is one step each.
 		path = path[:max(0, len(path)-1)]
+		if len(path) > 0 && path[len(path)-1].schema.prefix {
+			path = path[:len(path)-1]
+		}
 	}
 	return c.from(path)
 }
@@ -213,7 +220,10 @@ func (c *call) exit() error {
 		return c.leaveMode()
 	}
 	if len(c.path) > 0 && c.command == "exit" {
-		c.path = c.path[:len(c.path)-1]
+		c.path = nil
+		if i := len(c.back) - 1; i >= 0 {
+			c.path, c.back = c.back[i], c.back[:i]
+		}
 		return nil
 	}
 	return c.leaveMode()
@@ -221,14 +231,14 @@ func (c *call) exit() error {
 
 // leaveMode leaves the configuration mode. Changes that were not committed need an answer.
 func (c *call) leaveMode() error {
-	b := c.box
-	b.mu.Lock()
-	changed := !same(c.work().root, b.running())
+	n := c.nos
+	n.mu.Lock()
+	changed := !same(c.work().root, n.running())
 	alone := c.mode != shared
 	if c.mode == private {
 		changed = !same(c.candidate.root, c.base)
 	}
-	b.mu.Unlock()
+	n.mu.Unlock()
 	if changed {
 		question := "The configuration has been changed but not committed\nExit with uncommitted changes? [yes,no] (yes) "
 		if alone {
@@ -239,8 +249,8 @@ func (c *call) leaveMode() error {
 			return nil
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	c.leave()
 	c.printf("Exiting configuration mode\n")
 	return nil
@@ -248,40 +258,40 @@ func (c *call) leaveMode() error {
 
 // rollback makes the candidate an earlier configuration.
 func (c *call) rollback() error {
-	n := 0
+	number := 0
 	if !c.done() {
 		w := c.next()
 		var err error
-		if n, err = strconv.Atoi(w.text); err != nil || n < 0 || n >= maxHistory || w.quoted {
+		if number, err = strconv.Atoi(w.text); err != nil || number < 0 || number >= maxHistory || w.quoted {
 			return &fault{w.at, errSyntax}
 		}
 		if !c.done() {
 			return &fault{c.words[0].at, errSyntax}
 		}
 	}
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if c.mode != private {
-		if err := b.locked(c.session); err != nil {
+		if err := n.locked(c.session); err != nil {
 			return err
 		}
 	}
-	b.running()
-	if n >= len(b.history) {
+	n.running()
+	if number >= len(n.history) {
 		return errNoRollback
 	}
-	c.reset(b.history[n].root)
+	c.reset(n.history[number].root)
 	c.printf("load complete\n")
 	return nil
 }
 
 // showCandidate shows the candidate, below the level.
 func (c *call) showCandidate() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running()
 	return c.showFrom(c.work().snapshot(), c.path)
 }
 
@@ -326,10 +336,10 @@ func (p *parser) showPath(at []step) ([]step, *fault) {
 
 // status shows who edits.
 func (c *call) status() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c.printf("Users currently editing the configuration:\n%s", b.editing(b.editors))
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.printf("Users currently editing the configuration:\n%s", n.editing(n.editors))
 	return nil
 }
 
@@ -385,17 +395,17 @@ func (c *call) commit() error {
 		return &fault{c.end, errSyntax}
 	}
 	if c.mode == private && r.confirmed > 0 {
-		return errBox("commit confirmed is not allowed in private mode")
+		return errSaid("commit confirmed is not allowed in private mode")
 	}
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if c.mode != private {
-		if err := b.locked(c.session); err != nil {
+		if err := n.locked(c.session); err != nil {
 			return err
 		}
 	}
-	running := b.running()
+	running := n.running()
 	r.root = c.work().snapshot()
 	if c.mode == private && running != c.base {
 		merged := newEdit(running)
@@ -404,7 +414,7 @@ func (c *call) commit() error {
 		}
 		r.root = merged.snapshot()
 	}
-	text, err := b.commit(r)
+	text, err := n.commit(r)
 	if err != nil {
 		return err
 	}
@@ -412,11 +422,11 @@ func (c *call) commit() error {
 	if r.check {
 		return nil
 	}
-	now := b.history[0].root
+	now := n.history[0].root
 	if c.mode == private {
 		c.base = now
-		if !b.modifiedSince(running) {
-			b.shared = newEdit(now)
+		if !n.modifiedSince(running) {
+			n.shared = newEdit(now)
 		}
 	}
 	c.reset(now)
@@ -428,7 +438,7 @@ func (c *call) commit() error {
 }
 
 // modifiedSince reports whether the shared candidate differs from what ran. The caller holds mu.
-func (b *Box) modifiedSince(ran *node) bool { return !same(b.shared.root, ran) }
+func (n *NOS) modifiedSince(ran *node) bool { return !same(n.shared.root, ran) }
 
 // merge makes the changes from one configuration to another in a third, in which what they touch must be as it was.
 func merge(e *edit, before, after *node, path []step) error {
@@ -436,25 +446,33 @@ func merge(e *edit, before, after *node, path []step) error {
 	for _, was := range before.kids {
 		if after.at(was.schema, was.text) == nil {
 			if err := e.remove(at(was)); err != nil {
-				return errBox("the configuration has been changed by others: " + written(at(was)))
+				return errSaid("the configuration has been changed by others: " + written(at(was)))
 			}
 		}
 	}
 	for _, is := range after.kids {
 		was := before.at(is.schema, is.text)
 		switch {
+		case was == nil && is.schema.kind == leaf:
+			if now := e.root.follow(at(is)); now != nil && now.text != is.text {
+				return errSaid("the configuration has been changed by others: " + written(at(now)))
+			}
+			e.place(at(is)).inactive = is.inactive
 		case was == nil:
-			e.graft(at(is), is)
+			e.place(at(is)).inactive = is.inactive
+			if err := merge(e, &node{schema: is.schema}, is, at(is)); err != nil {
+				return err
+			}
 		case same(was, is):
 		case was.schema.kind == leaf:
 			if now := e.root.follow(at(was)); now == nil || now.text != was.text {
-				return errBox("the configuration has been changed by others: " + written(at(was)))
+				return errSaid("the configuration has been changed by others: " + written(at(was)))
 			}
-			e.graft(at(is), is)
+			e.place(at(is)).inactive = is.inactive
 		default:
 			if was.inactive != is.inactive {
 				if err := e.mark(at(is), is.inactive); err != nil {
-					return errBox("the configuration has been changed by others: " + written(at(was)))
+					return errSaid("the configuration has been changed by others: " + written(at(was)))
 				}
 			}
 			if err := merge(e, was, is, at(is)); err != nil {
@@ -463,13 +481,4 @@ func merge(e *edit, before, after *node, path []step) error {
 		}
 	}
 	return nil
-}
-
-// graft puts a copy of a statement of another configuration at a path.
-func (e *edit) graft(path []step, n *node) {
-	made := e.place(path)
-	made.inactive = n.inactive
-	for _, k := range n.kids {
-		e.graft(append(path[:len(path):len(path)], step{schema: k.schema, text: k.text}), k)
-	}
 }

@@ -143,21 +143,21 @@ func (c *call) compare(p *parser) (filter, *fault) {
 		number = n
 	}
 	return func(r *result) error {
-		b := c.box
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		before, path := b.running(), c.path
-		if number >= len(b.history) {
+		n := c.nos
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		before, path := n.running(), c.path
+		if number >= len(n.history) {
 			return errNoRollback
 		}
 		if number > 0 {
-			before = b.history[number].root
+			before = n.history[number].root
 		}
 		after := before
 		if c.mode != operational {
 			after = c.work().root
 		} else if number > 0 {
-			after, path = b.running(), nil
+			after, path = n.running(), nil
 		}
 		r.node = nil
 		r.text = compareBelow(before, after, path)
@@ -165,7 +165,7 @@ func (c *call) compare(p *parser) (filter, *fault) {
 	}, nil
 }
 
-const errNoRollback = errBox("no such rollback file")
+const errNoRollback = errSaid("no such rollback file")
 
 // compareBelow compares what is at a path.
 func compareBelow(before, after *node, path []step) []byte {
@@ -175,12 +175,12 @@ func compareBelow(before, after *node, path []step) []byte {
 		words = s.words(words)
 	}
 	if len(path) > 0 {
-		empty := &node{schema: path[len(path)-1].schema}
+		nothing := &node{schema: path[len(path)-1].schema}
 		if was == nil {
-			was = empty
+			was = nothing
 		}
 		if is == nil {
-			is = empty
+			is = nothing
 		}
 	}
 	return compare(was, is, words)

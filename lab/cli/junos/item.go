@@ -8,7 +8,9 @@ type item struct {
 	kids []*item
 }
 
-func tell(name string, kids ...*item) *item { return &item{name: name, kids: append([]*item{}, kids...)} }
+func tell(name string, kids ...*item) *item {
+	return &item{name: name, kids: append([]*item{}, kids...)}
+}
 
 func fact(name, text string) *item { return &item{name: name, text: text} }
 

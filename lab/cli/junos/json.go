@@ -75,7 +75,7 @@ func (w *jsonWriter) text(s string) {
 }
 
 func (w *jsonWriter) value(n *node) {
-	if n.schema.number {
+	if n.schema.number() {
 		w.b = append(w.b, n.text...)
 		return
 	}

@@ -100,7 +100,7 @@ func begins(words []word, fields []string) bool {
 
 // below returns the names of the statements that may come after the words of one.
 func (s *session) below(words []word, at []step) []string {
-	p := parser{root: s.box.schema, words: words}
+	p := parser{root: s.nos.schema, words: words}
 	k := p.schemaOf(at)
 	for !p.done() {
 		kid, f := p.kid(k)

@@ -137,7 +137,7 @@ func (s step) words(to []string) []string {
 	if !s.schema.bare {
 		to = append(to, s.schema.name)
 	}
-	if s.schema.kind != container && s.schema.kind != flag && !s.any {
+	if s.schema.kind != container && s.schema.kind != empty && !s.any {
 		to = append(to, quote(s.text))
 	}
 	return to

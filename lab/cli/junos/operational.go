@@ -114,40 +114,40 @@ func (c *call) showCLI() error {
 
 // showRunning runs `show configuration`.
 func (c *call) showRunning() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	root := b.running()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	root := n.running()
 	if len(c.words) == 0 {
-		c.result.text = fmt.Appendf(nil, "## Last commit: %s by %s\n", stamp(b.history[0].time), b.history[0].by)
+		c.result.text = fmt.Appendf(nil, "## Last commit: %s by %s\n", stamp(n.history[0].time), n.history[0].by)
 	}
 	return c.showFrom(root, nil)
 }
 
 // showRollback runs `show system rollback N`.
 func (c *call) showRollback() error {
-	n, err := c.number(func(n int) bool { return n >= 0 && n < maxHistory }, "0..49")
+	number, err := c.number(func(n int) bool { return n >= 0 && n < maxHistory }, "0..49")
 	if err != nil {
 		return err
 	}
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running()
-	if n >= len(b.history) {
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running()
+	if number >= len(n.history) {
 		return errNoRollback
 	}
-	c.result.node = b.history[n].root
+	c.result.node = n.history[number].root
 	return nil
 }
 
 func (c *call) showCommits() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running()
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running()
 	info := tell("commit-information")
-	for i, h := range b.history {
+	for i, h := range n.history {
 		c.printf("%-3d %s by %s via %s%s\n", i, stamp(h.time), h.by, h.via, h.note)
 		entry := tell("commit-history",
 			fact("sequence-number", strconv.Itoa(i)), fact("user", h.by), fact("client", h.via), fact("date-time", stamp(h.time)))
@@ -165,19 +165,19 @@ func (c *call) showCommits() error {
 }
 
 func (c *call) showUsers() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c.printf("Users currently editing the configuration:\n%s", b.editing(b.editors))
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.printf("Users currently editing the configuration:\n%s", n.editing(n.editors))
 	return nil
 }
 
 func (c *call) showVersion() error {
-	b := c.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	host := cmp.Or(b.running().value("system", "host-name"), b.o.Name)
-	version := b.running().value("version")
+	n := c.nos
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	host := cmp.Or(n.running().value("system", "host-name"), n.o.Name)
+	version := n.running().value("version")
 	c.printf("Hostname: %s\nModel: mx204\nJunos: %s\n", host, version)
 	c.result.data = tell("software-information",
 		fact("host-name", host), fact("product-model", "mx204"), fact("product-name", "mx204"), fact("junos-version", version))
@@ -227,13 +227,13 @@ func (c *call) showInterfaces() error {
 	if err != nil {
 		return err
 	}
-	state, err := c.box.sw.State()
+	state, err := c.nos.sw.State()
 	if err != nil {
-		return errBox(err.Error())
+		return errSaid(err.Error())
 	}
-	c.box.mu.Lock()
-	configured := c.box.running().get("interfaces")
-	c.box.mu.Unlock()
+	c.nos.mu.Lock()
+	configured := c.nos.running().get("interfaces")
+	c.nos.mu.Unlock()
 	var names []string
 	list := state.At("interfaces", "interface")
 	for i := range list.Entries() {
@@ -253,8 +253,8 @@ func (c *call) showInterfaces() error {
 			info.add(c.physical(list.Entry(n), configured.entry("interface", n), style, unit))
 		}
 	}
-	if name != "" && info.kids == nil {
-		return errBox("device " + parent + " not found")
+	if name != "" && len(info.kids) == 0 {
+		return errSaid("device " + parent + " not found")
 	}
 	c.result.data = info
 	return nil
@@ -334,9 +334,9 @@ func (c *call) showLACP() error {
 	if err != nil {
 		return err
 	}
-	state, err := c.box.sw.State()
+	state, err := c.nos.sw.State()
 	if err != nil {
-		return errBox(err.Error())
+		return errSaid(err.Error())
 	}
 	list := tell("lacp-interface-information-list")
 	for l := range state.At("lacp", "interfaces", "interface").Entries() {
@@ -344,8 +344,8 @@ func (c *call) showLACP() error {
 			list.add(c.lacp(l))
 		}
 	}
-	if name != "" && list.kids == nil {
-		return errBox("device " + name + " not found or LACP does not run on it")
+	if name != "" && len(list.kids) == 0 {
+		return errSaid("device " + name + " not found or LACP does not run on it")
 	}
 	c.result.data = list
 	return nil
@@ -401,9 +401,9 @@ func (c *call) lacp(l tree.Node) *item {
 }
 
 func (c *call) showStations() error {
-	state, err := c.box.sw.State()
+	state, err := c.nos.sw.State()
 	if err != nil {
-		return errBox(err.Error())
+		return errSaid(err.Error())
 	}
 	info := tell("l2ald-rtb-macdb")
 	for i := range state.At("network-instances", "network-instance").Entries() {
@@ -448,13 +448,13 @@ func (c *call) showFirewall() error {
 			return &fault{c.words[0].at, errSyntax}
 		}
 	}
-	state, err := c.box.sw.State()
+	state, err := c.nos.sw.State()
 	if err != nil {
-		return errBox(err.Error())
+		return errSaid(err.Error())
 	}
-	c.box.mu.Lock()
-	filters := c.box.running().get("firewall", "family", "bridge")
-	c.box.mu.Unlock()
+	c.nos.mu.Lock()
+	filters := c.nos.running().get("firewall", "family", "bridge")
+	c.nos.mu.Unlock()
 	info := tell("firewall-information")
 	for f := range filters.each("filter") {
 		if name != "" && name != f.text {
@@ -469,8 +469,8 @@ func (c *call) showFirewall() error {
 		}
 		info.add(filter)
 	}
-	if name != "" && info.kids == nil {
-		return errBox("filter " + name + " not found")
+	if name != "" && len(info.kids) == 0 {
+		return errSaid("filter " + name + " not found")
 	}
 	c.result.data = info
 	return nil

@@ -240,7 +240,7 @@ func (p *parser) target(at []step) ([]step, *fault) {
 		}
 		one := step{schema: k}
 		switch {
-		case k.kind == container || k.kind == flag:
+		case k.kind == container || k.kind == empty:
 		case p.done() && k.kind == list:
 			return nil, p.missing()
 		case p.done():

@@ -16,7 +16,7 @@ const (
 	list           // its nodes are the entries, with their key as text
 	leaf           // a value
 	leafList       // its nodes are the values
-	flag           // neither
+	empty          // neither
 )
 
 // schema describes a statement. It is immutable.
@@ -32,7 +32,7 @@ type schema struct {
 	bare    bool   // the name is not written
 	ordered bool   // list: the order is its writer's
 	present bool   // exists without kids
-	number  bool   // the value is a number
+	takes   string // what the grammar says of the value or key
 	oneLine bool
 	prefix  bool // the name is written before each kid
 	block   bool
@@ -91,7 +91,7 @@ func parseStatement(words []string) (*schema, error) {
 			s.choice = w[1:]
 			continue
 		case w == "flag":
-			s.kind, s.present = flag, true
+			s.kind, s.present = empty, true
 			continue
 		case w[0] == '*':
 			s.kind, s.present, typ = list, true, w[1:]
@@ -102,7 +102,7 @@ func parseStatement(words []string) (*schema, error) {
 		default:
 			s.kind, s.present = leaf, true
 		}
-		s.number = strings.Contains(typ, "..")
+		s.takes = typ
 		var err error
 		if s.typ, err = parseType(typ); err != nil {
 			return nil, err
@@ -123,6 +123,9 @@ func (s *schema) bareKid() *schema {
 	}
 	return nil
 }
+
+// number reports whether the value or key is one.
+func (s *schema) number() bool { return strings.Contains(s.takes, "..") }
 
 // kid returns the kid with a name, for code that knows the grammar.
 func (s *schema) kid(name string) *schema {

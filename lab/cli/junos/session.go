@@ -21,37 +21,48 @@ const (
 	private
 )
 
+// terminal is what a session needs of [cli.Terminal].
+type terminal interface {
+	io.Writer
+	Ask(question string, echo bool) (string, error)
+	ReadText() (string, error)
+	SetLength(lines int)
+	SetWidth(columns int)
+	Size() (width, length int)
+}
+
 // session is somebody's command line. It implements [cli.Shell].
 type session struct {
-	box       *Box
+	nos       *NOS
 	user      string
-	t         *cli.Terminal // nil on an exec channel
+	t         terminal // nil on an exec channel
 	pid       int
 	mode      mode
 	since     time.Time // in configuration mode
 	path      []step    // where in the configuration
+	back      [][]step  // where `edit` was entered, which `exit` goes back to
 	candidate *edit     // of private
 	base      *node     // of private: what ran when it began
 	noSpace   bool      // a space completes nothing
 }
 
 // Open implements [cli.NOS].
-func (b *Box) Open(t *cli.Terminal) cli.Shell {
-	s := b.session(t.User())
+func (n *NOS) Open(t *cli.Terminal) cli.Shell {
+	s := n.session(t.User())
 	s.t = t
 	return s
 }
 
-func (b *Box) session(user string) *session {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.pids++
-	return &session{box: b, user: user, pid: 4000 + b.pids}
+func (n *NOS) session(user string) *session {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pids++
+	return &session{nos: n, user: user, pid: 4000 + n.pids}
 }
 
 // Exec implements [cli.NOS].
-func (b *Box) Exec(e *cli.Exec) int {
-	s := b.session(e.User)
+func (n *NOS) Exec(e *cli.Exec) int {
+	s := n.session(e.User)
 	out, err := s.execute(e.Command)
 	if errors.Is(err, switchd.ErrCut) {
 		e.Cut = true
@@ -77,24 +88,27 @@ func (b *Box) Exec(e *cli.Exec) int {
 
 // Prompt implements [cli.Shell].
 func (s *session) Prompt() string {
-	name := s.user + "@" + s.box.o.Name
+	name := s.user + "@" + s.nos.o.Name
 	if s.mode == operational {
 		return "\n" + name + "> "
 	}
-	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
+	s.nos.mu.Lock()
+	defer s.nos.mu.Unlock()
 	text := "\n"
-	if n := s.box.waiting(); n > 0 {
+	if n := s.nos.waiting(); n > 0 {
 		text += fmt.Sprintf("# commit confirmed will be rolled back in %d minutes\n", n)
 	}
 	return text + "[edit" + spaced(s.path) + "]\n" + name + "# "
 }
 
 // caret is how far from the left edge the prompt's last line puts what is typed.
-func (s *session) caret() int { return len(s.user) + 1 + len(s.box.o.Name) + 2 }
+func (s *session) caret() int { return len(s.user) + 1 + len(s.nos.o.Name) + 2 }
 
 // Run implements [cli.Shell].
-func (s *session) Run(t *cli.Terminal, line string) error {
+func (s *session) Run(t *cli.Terminal, line string) error { return s.enter(t, line) }
+
+// enter executes a line and shows its output.
+func (s *session) enter(t io.Writer, line string) error {
 	out, err := s.execute(line)
 	if errors.Is(err, switchd.ErrCut) {
 		return err
@@ -118,8 +132,8 @@ func (s *session) Run(t *cli.Terminal, line string) error {
 
 // Close implements [cli.Shell].
 func (s *session) Close() {
-	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
+	s.nos.mu.Lock()
+	defer s.nos.mu.Unlock()
 	s.leave()
 }
 
@@ -128,13 +142,13 @@ func (s *session) leave() {
 	if s.mode == operational {
 		return
 	}
-	b := s.box
-	b.editors = slices.DeleteFunc(b.editors, func(o *session) bool { return o == s })
-	if b.owner == s {
-		b.owner = nil
-		b.shared = newEdit(b.running())
+	n := s.nos
+	n.editors = slices.DeleteFunc(n.editors, func(o *session) bool { return o == s })
+	if n.owner == s {
+		n.owner = nil
+		n.shared = newEdit(n.running())
 	}
-	s.mode, s.path, s.candidate, s.base = operational, nil, nil, nil
+	s.mode, s.path, s.back, s.candidate, s.base = operational, nil, nil, nil, nil
 }
 
 // work returns the candidate of the session. The caller holds the box's mu.
@@ -142,7 +156,7 @@ func (s *session) work() *edit {
 	if s.mode == private {
 		return s.candidate
 	}
-	return s.box.shared
+	return s.nos.shared
 }
 
 // reset makes the candidate another configuration. The caller holds the box's mu.
@@ -151,7 +165,7 @@ func (s *session) reset(to *node) {
 		s.candidate = newEdit(to)
 		return
 	}
-	s.box.shared = newEdit(to)
+	s.nos.shared = newEdit(to)
 }
 
 // execute runs a line and returns its output, which may come with an error.
@@ -167,7 +181,7 @@ func (s *session) execute(line string) ([]byte, error) {
 	if f != nil {
 		return nil, f
 	}
-	c := call{session: s, parser: parser{root: s.box.schema, words: segments[0].words, end: segments[0].end}, line: line}
+	c := call{session: s, parser: parser{root: s.nos.schema, words: segments[0].words, end: segments[0].end}, line: line}
 	return c.run(segments[1:])
 }
 
@@ -249,7 +263,10 @@ func (c *call) run(filters []parser) ([]byte, error) {
 	for i := 0; i < len(stages) && err == nil; i++ {
 		err = stages[i](&c.result)
 	}
-	if c.result.noLonger && err == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case c.result.noLonger:
 		err = io.EOF
 	}
 	return c.result.render(), err

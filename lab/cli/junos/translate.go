@@ -273,7 +273,7 @@ func (t *translator) port(i *node) string {
 	if other := giga.value("802.3ad", "bundle"); other != "" && other != bundle {
 		t.fail("802.3ad "+other, "interface is a member of "+bundle, append(path, "gigether-options")...)
 	}
-	for _, name := range []string{"mtu", "encapsulation", "flexible-vlan-tagging", "vlan-tagging", "stacked-vlan-tagging", "native-vlan-id"} {
+	for _, name := range []string{"encapsulation", "flexible-vlan-tagging", "vlan-tagging", "stacked-vlan-tagging", "native-vlan-id"} {
 		if i.get(name) != nil {
 			t.fail(name, "may not be configured on a member of an aggregated interface", path...)
 		}
@@ -481,7 +481,24 @@ func (p *parent) tags(n *node, path []string) (tags []string, ok bool) {
 			p.fail(statement, "duplicate VLAN-ID on interface: unit "+other+" has the same", path...)
 			return nil, false
 		}
+		// A single tag and two with the same outer one would both match.
+		outer, inner := key, ""
+		if len(tags) == 2 {
+			i := strings.LastIndexByte(key, '.')
+			outer, inner = key[:i], key[:i]+".*"
+		}
+		other, taken := p.taken[outer]
+		if inner == "" {
+			other, taken = p.taken[outer+".*"]
+		}
+		if taken {
+			p.fail(statement, "VLAN-ID overlaps unit "+other+": the outer tag is the same", path...)
+			return nil, false
+		}
 		p.taken[key] = n.text
+		if inner != "" {
+			p.taken[inner] = n.text
+		}
 		if !p.tpids[tpid] {
 			p.fail(statement, fmt.Sprintf("tag-protocol-id %#04x is not configured under ethernet-switch-profile", tpid), path...)
 		}

@@ -128,7 +128,7 @@ func insert(e *edit, p *parser, at []step) error {
 	}
 	last := path[len(path)-1].schema
 	if !last.ordered {
-		return errBox("statement '" + written(path[len(path)-1:]) + "' is not in an ordered list")
+		return errSaid("statement '" + written(path[len(path)-1:]) + "' is not in an ordered list")
 	}
 	other, f := p.key(last)
 	if f != nil {
@@ -153,7 +153,7 @@ func renaming(copied bool) verb {
 		}
 		err := e.rename(path, key, copied)
 		if err != nil && !errors.Is(err, errNotFound) {
-			return errBox(err.Error())
+			return errSaid(err.Error())
 		}
 		return err
 	}

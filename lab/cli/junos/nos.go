@@ -1,6 +1,7 @@
 package junos
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -30,14 +31,18 @@ func Ports(n int) []string {
 type Options struct {
 	Name  string   // of the host
 	Ports []string // of its switch
-	// Configuration is what runs at first, as set commands. Empty: what a box has that somebody can log in to.
+	// Tunnel is the address of the switch towards others, of lo0. Empty: 198.51.100.11.
+	Tunnel string
+	// Configuration is what runs at first, as set commands. Empty: what a box has that was racked and can be managed.
 	Configuration string
 	// Minute is how long `commit confirmed` takes a minute to be. Zero: a minute.
 	Minute time.Duration
+	// Rebooted is called after the switch was rebooted by [NOS.Reboot]; nil for nothing.
+	Rebooted func()
 }
 
-// Box is the command line of one switch. It implements [cli.NOS].
-type Box struct {
+// NOS is the command line of one switch. It implements [cli.Device].
+type NOS struct {
 	o      Options
 	schema *schema
 	first  *node
@@ -64,9 +69,9 @@ type commit struct {
 // maxHistory is how many configurations can be gone back to, with the one that runs.
 const maxHistory = 50
 
-// New makes a box whose switch is not known yet: [Box.Native] must be in its options, and Attach called before anybody
+// New makes a box whose switch is not known yet: [NOS.Native] must be in its options, and Attach called before anybody
 // logs in.
-func New(o Options) (*Box, error) {
+func New(o Options) (*NOS, error) {
 	if o.Minute <= 0 {
 		o.Minute = time.Minute
 	}
@@ -74,10 +79,10 @@ func New(o Options) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Box{o: o, schema: s}
+	b := &NOS{o: o, schema: s}
 	text := o.Configuration
 	if text == "" {
-		text = strings.ReplaceAll(base, "HOST", o.Name)
+		text = strings.NewReplacer("HOST", o.Name, "TUNNEL", cmp.Or(o.Tunnel, "198.51.100.11")).Replace(base)
 	}
 	e := newEdit(&node{schema: s})
 	if faults := b.load(e, text); len(faults) > 0 {
@@ -89,40 +94,53 @@ func New(o Options) (*Box, error) {
 	return b, nil
 }
 
-// Native is what the options of the switch need.
-func (b *Box) Native() any { return b.first }
+// Native implements [cli.Device].
+func (n *NOS) Native() any { return n.first }
 
-// Attach makes a switch the one that the box is the command line of, and its configuration run.
-func (b *Box) Attach(sw *switchd.Switch) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sw = sw
-	if err := sw.Install(b.first, translate(b.first, b.o.Ports)); err != nil {
-		return fmt.Errorf("configuration of %s: %w", b.o.Name, err)
+// Attach implements [cli.Device].
+func (n *NOS) Attach(sw *switchd.Switch) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sw = sw
+	if err := sw.Install(n.first, translate(n.first, n.o.Ports)); err != nil {
+		return fmt.Errorf("configuration of %s: %w", n.o.Name, err)
 	}
 	return nil
 }
 
-// Style implements [cli.NOS].
-func (b *Box) Style() cli.Style { return cli.Style{More: "---(more)---"} }
-
-// Configuration returns the running configuration as `show configuration | display set` prints it.
-func (b *Box) Configuration() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return appendSet(nil, b.running(), nil)
+// Reboot loses what was not committed or confirmed, as a power cycle does.
+func (n *NOS) Reboot() {
+	n.mu.Lock()
+	n.sw.Reboot()
+	n.shared = newEdit(n.running())
+	n.mu.Unlock()
+	if n.o.Rebooted != nil {
+		n.o.Rebooted()
+	}
 }
 
-// Candidate returns the shared candidate in the same form.
-func (b *Box) Candidate() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running()
-	return appendSet(nil, b.shared.root, nil)
+// Style implements [cli.NOS].
+func (n *NOS) Style() cli.Style { return cli.Style{More: "---(more)---"} }
+
+// Text is everything that the box has to show: the running configuration as `show configuration | display set` prints it,
+// and behind it the candidates that differ from it.
+func (n *NOS) Text() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	text := appendSet(nil, n.running(), nil)
+	if n.modified() {
+		text = appendSet(append(text, "[shared candidate]\n"...), n.shared.root, nil)
+	}
+	for _, s := range n.editors {
+		if s.mode == private && !same(s.candidate.root, s.base) {
+			text = appendSet(fmt.Appendf(text, "[candidate of session %d]\n", s.pid), s.candidate.root, nil)
+		}
+	}
+	return text
 }
 
 // load executes the lines of a text that changes a configuration, and returns what is said of those that cannot be.
-func (b *Box) load(e *edit, text string) (faults []string) {
+func (n *NOS) load(e *edit, text string) (faults []string) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -131,7 +149,7 @@ func (b *Box) load(e *edit, text string) (faults []string) {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if err := b.loadLine(e, line); err != nil && !errors.Is(err, errNotFound) {
+		if err := n.loadLine(e, line); err != nil && !errors.Is(err, errNotFound) {
 			at := 0
 			var f *fault
 			if errors.As(err, &f) {
@@ -143,7 +161,7 @@ func (b *Box) load(e *edit, text string) (faults []string) {
 	return faults
 }
 
-func (b *Box) loadLine(e *edit, line string) error {
+func (n *NOS) loadLine(e *edit, line string) error {
 	words, f := split(line)
 	if f != nil {
 		return f
@@ -152,39 +170,39 @@ func (b *Box) loadLine(e *edit, line string) error {
 	if !ok {
 		return &fault{words[0].at, errUnknown}
 	}
-	return verb(e, &parser{root: b.schema, words: words[1:], end: len(line)}, nil)
+	return verb(e, &parser{root: n.schema, words: words[1:], end: len(line)}, nil)
 }
 
 // running returns what runs. It notices what went back without being told. The caller holds mu.
-func (b *Box) running() *node {
-	now, _ := b.sw.Native().(*node)
-	last := b.history[0]
+func (n *NOS) running() *node {
+	now, _ := n.sw.Native().(*node)
+	last := n.history[0]
 	if now == last.root || now == nil {
 		return last.root
 	}
-	b.record(&commit{root: now, by: "root", via: "other"})
-	if same(b.shared.root, last.root) {
-		b.shared = newEdit(now)
+	n.record(&commit{root: now, by: "root", via: "other"})
+	if same(n.shared.root, last.root) {
+		n.shared = newEdit(now)
 	}
 	return now
 }
 
 // record adds an entry to the history.
-func (b *Box) record(c *commit) {
+func (n *NOS) record(c *commit) {
 	c.time = time.Now()
-	b.history = slices.Insert(b.history, 0, c)
-	if len(b.history) > maxHistory {
-		b.history = b.history[:maxHistory]
+	n.history = slices.Insert(n.history, 0, c)
+	if len(n.history) > maxHistory {
+		n.history = n.history[:maxHistory]
 	}
 }
 
 // modified reports whether the shared candidate has changes that are not committed. The caller holds mu.
-func (b *Box) modified() bool { return !same(b.shared.root, b.running()) }
+func (n *NOS) modified() bool { return !same(n.shared.root, n.running()) }
 
-// errBox is a refusal in the words that follow "error: ".
-type errBox string
+// errSaid is a refusal in the words that follow "error: ".
+type errSaid string
 
-func (e errBox) Error() string { return "error: " + string(e) }
+func (e errSaid) Error() string { return "error: " + string(e) }
 
 // request is what is committed: a candidate, and how.
 type request struct {
@@ -196,43 +214,46 @@ type request struct {
 }
 
 // commit makes a candidate run and returns what is said of it. The caller holds mu.
-func (b *Box) commit(r request) (string, error) {
-	running := b.running()
-	build := translate(r.root, b.o.Ports)
-	id, _, pending := b.sw.Unconfirmed()
-	if r.check || pending {
-		if err := b.sw.Check(build); err != nil {
+func (n *NOS) commit(r request) (string, error) {
+	running := n.running()
+	build := translate(r.root, n.o.Ports)
+	id, _, pending := n.sw.Unconfirmed()
+	if r.check || pending && !same(r.root, running) {
+		if err := n.sw.Check(build); err != nil {
 			return "", refused(err)
 		}
 	}
 	if pending {
-		if err := b.sw.Confirm(id); err != nil && !errors.Is(err, switchd.ErrNotPending) {
+		if err := n.sw.Confirm(id); err != nil && !errors.Is(err, switchd.ErrNotPending) {
 			return "", refused(err)
 		}
 	}
 	if r.check {
-		b.history[0].note = "" // it does not wait any more
+		n.history[0].note = "" // it does not wait any more
 		return "configuration check succeeds\n", nil
 	}
 	c := &commit{root: r.root, by: r.session.user, via: "cli", comment: r.comment}
-	if r.confirmed == 0 {
-		if same(r.root, running) {
-			c.root = running
-		} else if err := b.sw.Install(r.root, build); err != nil {
-			return "", refused(err)
-		}
-		if pending || c.root != running {
-			b.record(c)
-		}
-		return "commit complete\n", nil
+	text := "commit complete\n"
+	var err error
+	switch {
+	case r.confirmed > 0:
+		n.commits++
+		c.note = fmt.Sprintf(" commit confirmed, rollback in %dmins", r.confirmed)
+		text = fmt.Sprintf("commit confirmed will be automatically rolled back in %d minutes unless confirmed\n", r.confirmed) + text
+		err = n.sw.InstallConfirmed("commit "+strconv.Itoa(n.commits), time.Duration(r.confirmed)*n.o.Minute, r.root, build)
+	case same(r.root, running):
+		c.root = running
+	default:
+		err = n.sw.Install(r.root, build)
 	}
-	b.commits++
-	c.note = fmt.Sprintf(" commit confirmed, rollback in %dmins", r.confirmed)
-	if err := b.sw.InstallConfirmed("commit "+strconv.Itoa(b.commits), time.Duration(r.confirmed)*b.o.Minute, r.root, build); err != nil {
+	// A commit whose answer is lost has been made all the same.
+	if made := n.sw.Native() == any(c.root); made && (pending || c.root != running || r.confirmed > 0) {
+		n.record(c)
+	}
+	if err != nil {
 		return "", refused(err)
 	}
-	b.record(c)
-	return fmt.Sprintf("commit confirmed will be automatically rolled back in %d minutes unless confirmed\ncommit complete\n", r.confirmed), nil
+	return text, nil
 }
 
 // refused says why the switch does not take a configuration.
@@ -246,16 +267,16 @@ func refused(err error) error {
 
 // waiting returns how many minutes there are until a commit is taken back, rounded up; 0 if none waits. The caller holds
 // mu.
-func (b *Box) waiting() int {
-	_, left, ok := b.sw.Unconfirmed()
+func (n *NOS) waiting() int {
+	_, left, ok := n.sw.Unconfirmed()
 	if !ok {
 		return 0
 	}
-	return max(1, int((left+b.o.Minute-1)/b.o.Minute))
+	return max(1, int((left+n.o.Minute-1)/n.o.Minute))
 }
 
 // editing describes who edits the configuration.
-func (b *Box) editing(who []*session) string {
+func (n *NOS) editing(who []*session) string {
 	var text strings.Builder
 	for _, s := range who {
 		fmt.Fprintf(&text, "  %s terminal p%d (pid %d) on since %s\n", s.user, s.pid%8, s.pid, stamp(s.since))
@@ -281,9 +302,9 @@ func spaced(path []step) string {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // locked refuses changes of the shared candidate while somebody else edits it exclusively. The caller holds mu.
-func (b *Box) locked(s *session) error {
-	if b.owner == nil || b.owner == s {
+func (n *NOS) locked(s *session) error {
+	if n.owner == nil || n.owner == s {
 		return nil
 	}
-	return errBox("configuration database locked by:\n" + strings.TrimSuffix(b.editing([]*session{b.owner}), "\n"))
+	return errSaid("configuration database locked by:\n" + strings.TrimSuffix(n.editing([]*session{n.owner}), "\n"))
 }
