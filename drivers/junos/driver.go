@@ -5,7 +5,6 @@ import (
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/ssh"
-	"github.com/ixagent/ixagent/models/clitext"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -108,11 +107,10 @@ func (d *driver) commands(op string, now switchcfg.State, r rest, changes []plan
 	if err != nil {
 		return nil, d.session.Fail(op, drivers.Stale, err)
 	}
-	then := r.after(now, target)
 	if err := sayable(&d.caps, now, target, r); err != nil {
 		return nil, d.session.Fail(op, drivers.Unsupported, err)
 	}
-	return clitext.Patch(render(d.words, now, r), render(d.words, target, then)), nil
+	return commands(d.words, now, target, r), nil
 }
 
 // fault is what is wrong with one object.
