@@ -156,7 +156,24 @@ func (p *parser) put(o switchcfg.Object) {
 }
 
 func (p *parser) opaque(k switchcfg.Key, why string, odd []string) {
+	for i, line := range odd {
+		odd[i] = redact(line)
+	}
 	p.put(&switchcfg.Opaque{At: k, Why: why, Text: odd})
+}
+
+// redact hides what stands behind a word for a secret.
+func redact(line string) string {
+	at := 0
+	for word := range strings.SplitSeq(line, " ") {
+		at += len(word) + 1
+		for _, s := range [...]string{"secret", "password", "passphrase", "community", "key", "md5", "sha512"} {
+			if at < len(line) && strings.Contains(word, s) {
+				return line[:at] + "(hidden)"
+			}
+		}
+	}
+	return line
 }
 
 const whyOdd = "it has lines that are not understood"

@@ -7,6 +7,7 @@
 // The whole State is rendered before and after a plan, and the commands are the difference of the two trees; what is not
 // the agent's is in neither and is never touched. They are made in a configuration session, which takes effect at once and
 // as a whole. A session is a snapshot that would undo what somebody else changed since it was opened, so the running
-// configuration is read again right before the commit, and is the one the plan was made for or the session is aborted.
-// Sessions are named after the commit's id, so that any process can confirm or take back what another has begun.
+// configuration is read again right before the commit, and is the one the plan was made for or the session is aborted. What
+// comes in the moment between the two cannot be kept out. Sessions are named after the commit's id, so that any process can
+// confirm or take back what another has begun. What is committed for good is also saved for the next start.
 package eos

@@ -3,6 +3,7 @@ package eos
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ixagent/ixagent/drivers"
@@ -146,7 +147,7 @@ func (d *driver) Revert(ctx context.Context, id string) error {
 	return d.end(ctx, "revert", id, "abort")
 }
 
-// Preview implements [drivers.Previewer].
+// Preview implements [drivers.Previewer]. The device shows what is changed with the lines around it, which may hold secrets.
 func (d *driver) Preview(ctx context.Context, changes []plan.Change) (string, error) {
 	const op = "preview"
 	_, commands, err := d.prepare(ctx, op, changes)
@@ -164,5 +165,9 @@ func (d *driver) Preview(ctx context.Context, changes []plan.Change) (string, er
 	if err = errors.Join(err, d.abandon(ctx, op, name)); err != nil {
 		return "", err
 	}
-	return text, nil
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(redact(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	return b.String(), nil
 }

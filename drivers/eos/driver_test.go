@@ -249,6 +249,23 @@ func TestConfigurationThatIsNotSavedIsAWarning(t *testing.T) {
 	same(t, observed(t, d), want, "")
 }
 
+func TestSecretsOfOthersAreNotShown(t *testing.T) {
+	l, d, changes, _ := workbench(t)
+	hash := "$6$lab$notarealhash"
+	if !bytes.Contains(l.nos.Text(), []byte(hash)) {
+		t.Fatal("the switch has no secret")
+	}
+	text, err := d.Preview(t.Context(), changes)
+	if err != nil || !strings.Contains(text, "secret (hidden)") || strings.Contains(text, hash) {
+		t.Errorf("%v\n%s", err, text)
+	}
+	c := profile(t, profileFlexible)
+	s, err := Parse([]byte("interface Ethernet1\n   ip ospf authentication-key 7 "+hash+"\nend\n"), &c)
+	if err != nil || len(s) != 1 || bytes.Contains(s.AppendText(nil), []byte(hash)) {
+		t.Errorf("%v\n%s", err, s.AppendText(nil))
+	}
+}
+
 func TestTextsOfOthersThatLookLikePromptsAreReadWhole(t *testing.T) {
 	l, d, changes, want := workbench(t)
 	if _, err := d.Apply(t.Context(), changes); err != nil {
