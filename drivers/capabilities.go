@@ -22,6 +22,7 @@ type Capabilities struct {
 	Forms        []switchcfg.Form        // of circuits
 	TPIDs        []switchcfg.TPID        // of outer tags
 	TPIDScope    TPIDScope               //
+	TPIDDefault  bool                    // of port scope: a port without an ethertype of its own has 0x8100, and nothing tells them apart
 	Services     []switchcfg.ServiceType //
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
@@ -29,6 +30,7 @@ type Capabilities struct {
 	ServiceMTU   bool                    // services can have an MTU of their own
 	ServiceMACs  bool                    // services can have a limit of addresses of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
+	VXLANv4      bool                    // the ends of its tunnels have IPv4 addresses only
 	Filters      bool                    // MAC filters on circuits
 	RateIn       bool                    // policing of what a member sends
 	RateOut      bool                    // policing or shaping of what it receives
@@ -46,7 +48,8 @@ type Limits struct {
 	MaxUnit    uint32 // greatest subinterface number
 	LAGMembers int
 	MaxMTU     uint16
-	FilterMACs int // entries of one filter
+	FilterMACs int            // entries of one filter
+	StormStep  switchcfg.Kbps // bounds of storm control are multiples of it
 }
 
 // Form reports whether circuits of form f can be carried.

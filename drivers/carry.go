@@ -3,6 +3,8 @@ package drivers
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,6 +55,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it cannot give a service a VLAN")
 		case (o.VNI != 0 || len(o.Peers) > 0) && !c.VXLAN:
 			return errors.New("it has no VXLAN with a static flood list")
+		case c.VXLANv4 && slices.ContainsFunc(o.Peers, netip.Addr.Is6):
+			return errors.New("its tunnels have no IPv6 addresses")
 		case o.MTU > 0 && !c.ServiceMTU:
 			return errors.New("its services have no MTU of their own")
 		case o.MACLimit > 0 && !c.ServiceMACs:
@@ -140,6 +144,8 @@ func (c *Capabilities) carryPort(tpid switchcfg.TPID, storm switchcfg.Kbps, mtu 
 		return fmt.Errorf("it does not know outer ethertype %s", tpid)
 	case storm > 0 && !c.StormControl:
 		return errors.New("it has no storm control")
+	case c.Limits.StormStep > 0 && storm%c.Limits.StormStep != 0:
+		return fmt.Errorf("storm control of %s is no multiple of %s", storm, c.Limits.StormStep)
 	case c.Limits.MaxMTU > 0 && mtu > c.Limits.MaxMTU:
 		return fmt.Errorf("MTU %d is above its limit of %d", mtu, c.Limits.MaxMTU)
 	}

@@ -1,6 +1,7 @@
 package drivers_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -70,5 +71,24 @@ func TestEveryTextOfAnObjectIsLookedAt(t *testing.T) {
 	}
 	if err := any.Carry(&switchcfg.Service{Name: "ix-\n", Type: switchcfg.ServiceLAN}); err == nil {
 		t.Error("a line end is carried")
+	}
+}
+
+func TestWhatIsTooFineOrTooNewIsNotCarried(t *testing.T) {
+	c := drivers.Capabilities{
+		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN}, VXLAN: true, VXLANv4: true, StormControl: true, Limits: drivers.Limits{StormStep: 4},
+	}
+	peer := func(a string) *switchcfg.Service {
+		return &switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VNI: 7, Peers: []netip.Addr{netip.MustParseAddr(a)}}
+	}
+	for o, carried := range map[switchcfg.Object]bool{
+		&switchcfg.Interface{Name: "eth1", StormControl: 1000}: true,
+		&switchcfg.Interface{Name: "eth1", StormControl: 1001}: false,
+		peer("192.0.2.1"):   true,
+		peer("2001:db8::1"): false,
+	} {
+		if err := c.Carry(o); (err == nil) != carried {
+			t.Errorf("%q: %v", o.Lines(), err)
+		}
 	}
 }

@@ -589,6 +589,9 @@ func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkService
 	case chosen == 0 && len(used) > 0:
 		chosen = used[0]
 	}
+	if chosen == 0 && u.device.caps.TPIDDefault {
+		chosen = switchcfg.TPIDCustomer
+	}
 	for i := range u.attachments {
 		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged && a.circuit.Match.TPID != chosen {
 			u.refuseConfig(a, TagEthertypeMixed, severityError,

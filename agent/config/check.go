@@ -410,6 +410,12 @@ func (k *checker) driver(d *Device) {
 	if caps.ServiceVLAN {
 		k.serviceVLANs(d)
 	}
+	if step := caps.Limits.StormStep; caps.StormControl && step > 0 && k.inv.StormControl%step != 0 {
+		k.faultAt(&k.inv.StormControl, "", "%d is no multiple of the %d kbit/s in which %s counts", k.inv.StormControl, step, d.Name)
+	}
+	if i := slices.IndexFunc(k.inv.Devices, func(o *Device) bool { return o.TunnelAddress.Is6() }); caps.VXLANv4 && i >= 0 {
+		k.faultAt(&k.inv.Devices[i].TunnelAddress, "", "%s has tunnels between IPv4 addresses only", d.Name)
+	}
 	switch k.inv.Fabric.Type {
 	case FabricVLAN:
 		if !caps.VLANTags {

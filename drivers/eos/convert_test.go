@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -341,7 +340,6 @@ func TestWhatEOSHasNoWordsForIsRefused(t *testing.T) {
 		why     string
 		objects []switchcfg.Object
 	}{
-		{flexible, bare(), "no multiple", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet1", Description: "x", StormControl: 1001}}},
 		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Management1", Description: "x"}}},
 		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet01", Description: "x"}}},
 		{flexible, bare(), "a name such as", []switchcfg.Object{port, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}}}},
@@ -349,9 +347,6 @@ func TestWhatEOSHasNoWordsForIsRefused(t *testing.T) {
 		{flexible, bare(), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLine, VNI: 7}}},
 		{flexible, site{}, "no interface Vxlan1", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
 		{flexible, site{tunnels: true, floods: true}, "no peers", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
-		{flexible, bare(), "IPv4", []switchcfg.Object{&switchcfg.Service{
-			Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7, Peers: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
-		}}},
 		{declared, bare(), "0x9100", []switchcfg.Object{port, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDStacked, 7))}},
 		{flexible, bare(), "not understood", []switchcfg.Object{port, circuit(switchcfg.MatchUntagged())}},
 		{flexible, bare(), "a name such as", []switchcfg.Object{port, lan, &switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1"}}},

@@ -22,9 +22,10 @@ func profiles() []drivers.Profile {
 		Services:  []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine},
 		LACP:      true, VLANTags: true, ServiceVLAN: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
 		StormControl: true, SystemID: true, PlainText: true, UntaggedUnit: 4095, Traits: plan.Traits{Atomic: true},
+		VXLANv4: true, Limits: drivers.Limits{StormStep: stormFrame},
 	}
 	tpid := flexible
-	tpid.TPIDs, tpid.TPIDScope = switchcfg.TPIDs(), drivers.PortScope
+	tpid.TPIDs, tpid.TPIDScope, tpid.TPIDDefault = switchcfg.TPIDs(), drivers.PortScope, true
 	return []drivers.Profile{
 		{Name: profileFlexible, Capabilities: flexible},
 		{Name: profileTPID, Capabilities: tpid, Experimental: true},

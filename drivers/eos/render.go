@@ -121,9 +121,9 @@ func (s *site) says(c *drivers.Capabilities, state switchcfg.State, members map[
 	switch o := state[k].(type) {
 	case *switchcfg.Interface:
 		_, member := members[o.Name]
-		return errors.Join(named(o.Name, ethernet), countable(o.StormControl), shown(c, o.TPID, member))
+		return errors.Join(named(o.Name, ethernet), shown(c, o.TPID, member))
 	case *switchcfg.LAG:
-		return errors.Join(named(o.Name, portChannel), countable(o.StormControl), shown(c, o.TPID, false))
+		return errors.Join(named(o.Name, portChannel), shown(c, o.TPID, false))
 	case *switchcfg.Service:
 		return s.saysService(o)
 	case *switchcfg.Circuit:
@@ -139,17 +139,10 @@ func named(name, prefix string) error {
 	return nil
 }
 
-func countable(r switchcfg.Kbps) error {
-	if r%stormFrame != 0 {
-		return fmt.Errorf("storm control counts frames of %d kbit, and %s is no multiple of that", stormFrame, r)
-	}
-	return nil
-}
-
 // shown refuses a port without an ethertype where ports have one: the device does not show its default, and none could
 // not be told from it.
 func shown(c *drivers.Capabilities, t switchcfg.TPID, member bool) error {
-	if c.TPIDScope == drivers.PortScope && t == 0 && !member {
+	if c.TPIDDefault && t == 0 && !member {
 		return fmt.Errorf("its ports have an outer ethertype, if no other then %s", switchcfg.TPIDCustomer)
 	}
 	return nil
@@ -163,11 +156,6 @@ func (s *site) saysService(o *switchcfg.Service) error {
 		return fmt.Errorf("the switch has no interface %s for its tunnels", tunnelInterface)
 	case o.VNI > 0 && len(o.Peers) == 0 && s.floods:
 		return fmt.Errorf("it has no peers, and %s has some for all VLANs", tunnelInterface)
-	}
-	for _, a := range o.Peers {
-		if !a.Is4() {
-			return fmt.Errorf("peer %s has no IPv4 address", a)
-		}
 	}
 	return nil
 }
