@@ -180,12 +180,26 @@ func (p *Pass) Native(ctx context.Context, pl plan.Plan) (text []byte, err error
 	err = p.with(ctx, pl.Device, func(d *config.Device, s drivers.Driver) error {
 		r, ok := drivers.As[drivers.Renderer](s)
 		if !ok {
-			return fmt.Errorf("driver %s has no native form", d.Driver)
+			return fmt.Errorf("%s: driver %s has no native form", d.Name, d.Driver)
 		}
 		if _, err := s.Observe(ctx); err != nil {
 			return err
 		}
 		text, err = r.Render(pl.Changes)
+		return err
+	})
+	return text, err
+}
+
+// Preview has the switch itself say what a plan would change, and leaves it as it is.
+func (p *Pass) Preview(ctx context.Context, pl plan.Plan) (text []byte, err error) {
+	err = p.with(ctx, pl.Device, func(d *config.Device, s drivers.Driver) error {
+		v, ok := drivers.As[drivers.Previewer](s)
+		if !ok {
+			return fmt.Errorf("%s: a device of driver %s cannot show what would change without changing it", d.Name, d.Driver)
+		}
+		shown, err := v.Preview(ctx, pl.Changes)
+		text = []byte(shown)
 		return err
 	})
 	return text, err

@@ -27,6 +27,7 @@ type Capabilities struct {
 	VLANTags     bool                    // services can have a VLAN across the fabric
 	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
+	ServiceMACs  bool                    // services can have a limit of addresses of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
 	Filters      bool                    // MAC filters on circuits
 	RateIn       bool                    // policing of what a member sends
@@ -34,7 +35,7 @@ type Capabilities struct {
 	StormControl bool                    // on ports and LAGs
 	MACLimit     bool                    // per circuit
 	SystemID     bool                    // LACP system identifier per LAG
-	PortAlone    bool                    // a circuit of untagged frames suffers no other beside it on its port
+	PlainText    bool                    // names and descriptions must be harmless in a command line, see [Plain]
 	UntaggedUnit uint32                  // number of the subinterface of untagged frames
 	Traits       plan.Traits             // how plans for it are made
 	Limits       Limits                  //

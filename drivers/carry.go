@@ -3,12 +3,18 @@ package drivers
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // Carry returns what of o the device cannot carry, in one sentence for an operator, or nil. It looks at o alone.
 func (c *Capabilities) Carry(o switchcfg.Object) error {
+	if err := c.texts(o); err != nil {
+		return err
+	}
 	switch o := o.(type) {
 	case *switchcfg.Circuit:
 		switch {
@@ -49,6 +55,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it has no VXLAN with a static flood list")
 		case o.MTU > 0 && !c.ServiceMTU:
 			return errors.New("its services have no MTU of their own")
+		case o.MACLimit > 0 && !c.ServiceMACs:
+			return errors.New("its services have no limit of addresses of their own")
 		case c.Limits.MaxMTU > 0 && o.MTU > c.Limits.MaxMTU:
 			return fmt.Errorf("MTU %d is above its limit of %d", o.MTU, c.Limits.MaxMTU)
 		}
@@ -67,6 +75,61 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 		return errors.New("what is not understood cannot be made")
 	}
 	return nil
+}
+
+// texts looks at the names and the description in o.
+func (c *Capabilities) texts(o switchcfg.Object) error {
+	if d := switchcfg.Description(o); !c.text(d) {
+		return fmt.Errorf("its description has characters that are not safe there: %.80q", d)
+	}
+	bad, ok := c.name(o.Key().Name)
+	switch o := o.(type) {
+	case *switchcfg.Circuit:
+		for _, n := range [...]string{o.Service, o.Filter} {
+			if ok {
+				bad, ok = c.name(n)
+			}
+		}
+	case *switchcfg.LAG:
+		for _, n := range o.Members {
+			if ok {
+				bad, ok = c.name(n)
+			}
+		}
+	}
+	if !ok {
+		return fmt.Errorf("a name has characters that are not safe there: %.80q", bad)
+	}
+	return nil
+}
+
+// name returns a name, and whether it can be one. A key "*" stands for every object (gNMI specification, 2.4.1).
+func (c *Capabilities) name(s string) (string, bool) {
+	return s, s != "*" && c.text(s) && !(c.PlainText && strings.Contains(s, " "))
+}
+
+func (c *Capabilities) text(s string) bool {
+	if c.PlainText {
+		return Plain(s)
+	}
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Plain reports whether a text means nothing but itself in every command line, at any place in a line, and cannot be
+// taken for a prompt: letters, digits, "._:/@+=()-" and single spaces within, at most 63 bytes, no colon at the end and
+// no dash at the beginning.
+func Plain(s string) bool {
+	if len(s) > switchcfg.MaxDescription || strings.HasPrefix(s, "-") || strings.HasSuffix(s, ":") {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("._:/@+=()-", c) >= 0:
+		case c != ' ', i == 0, i == len(s)-1, s[i-1] == ' ':
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Capabilities) carryPort(tpid switchcfg.TPID, storm switchcfg.Kbps, mtu uint16) error {

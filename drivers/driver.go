@@ -161,7 +161,7 @@ type Spec struct {
 	DefaultPort  uint16
 	Profiles     []Profile // the kinds of device it knows, first the default
 	Open         func(ctx context.Context, d Device) (Driver, error)
-	Experimental bool      // not proved on a device or a faithful stand-in
+	Experimental bool // not proved on a device or a faithful stand-in
 }
 
 // Profile names the capabilities of one kind of device or release.

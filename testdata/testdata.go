@@ -11,10 +11,13 @@ import (
 //go:embed exchange/*/*.json *.yaml
 var files embed.FS
 
-// Exchange returns the data set of that name: "metro", a whole metro with its odd records, or "guide", the example
-// connection of the IX-API guide. Every collection is a JSON array in a file of its own, named as its API path.
+// Exchange returns the data set of that name: "metro", a whole metro with its odd records, "vendors", which is the same,
+// or "guide", the example connection of the IX-API guide. Every collection is a JSON array in a file of its own, named as its API path.
 func Exchange(set string) (fs.FS, error) {
 	folder := "exchange/" + set
+	if set == "vendors" {
+		folder = "exchange/metro"
+	}
 	if _, err := fs.Stat(files, folder); err != nil {
 		return nil, fmt.Errorf("data set %q: %w", set, fs.ErrNotExist)
 	}

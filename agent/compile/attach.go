@@ -223,6 +223,7 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 		return TagVLANTypeUnsupported, map[string]any{"vlan_type": string(v.Type)}, fmt.Sprintf("has vlan_type %s, which %s cannot carry", v.Type, u.device.Name)
 	}
 	if form == switchcfg.Untagged {
+		circuit.Unit = u.device.caps.UntaggedUnit
 		return "", nil, ""
 	}
 	if outer == 0 {

@@ -42,7 +42,9 @@ func registry() drivers.Registry {
 	small.Services, small.LACP, small.Filters, small.RateOut, small.StormControl, small.ServiceMTU = small.Services[:1], false, false, false, false, false
 	circuit := all
 	circuit.TPIDScope, circuit.Limits = drivers.CircuitScope, drivers.Limits{MaxUnit: 4100, LAGMembers: 2, FilterMACs: 1}
-	return drivers.Registry{"test": {Name: "test", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "all", Capabilities: all}, {Name: "small", Capabilities: small}, {Name: "circuit", Capabilities: circuit}}}}
+	vlans := all
+	vlans.TPIDScope, vlans.ServiceVLAN, vlans.UntaggedUnit = drivers.CircuitScope, true, 4095
+	return drivers.Registry{"test": {Name: "test", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "all", Capabilities: all}, {Name: "small", Capabilities: small}, {Name: "circuit", Capabilities: circuit}, {Name: "vlans", Capabilities: vlans}}}}
 }
 
 func testInventory(t testing.TB) *config.Config {
@@ -72,8 +74,8 @@ func exchange() records {
 		ixapi.ProductOfferings: {{"id": "po-cloud", "type": "cloud_vc", "service_provider": "Nimbus", "bandwidth_max": 400}, {"id": "po-1g", "type": "exchange_lan", "bandwidth_max": 1000}},
 		ixapi.MACs:             {{"id": "m1", "address": "02:00:00:00:00:01"}, {"id": "m2", "address": "02:00:00:00:00:02"}, {"id": "m3", "address": "02:00:00:00:00:03"}},
 	}
-	for _, p := range strings.Fields("a1 a2 a3 a5 a6 a7 a8 a9 b1 b2 b3 s1 s2 s3 c1 c2 c3") {
-		device := map[byte]string{'a': "sw1", 'b': "sw2", 's': "small", 'c': "percircuit"}[p[0]]
+	for _, p := range strings.Fields("a1 a2 a3 a5 a6 a7 a8 a9 b1 b2 b3 s1 s2 s3 c1 c2 c3 v1 v2 v3") {
+		device := map[byte]string{'a': "sw1", 'b': "sw2", 's': "small", 'c': "percircuit", 'v': "vlans"}[p[0]]
 		r.add(ixapi.Ports, map[string]any{"id": p, "name": strings.ToUpper(p), "device": device, "state": "production"})
 	}
 	r.add(ixapi.Ports, map[string]any{"id": "port four", "name": "FRA 4", "device": "sw1", "state": "production"})
@@ -303,6 +305,23 @@ func stories() []story {
 		{"service-unsupported", "a tree on a switch without trees", func(r records, _ *config.Config) {
 			r.connection("c9", "standalone", "s1")
 			r.config("n9", "p2mp_vc", "tree", "c9", dot1q(1))
+		}},
+		{"services-are-vlans", "a switch whose services are VLANs: a LAN has one, and a line that crosses, and no line within it", func(r records, _ *config.Config) {
+			r.add(ixapi.NetworkServices, map[string]any{"id": "line2", "type": "p2p_vc", "state": "production"})
+			r.connection("c8", "standalone", "v1")
+			r.connection("c9", "standalone", "v2")
+			r.connection("c10", "standalone", "v3")
+			r.lan("n4", "c8", portTag(), "m1")
+			r.config("n5", "mp2mp_vc", "group", "c9", dot1q(200))
+			r.config("n6", "p2p_vc", "line", "c9", dot1q(201))
+			r.config("n7", "p2p_vc", "line", "c3", dot1q(201))
+			r.config("n8", "p2p_vc", "line2", "c9", dot1q(202))
+			r.config("n9", "p2p_vc", "line2", "c10", dot1q(202))
+		}},
+		{"services-are-vlans-and-none-is-left", "and the pool of VLANs is used up", func(r records, c *config.Config) {
+			c.Inventory.Pools.VLAN = nil
+			r.connection("c9", "standalone", "v2")
+			r.config("n5", "mp2mp_vc", "group", "c9", dot1q(200))
 		}},
 		{"cloud", "a cloud service is a line from the member to the provider's NNI, within the offering's bandwidth", func(r records, _ *config.Config) {
 			n := r.config("n9", "cloud_vc", "cloud", "c1", dot1q(201))

@@ -265,9 +265,19 @@ func (g *group) check(c *Compiler, ends int) {
 	if g.typ == switchcfg.ServiceLine {
 		g.checkLine(c, ends)
 	}
-	if len(g.sites) < 2 || g.key.fixed {
+	if g.key.fixed {
 		return
 	}
+	if len(g.sites) > 1 {
+		g.checkFabric(c)
+	}
+	if g.refusal == nil {
+		g.number(c)
+	}
+}
+
+// checkFabric refuses a service that cannot cross from switch to switch.
+func (g *group) checkFabric(c *Compiler) {
 	switch fabric := c.inv.Fabric.Type; fabric {
 	case config.FabricVLAN, config.FabricVXLAN:
 		unfit := func(s site) bool {
@@ -278,9 +288,6 @@ func (g *group) check(c *Compiler, ends int) {
 			all := g.byName()
 			name := all[slices.IndexFunc(all, unfit)].device.Name
 			g.refuse(TagFabricUnsupported, map[string]any{"device": name}, "has ends on %d switches, and %s cannot take part in a %s fabric", len(all), name, fabric)
-		}
-		if g.refusal == nil {
-			g.number(c)
 		}
 	default:
 		var names []string
@@ -320,21 +327,34 @@ func (g *group) remark() (Rejection, bool) {
 	return a.reject(TagLineOneSided, severityNotice, "network-service-config "+a.config.ID+" is one end of a line whose other end is not in service", nil), true
 }
 
-// number takes the VLAN or VNI in which a service made per order crosses the fabric.
+// number takes the numbers of a service made per order: the VNI or VLAN in which it crosses the fabric, and the VLAN
+// that it is on switches whose services are VLANs.
 func (g *group) number(c *Compiler) {
-	scope, pool := "vlan", c.inv.Pools.VLAN
-	if c.inv.Fabric.Type == config.FabricVXLAN {
-		scope, pool = "vni", c.inv.Pools.VNI
+	take := func(scope string, pool []config.Range, what string) uint32 {
+		n, ok := c.alloc.Take(scope, g.key.owner(), pool, 0, c.now)
+		if !ok {
+			g.refuse(TagFabricNumbers, map[string]any{"pool": scope}, "needs a %s %s, and none in the pool is free", scope, what)
+		}
+		return n
 	}
-	n, ok := c.alloc.Take(scope, g.key.owner(), pool, 0, c.now)
-	switch {
-	case !ok:
-		g.refuse(TagFabricNumbers, map[string]any{"pool": scope}, "needs a %s to cross the fabric, and none in the pool is free", scope)
-	case scope == "vlan":
-		g.vlan = switchcfg.VLANID(n)
-	default:
-		g.vni = n
+	fabric := config.FabricNone
+	if len(g.sites) > 1 {
+		fabric = c.inv.Fabric.Type
 	}
+	if fabric == config.FabricVXLAN {
+		g.vni = take("vni", c.inv.Pools.VNI, "to cross the fabric")
+	}
+	switch i := slices.IndexFunc(g.sites, func(s site) bool { return g.isVLAN(s.device) }); {
+	case fabric == config.FabricVLAN:
+		g.vlan = switchcfg.VLANID(take("vlan", c.inv.Pools.VLAN, "to cross the fabric"))
+	case i >= 0:
+		g.vlan = switchcfg.VLANID(take("vlan", c.inv.Pools.VLAN, "on "+g.sites[i].device.Name))
+	}
+}
+
+// isVLAN reports whether the service is a VLAN on a switch.
+func (g *group) isVLAN(d *device) bool {
+	return d.caps.ServiceVLAN && (g.typ != switchcfg.ServiceLine || len(g.sites) > 1)
 }
 
 // service makes the service for a switch.
@@ -359,6 +379,9 @@ func (g *group) service(in *draft, d *device) *switchcfg.Service {
 		if s.Peers = g.peers(d); len(s.Peers) > 0 {
 			s.VNI = g.vni
 		}
+	}
+	if g.isVLAN(d) {
+		s.VLAN = g.vlan
 	}
 	return s
 }

@@ -2,10 +2,10 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +23,7 @@ type checker struct {
 	inv   *Inventory
 	known drivers.Registry
 	lans  map[string]bool // names of services in the inventory
+	vlans bool            // every service of the inventory has a VLAN, or a fault says that it lacks one
 }
 
 func (l *loader) check(c *Config, known drivers.Registry) {
@@ -45,6 +46,9 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	k.nnis()
 	k.guard()
 }
+
+// fingerprint is the form in which OpenSSH shows the SHA-256 of a key.
+var fingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
 
 // given reports whether the file sets the value that ptr points to.
 func (k *checker) given(ptr any) bool {
@@ -189,72 +193,57 @@ func (k *checker) credentials() {
 	for _, name := range slices.Sorted(maps.Keys(k.c.Credentials)) {
 		c := k.c.Credentials[name]
 		k.tls(c.TLS)
-		if k.given(&c.Password) {
+		k.ssh(c.SSH)
+		switch {
+		case k.given(&c.Password):
 			k.needs(c, &c.Username, "username", "password")
-		} else if (c.TLS == nil || !k.given(&c.TLS.Cert)) && (c.SSH == nil || !c.SSH.host().proves()) {
-			k.faultAt(c, "give it a password, a certificate under tls, or a key or agent under ssh", "has nothing to prove who the agent is")
+		case c.SSH.proves():
+			k.needs(c, &c.Username, "username", "ssh")
+		case c.TLS == nil || !k.given(&c.TLS.Cert):
+			k.faultAt(c, "give it a password, a certificate under tls, or a key under ssh", "has nothing to prove who the agent is")
 		}
-		k.ssh(c)
 	}
 }
 
-func (k *checker) ssh(c *Credentials) {
-	if c.SSH == nil {
+func (k *checker) ssh(s *SSH) {
+	if s == nil {
 		return
 	}
-	k.host(c.SSH, c.SSH.host())
-	if c.SSH.host().proves() {
-		k.needs(c, &c.Username, "username", "ssh")
+	if k.given(&s.Passphrase) {
+		k.needs(s, &s.Key, "key", "passphrase")
 	}
-	j := c.SSH.Jump
+	for i := range s.HostKeys {
+		if !fingerprint.MatchString(s.HostKeys[i]) {
+			k.faultAt(&s.HostKeys[i], "ssh-keygen -lf FILE prints them", "%q is not the SHA256 fingerprint of a key", s.HostKeys[i])
+		}
+	}
+	j := s.Jump
 	if j == nil {
 		return
 	}
-	if j.Address.Port == 0 && j.Address.Host != "" {
+	if j.Address.Port == 0 {
 		j.Address.Port = 22
 	}
-	h := j.host()
-	k.host(j, h)
-	if !h.verifies() {
-		k.faultAt(j, unverified(j.Address), "does not say how the host is verified")
-	}
-	if j.Password.IsZero() && !h.proves() {
-		k.faultAt(j, "give it a password, key or agent", "has nothing to prove who the agent is")
-	}
-}
-
-// host checks what owner says of a host that is reached over SSH.
-func (k *checker) host(owner any, h sshHost) {
-	if k.given(h.passphrase) {
-		k.needs(owner, h.key, "key", "passphrase")
-	}
-	if *h.anyKey {
-		k.idle(h.knownHosts, "insecure_ignore_host_key")
-		k.idle(h.hostKeys, "insecure_ignore_host_key")
+	switch c := k.c.Credentials[j.Credentials]; {
+	case j.Credentials == "":
+	case c == nil:
+		k.faultAt(&j.Credentials, suggest(j.Credentials, slices.Sorted(maps.Keys(k.c.Credentials))), "no credentials are named %q", j.Credentials)
+	case c.SSH != nil && c.SSH.Jump != nil:
+		k.faultAt(&j.Credentials, "", "%s are for hosts behind a jump host, and the agent passes one", j.Credentials)
+	default:
+		k.verified(c, &j.Credentials, "the jump host "+j.Address.String())
 	}
 }
 
-// overSSH checks that the credentials of d, which is reached over SSH, verify it and prove who the agent is.
-func (k *checker) overSSH(d *Device) {
-	c := k.c.Credentials[d.Credentials]
-	if c == nil {
-		return
-	}
-	if c.SSH == nil || !c.SSH.host().verifies() {
-		k.faultAt(&d.Credentials, unverified(d.Address), "credentials %s do not say how a device is verified over SSH", d.Credentials)
-	}
-	if c.Password.IsZero() && (c.SSH == nil || !c.SSH.host().proves()) {
-		k.faultAt(&d.Credentials, "give them a password, or a key or agent under ssh", "credentials %s prove nothing over SSH", d.Credentials)
-	}
-}
+// proves reports whether s has a key of the agent.
+func (s *SSH) proves() bool { return s != nil && !(s.Key.IsZero() && s.Agent.IsZero()) }
 
-// unverified says how the key of a host is found out.
-func unverified(a Address) string {
-	host, port := a.Host, a.Port
-	if host == "" {
-		host = "HOST"
+// verified checks that credentials say how a host that is reached over SSH is verified.
+func (k *checker) verified(c *Credentials, at any, host string) {
+	if s := c.SSH; s == nil || !k.given(&s.KnownHosts) && len(s.HostKeys) == 0 && !s.InsecureIgnoreHostKey {
+		k.faultAt(at, "compare what ssh-keyscan prints with what the host shows on its console, and name the file as ssh.known_hosts of the credentials",
+			"nothing says how %s is verified, which is reached over SSH", host)
 	}
-	return fmt.Sprintf("ssh-keyscan -p %d %s writes lines for a file to name under ssh as known_hosts; compare them with what the console of the host shows", cmp.Or(port, 22), host)
 }
 
 func (k *checker) pools() {
@@ -406,14 +395,20 @@ func (k *checker) driver(d *Device) {
 	if d.Address.Port == 0 && d.Address.Host != "" {
 		d.Address.Port = spec.DefaultPort
 	}
-	d.derived.tls = spec.Transport == "gnmi"
-	if d.derived.ssh = spec.Transport == "ssh"; d.derived.ssh {
-		k.overSSH(d)
+	d.derived.transport = spec.Transport
+	if c := k.c.Credentials[d.Credentials]; spec.Transport == "ssh" && c != nil {
+		k.verified(c, &d.Credentials, d.Name)
+		if !k.given(&c.Password) && !c.SSH.proves() {
+			k.faultAt(&d.Credentials, "give them a password, or a key under ssh", "credentials %s prove nothing to %s, which is reached over SSH", d.Credentials, d.Name)
+		}
 	}
 	d.derived.caps = d.Override.apply(profile.Capabilities)
 	caps := &d.derived.caps
 	if caps.Limits.MaxMTU > 0 && d.MTU > caps.Limits.MaxMTU {
 		k.faultAt(&d.MTU, "", "%d is more than the %d octets the device can carry", d.MTU, caps.Limits.MaxMTU)
+	}
+	if caps.ServiceVLAN {
+		k.serviceVLANs(d)
 	}
 	switch k.inv.Fabric.Type {
 	case FabricVLAN:
@@ -425,6 +420,20 @@ func (k *checker) driver(d *Device) {
 			k.faultAt(&d.Driver, "", "profile %s of driver %s has no services in a vxlan fabric", d.Profile, d.Driver)
 		}
 		k.needs(d, &d.TunnelAddress, "tunnel_address", "a vxlan fabric")
+	}
+}
+
+// serviceVLANs checks that every peering LAN has the VLAN that it is on d.
+func (k *checker) serviceVLANs(d *Device) {
+	if k.vlans || k.inv.Fabric.Type == FabricVLAN {
+		return
+	}
+	k.vlans = true
+	for _, lan := range k.inv.ExchangeLANs {
+		k.needs(lan, &lan.VLAN, "vlan", "device "+d.Name)
+		if q := lan.Quarantine; q != nil {
+			k.needs(q, &q.VLAN, "vlan", "device "+d.Name)
+		}
 	}
 }
 

@@ -24,9 +24,11 @@ func testDrivers() drivers.Registry {
 		Services:  []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:      true, VLANTags: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true, StormControl: true,
 	}
+	vlans := full
+	vlans.ServiceVLAN = true
 	plain := drivers.Capabilities{Forms: full.Forms[:2], TPIDs: full.TPIDs[:1], Limits: drivers.Limits{MaxMTU: 9216}}
 	return drivers.Registry{
-		"openconfig": {Name: "openconfig", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "ixlab", Capabilities: full}, {Name: "plain", Capabilities: plain}}},
+		"openconfig": {Name: "openconfig", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "ixlab", Capabilities: full}, {Name: "plain", Capabilities: plain}, {Name: "vlans", Capabilities: vlans}}},
 		"srlinux":    {Name: "srlinux", Transport: "ssh", DefaultPort: 22, Profiles: []drivers.Profile{{Name: "default", Capabilities: plain}}},
 	}
 }

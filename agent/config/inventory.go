@@ -36,10 +36,9 @@ type handover struct {
 
 // derived is what a device has from its driver and its inventory.
 type derived struct {
-	caps  drivers.Capabilities
-	scope plan.Scope
-	tls   bool // its transport is TLS
-	ssh   bool // its transport is SSH
+	caps      drivers.Capabilities
+	scope     plan.Scope
+	transport string // of its driver
 }
 
 // Attachment is where a port of the exchange is.

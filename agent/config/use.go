@@ -15,6 +15,7 @@ import (
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/secret"
 )
 
 // Config reads the files that t names. A nil TLS gives a configuration that trusts the system's roots. The error
@@ -86,7 +87,7 @@ func (s *Source) Client() (ixapi.Options, error) {
 	return o, faults.err()
 }
 
-// Session returns what a session with d is opened with, its secrets fetched and its files read. The error
+// Session returns what a session with d is opened with, its password fetched and its TLS files read. The error
 // is a [Fault] or [Faults].
 func (c *Config) Session(d *Device) (drivers.Device, error) {
 	s := drivers.Device{Name: d.Name, Address: d.Address.String(), Capabilities: d.Capabilities()}
@@ -96,15 +97,53 @@ func (c *Config) Session(d *Device) (drivers.Device, error) {
 	s.Username = cred.Username
 	s.Password, err = cred.Password.Resolve()
 	faults.add(err)
-	if d.derived.tls {
+	switch d.derived.transport {
+	case "gnmi":
 		s.TLS, err = cred.TLS.Config()
 		faults.add(err)
-	}
-	if d.derived.ssh {
-		s.SSH, err = cred.SSH.Config()
+	case "ssh":
+		s.SSH, err = c.ssh(cred.SSH)
 		faults.add(err)
 	}
 	return s, faults.err()
+}
+
+// ssh reads the files that s names, and those of its jump host. The error is a [Fault] or [Faults].
+func (c *Config) ssh(s *SSH) (*drivers.SSH, error) {
+	if s == nil {
+		return nil, nil
+	}
+	out := &drivers.SSH{HostKeys: s.HostKeys, AnyHostKey: s.InsecureIgnoreHostKey, Agent: s.Agent.name}
+	var faults Faults
+	if !s.KnownHosts.IsZero() {
+		text, err := os.ReadFile(s.KnownHosts.name)
+		if err != nil {
+			faults.add(s.KnownHosts.fault(plain(err)))
+		}
+		out.KnownHosts = text
+	}
+	if !s.Key.IsZero() {
+		key, err := readSecret(s.Key.name)
+		if err != nil {
+			faults.add(s.Key.fault(err))
+		}
+		out.Key = secret.New(key)
+	}
+	var err error
+	out.Passphrase, err = s.Passphrase.Resolve()
+	faults.add(err)
+	if s.Jump != nil {
+		cred := c.Credentials[s.Jump.Credentials]
+		out.Jump = &drivers.Jump{Address: s.Jump.Address.String(), Username: cred.Username}
+		out.Jump.Password, err = cred.Password.Resolve()
+		faults.add(err)
+		way, err := c.ssh(cred.SSH)
+		faults.add(err)
+		if way != nil {
+			out.Jump.SSH = *way
+		}
+	}
+	return out, faults.err()
 }
 
 // CheckWeb reads the file that web_config names, if there is one, and the TLS files named in it. Beyond loopback it
@@ -158,8 +197,8 @@ func WebUser(path, name string) (bool, error) {
 	return is, err
 }
 
-// CheckFiles fetches every secret, reads every file of TLS and SSH and every source folder that c names, and forgets
-// them. The error is [Faults].
+// CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
+// error is [Faults].
 func (c *Config) CheckFiles() error {
 	var faults Faults
 	faults.add(c.CheckWeb())
@@ -189,7 +228,8 @@ func (c *Config) CheckFiles() error {
 		faults.add(err)
 		_, err = c.Credentials[name].TLS.Config()
 		faults.add(err)
-		faults.add(c.Credentials[name].SSH.check())
+		_, err = c.ssh(c.Credentials[name].SSH)
+		faults.add(err)
 	}
 	return faults.err()
 }

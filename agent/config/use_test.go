@@ -138,16 +138,61 @@ func selfSigned(t *testing.T, cert, key string) {
 	write(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), 0o600)
 }
 
+func TestSessionOverSSHHasWhatTheFileRefersTo(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ixagent.yaml"), `
+sources: [{name: exchange, type: file, path: records}]
+credentials:
+  cli:
+    username: ixagent
+    ssh:
+      known_hosts: known_hosts
+      host_keys: ["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"]
+      key: id
+      passphrase: file:phrase
+      agent: agent.sock
+      jump: {address: bastion, credentials: bastion}
+  bastion: {username: guest, password: "file:word", ssh: {insecure_ignore_host_key: true}}
+inventory:
+  devices: [{name: sw1, driver: srlinux, address: "2001:db8::1", credentials: cli}]
+`, 0o644)
+	for name, text := range map[string]string{"known_hosts": "sw1 ssh-ed25519 AAAA\n", "id": "a key\n", "phrase": "open\n", "word": "sesame\n"} {
+		write(t, filepath.Join(dir, name), text, 0o600)
+	}
+	c := load(t, dir)
+	d, _ := c.Inventory.Device("sw1")
+	s, err := c.Session(d)
+	if err != nil {
+		t.Fatal(report(err))
+	}
+	h := s.SSH
+	if s.TLS != nil || s.Address != "[2001:db8::1]:22" || s.Username != "ixagent" || string(h.KnownHosts) != "sw1 ssh-ed25519 AAAA\n" || len(h.HostKeys) != 1 ||
+		h.Key.Reveal() != "a key" || h.Passphrase.Reveal() != "open" || h.Agent != filepath.Join(dir, "agent.sock") || h.AnyHostKey {
+		t.Errorf("session: %+v", s)
+	}
+	if j := h.Jump; j.Address != "bastion:22" || j.Username != "guest" || j.Password.Reveal() != "sesame" || !j.SSH.AnyHostKey || j.SSH.Jump != nil {
+		t.Errorf("jump host: %+v", j)
+	}
+	if err := os.Chmod(filepath.Join(dir, "id"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Session(d); err == nil || !strings.Contains(report(err), "chmod 600 "+filepath.Join(dir, "id")) {
+		t.Errorf("a key that everybody can read: %s", report(err))
+	}
+}
+
 func TestSessionsAndClientsHaveWhatTheFileRefersTo(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "ixagent.yaml"), strings.NewReplacer("credential:", "file:secret/", "192.0.2.11:9339", "192.0.2.11").Replace(string(Example())), 0o644)
 	c := load(t, dir)
-	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 8 {
+	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 12 {
 		t.Errorf("files that are missing: %v", err)
 	}
-	for _, name := range []string{"ixapi-key", "ixapi-secret", "switch-password", "events-token", "webhook-token"} {
+	for _, name := range []string{"ixapi-key", "ixapi-secret", "switch-password", "cli-password", "events-token", "webhook-token"} {
 		write(t, filepath.Join(dir, "secret", name), name+"\n", 0o600)
 	}
+	write(t, filepath.Join(dir, "ssh/known_hosts"), "", 0o644)
+	write(t, filepath.Join(dir, "ssh/ixagent"), "key\n", 0o600)
 	selfSigned(t, filepath.Join(dir, "tls/ixagent.pem"), filepath.Join(dir, "tls/ixagent-key.pem"))
 	selfSigned(t, filepath.Join(dir, "tls/exchange-ca.pem"), filepath.Join(dir, "tls/k1"))
 	selfSigned(t, filepath.Join(dir, "tls/backoffice-ca.pem"), filepath.Join(dir, "tls/k3"))

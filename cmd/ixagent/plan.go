@@ -94,7 +94,7 @@ func (d *document) withheld() (n int) {
 func (a *app) planCmd() *cobra.Command {
 	var c choice
 	var member, out string
-	var native, asJSON, exit bool
+	var native, shown, asJSON, exit bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would change on the switches",
@@ -107,8 +107,8 @@ that approves it. Nothing is changed.`,
   ixagent plan --out change.json --exit-code`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if member != "" && (out != "" || native) {
-				return errors.New("--member chooses what is shown, and does not go with --out or --native")
+			if member != "" && (out != "" || native || shown) {
+				return errors.New("--member chooses what is shown, and does not go with --out, --native or --device-diff")
 			}
 			p, err := a.pass(cmd.Context(), c)
 			if err != nil {
@@ -131,7 +131,9 @@ that approves it. Nothing is changed.`,
 			case asJSON:
 				err = printJSON(a.out, d.of(member))
 			case native:
-				err = printNative(cmd.Context(), a.out, p, d)
+				err = d.each(a.out, func(pl plan.Plan) ([]byte, error) { return p.Native(cmd.Context(), pl) })
+			case shown:
+				err = d.each(a.out, func(pl plan.Plan) ([]byte, error) { return p.Preview(cmd.Context(), pl) })
 			default:
 				_, err = a.out.Write(d.of(member).text())
 			}
@@ -157,9 +159,10 @@ that approves it. Nothing is changed.`,
 	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
 	f.StringVarP(&out, "out", "o", "", "also write the plans to a file for ixagent apply")
 	f.BoolVar(&native, "native", false, "show exactly what would be sent to the switches")
+	f.BoolVar(&shown, "device-diff", false, "have the switches show what they would change, where they can without changing it")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&exit, "exit-code", false, "exit with 2 if something would change, 3 if something is withheld")
-	cmd.MarkFlagsMutuallyExclusive("native", "json")
+	cmd.MarkFlagsMutuallyExclusive("native", "device-diff", "json")
 	return cmd
 }
 
@@ -325,14 +328,16 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func printNative(ctx context.Context, w io.Writer, p *agent.Pass, d *document) error {
+// each writes what f returns for each plan in which something changes. Where it fails the switch is an entry of Errors.
+func (d *document) each(w io.Writer, f func(plan.Plan) ([]byte, error)) error {
 	for _, pl := range d.Plans {
 		if len(pl.Changes) == 0 {
 			continue
 		}
-		text, err := p.Native(ctx, pl)
+		text, err := f(pl)
 		if err != nil {
-			return err
+			d.Errors = append(d.Errors, deviceError{pl.Device, err.Error(), err})
+			continue
 		}
 		if _, err := fmt.Fprintf(w, "# %s\n%s\n", pl.Device, text); err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ixagent/ixagent/drivers"
-	"github.com/ixagent/ixagent/drivers/openconfig"
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/judge"
@@ -27,7 +25,6 @@ import (
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 	"github.com/ixagent/ixagent/models/plan"
-	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -51,9 +48,11 @@ func eventually(t testing.TB, what string, f func() bool) {
 }
 
 // wired is a switch as ixlab switch --wires runs it, in a namespace of its own, and the driver that configures it. Its
-// port Ethernet<N> is cabled to the interface m<N> in the namespace of all members.
+// n-th port is cabled to the interface m<n> in the namespace of all members.
 type wired struct {
+	system
 	t       testing.TB
+	caps    drivers.Capabilities
 	inside  *namespace.Namespace
 	members *namespace.Namespace
 	plane   *dataplane.Plane
@@ -62,11 +61,12 @@ type wired struct {
 	state   switchcfg.State
 }
 
-func newWired(t testing.TB, ports int) *wired {
+func newWired(t testing.TB, s system, ports int) *wired {
 	t.Helper()
-	x := &wired{t: t, inside: namespacetest.New(t), members: namespacetest.New(t), state: switchcfg.State{}}
-	names := sandbox.PortNames(ports)
+	x := &wired{system: s, t: t, caps: s.capabilities(t), inside: namespacetest.New(t), members: namespacetest.New(t)}
+	names := make([]string, ports)
 	for n := range names {
+		names[n] = s.port(n + 1)
 		x.cable(n + 1)
 	}
 	var sw atomic.Pointer[switchd.Switch]
@@ -85,16 +85,12 @@ func newWired(t testing.TB, ports int) *wired {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.sw, err = switchd.New(switchd.Options{
+	var device drivers.Device
+	x.sw, device = s.start(t, switchd.Options{
 		Name: "sw1", Listen: sandbox.Loopback + ":0", Ports: names, TLS: conf, Plane: x.plane,
 		Users: map[string]string{switchd.SecretUser: lab.Password()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(x.sw.Close)
+	}, lab)
 	sw.Store(x.sw)
-	x.sw.Start()
 
 	w := newWiring(x.plane, names, netip.Addr{}, nil, slog.New(slog.DiscardHandler))
 	t.Cleanup(w.close)
@@ -107,28 +103,15 @@ func newWired(t testing.TB, ports int) *wired {
 	for _, name := range names {
 		x.linked(name, true)
 	}
-	x.open(lab)
+	x.open(device)
 	return x
 }
 
 // open logs in at the switch as the agent does.
-func (x *wired) open(lab switchd.Secret) {
-	ca, err := lab.Authority()
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	client, err := ca.Issue("ixagent")
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	spec := openconfig.Spec()
-	profile, _ := spec.Profile("ixlab")
-	x.driver, err = spec.Open(x.t.Context(), drivers.Device{
-		Name: "sw1", Address: x.sw.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
-		TLS:          &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{client}},
-		Capabilities: profile.Capabilities, Timeout: deadline,
-	})
-	if err != nil {
+func (x *wired) open(d drivers.Device) {
+	d.Name, d.Capabilities, d.Timeout = "sw1", x.caps, deadline
+	var err error
+	if x.driver, err = x.spec.Open(x.t.Context(), d); err != nil {
 		x.t.Fatal(err)
 	}
 	x.t.Cleanup(func() {
@@ -296,26 +279,50 @@ func stack(tpid switchcfg.TPID, tags int) (switchcfg.Match, []frame.Tag) {
 
 // Everything is configured by the driver, passes as frames between network interfaces, and is seen by tshark.
 func TestOnlyFramesAsOrderedPass(t *testing.T) {
-	x := newWired(t, 3)
-	m := &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
-	for _, tpid := range switchcfg.TPIDs() {
-		for tags := range 3 {
-			for _, kind := range []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree} {
-				for _, parent := range []string{"Ethernet1", "lag1"} {
-					t.Run(fmt.Sprintf("%v %d tags %s on %s", tpid, tags, kind, parent), func(t *testing.T) { m.run(t, kind, parent, tpid, tags) })
-				}
-			}
+	each(t, func(t *testing.T, m *matrix) {
+		for _, kind := range []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree} {
+			m.cases(t, kind, m.run)
 		}
-	}
+	})
 }
 
 func TestJudgeSeesTheTagsThatWereOrdered(t *testing.T) {
-	x := newWired(t, 3)
-	m := &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
+	each(t, func(t *testing.T, m *matrix) { m.cases(t, switchcfg.ServiceLAN, m.judged) })
+}
+
+// each runs f with a switch of every network OS.
+func each(t *testing.T, f func(t *testing.T, m *matrix)) {
+	for _, s := range systems() {
+		t.Run(s.name, func(t *testing.T) { f(t, newMatrix(t, s)) })
+	}
+}
+
+func newMatrix(t *testing.T, s system) *matrix {
+	x := newWired(t, s, 3)
+	return &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
+}
+
+// trial is a service that was ordered, in which the port in question has a circuit.
+type trial struct {
+	kind  switchcfg.ServiceType
+	tpid  switchcfg.TPID
+	right []frame.Tag // of the frames of that circuit
+}
+
+// cases tries all circuits that the switch can have in a service of a kind, on a port and on a LAG.
+func (m *matrix) cases(t *testing.T, kind switchcfg.ServiceType, try func(*testing.T, trial)) {
 	for _, tpid := range switchcfg.TPIDs() {
 		for tags := range 3 {
-			for _, parent := range []string{"Ethernet1", "lag1"} {
-				t.Run(fmt.Sprintf("%v %d tags on %s", tpid, tags, parent), func(t *testing.T) { m.judged(t, parent, tpid, tags) })
+			for _, parent := range []string{m.system.port(1), m.lag} {
+				objects, right := m.order(kind, parent, tpid, tags)
+				if !m.carries(objects...) {
+					continue
+				}
+				t.Run(fmt.Sprintf("%v %d tags %s on %s", tpid, tags, kind, parent), func(t *testing.T) {
+					m.t, m.m1.t, m.m2.t, m.m3.t = t, t, t, t
+					m.apply(objects...)
+					try(t, trial{kind, tpid, right})
+				})
 			}
 		}
 	}
@@ -336,43 +343,39 @@ func (m *matrix) letter(dst, src frame.MAC, tags ...frame.Tag) []byte {
 	return letter(dst, src, m.n, tags...)
 }
 
-// order configures a service, in which the parent has a circuit as given.
-func (m *matrix) order(t *testing.T, kind switchcfg.ServiceType, parent string, tpid switchcfg.TPID, tags int) []frame.Tag {
-	t.Helper()
-	m.t, m.m1.t, m.m2.t, m.m3.t = t, t, t, t
+// order makes a service, in which the parent has a circuit as given.
+func (m *matrix) order(kind switchcfg.ServiceType, parent string, tpid switchcfg.TPID, tags int) ([]switchcfg.Object, []frame.Tag) {
 	match, right := stack(tpid, tags)
-	root, leaf := switchcfg.Role(""), switchcfg.Role("")
-	if kind == switchcfg.ServiceTree {
-		root, leaf = switchcfg.RoleRoot, switchcfg.RoleLeaf
-	}
 	name := fmt.Sprintf("ix-%v-%d-%s", tpid, tags, kind)
-	objects := []switchcfg.Object{
-		&switchcfg.Service{Name: name, Type: kind},
-		&switchcfg.Interface{Name: "Ethernet2", Description: "far end", TPID: switchcfg.TPIDService},
-		&switchcfg.Interface{Name: "Ethernet3", Description: "third"},
-		&switchcfg.Circuit{Parent: parent, Unit: 1, Match: match, Service: name, Role: leaf},
-		&switchcfg.Circuit{Parent: "Ethernet2", Unit: 2, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), Service: name, Role: root},
+	far, third := m.port(2, "far end", switchcfg.TPIDService), m.port(3, "third", 0)
+	near := m.circuit(parent, 1, match, name)
+	end := m.circuit(far.Name, 2, switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), name)
+	more := m.circuit(third.Name, 3, switchcfg.MatchUntagged(), name)
+	if kind == switchcfg.ServiceTree {
+		near.Role, end.Role, more.Role = switchcfg.RoleLeaf, switchcfg.RoleRoot, switchcfg.RoleLeaf
 	}
-	if parent == "Ethernet1" {
-		objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "in question", TPID: tpid})
+	objects := []switchcfg.Object{m.service(name, kind, 600), far, third, near, end}
+	if port := m.port(1, "in question", tpid); parent == port.Name {
+		objects = append(objects, port)
 	} else {
-		objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "member"},
-			&switchcfg.LAG{Name: parent, Description: "in question", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}, TPID: tpid})
+		port.Description, port.TPID = "member", 0
+		objects = append(objects, port,
+			&switchcfg.LAG{Name: parent, Description: "in question", Mode: switchcfg.ModeStatic, Members: []string{port.Name}, TPID: m.portTPID(tpid)})
 	}
 	if kind != switchcfg.ServiceLine {
-		objects = append(objects, &switchcfg.Circuit{Parent: "Ethernet3", Unit: 3, Match: switchcfg.MatchUntagged(), Service: name, Role: leaf})
+		objects = append(objects, more)
 	}
-	m.apply(objects...)
-	return right
+	return objects, right
 }
 
-func (m *matrix) drops(port string, why dataplane.Reason) uint64 {
-	s, _ := m.plane.PortState(port)
+// drops counts what the port in question has dropped for a reason.
+func (m *matrix) drops(why dataplane.Reason) uint64 {
+	s, _ := m.plane.PortState(m.system.port(1))
 	return s.Drops[why]
 }
 
-func (m *matrix) run(t *testing.T, kind switchcfg.ServiceType, parent string, tpid switchcfg.TPID, tags int) {
-	right := m.order(t, kind, parent, tpid, tags)
+func (m *matrix) run(t *testing.T, c trial) {
+	kind, right := c.kind, c.right
 	there := m.letter(everybody, alice, right...)
 	m.m1.send(there)
 	m.m2.expect("to the far end", m.retag(there, right, farTags))
@@ -383,14 +386,14 @@ func (m *matrix) run(t *testing.T, kind switchcfg.ServiceType, parent string, tp
 	m.m2.send(back)
 	m.m1.expect("back", m.retag(back, farTags, right))
 
-	for _, w := range wrong(uint16(tpid), right) {
-		was := m.drops("Ethernet1", w.why)
+	for _, w := range wrong(uint16(c.tpid), right) {
+		was := m.drops(w.why)
 		m.m1.send(m.letter(everybody, alice, w.tags...))
 		mark := m.letter(bob, alice, right...) // arrives after what should not
 		m.m1.send(mark)
 		m.m2.expect("after "+w.name, m.retag(mark, right, farTags))
-		if got := m.drops("Ethernet1", w.why); got != was+1 {
-			s, _ := m.plane.PortState("Ethernet1")
+		if got := m.drops(w.why); got != was+1 {
+			s, _ := m.plane.PortState(m.system.port(1))
 			t.Errorf("%s: dropped as %v, want one more than %d as %v", w.name, s.Drops, was, w.why)
 		}
 	}
@@ -410,12 +413,12 @@ func (m *matrix) leaves(t *testing.T, right []frame.Tag) {
 	hello := m.letter(everybody, carol)
 	m.m3.send(hello)
 	m.m2.expect("from the other leaf", m.retag(hello, nil, farTags))
-	was := m.drops("Ethernet1", dataplane.Leaf)
+	was := m.drops(dataplane.Leaf)
 	m.m1.send(m.letter(carol, alice, right...))
 	mark := m.letter(everybody, alice, right...)
 	m.m1.send(mark)
 	m.m2.expect("from the leaf", m.retag(mark, right, farTags))
-	if got := m.drops("Ethernet1", dataplane.Leaf); got != was+1 {
+	if got := m.drops(dataplane.Leaf); got != was+1 {
 		t.Errorf("%d frames from leaf to leaf dropped, want 1", got-was)
 	}
 }
@@ -469,8 +472,8 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 }
 
 // judged asks tshark what is on the member's cable.
-func (m *matrix) judged(t *testing.T, parent string, tpid switchcfg.TPID, tags int) {
-	right := m.order(t, switchcfg.ServiceLAN, parent, tpid, tags)
+func (m *matrix) judged(t *testing.T, c trial) {
+	right := c.right
 	capture := judge.NewCapture(t, m.members, "m1")
 	there, back := m.letter(everybody, alice, right...), m.letter(everybody, bob, farTags...)
 	m.m1.send(there)
@@ -499,33 +502,53 @@ func (m *matrix) judged(t *testing.T, parent string, tpid switchcfg.TPID, tags i
 	}
 }
 
-// The other circuits come, go, get another VLAN or policer, and are shut and opened, one in each of 1,000 Sets.
+// The other circuits come, go, get another VLAN or policer, and are shut and opened, one in each of up to 1,000 changes.
 func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
-	const others, sets, perTick = 50, 1000, 10 // frames in 2 ms: 5,000 a second
-	x := newWired(t, 3)
+	for _, s := range systems() {
+		t.Run(s.name, func(t *testing.T) { bystander(t, newWired(t, s, 3)) })
+	}
+}
+
+func bystander(t *testing.T, x *wired) {
+	others, perTick := x.changes/20, 10 // frames in 2 ms: 5,000 a second
 	m1, m2 := x.station(1), x.station(2)
+	first, second, third := x.port(1, "sends", switchcfg.TPIDService), x.port(2, "receives", switchcfg.TPIDService), x.port(3, "of others", 0)
 	circuit := func(i, version int) *switchcfg.Circuit {
-		return &switchcfg.Circuit{
-			Parent: "Ethernet3", Unit: uint32(i + 1), Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7))),
-			Service: "ix-other", Shutdown: version%3 == 1, RateIn: []switchcfg.Kbps{0, 1000}[version%2],
-		}
+		match := switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7)))
+		c := x.circuit(third.Name, uint32(i+1), match, "ix-other")
+		c.Shutdown, c.RateIn = version%3 == 1, []switchcfg.Kbps{0, 1000}[version%2]
+		return c
 	}
 	_, right := stack(switchcfg.TPIDService, 2)
 	objects := []switchcfg.Object{
 		&switchcfg.Policer{Rate: 1000},
-		&switchcfg.Service{Name: "ix-bystander", Type: switchcfg.ServiceLAN},
-		&switchcfg.Service{Name: "ix-other", Type: switchcfg.ServiceLAN},
-		&switchcfg.Interface{Name: "Ethernet1", Description: "sends", TPID: switchcfg.TPIDService},
-		&switchcfg.Interface{Name: "Ethernet2", Description: "receives", TPID: switchcfg.TPIDService},
-		&switchcfg.Interface{Name: "Ethernet3", Description: "of others"},
-		&switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 100, 7), Service: "ix-bystander"},
-		&switchcfg.Circuit{Parent: "Ethernet2", Unit: 1, Match: switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), Service: "ix-bystander"},
+		x.service("ix-bystander", switchcfg.ServiceLAN, 600), x.service("ix-other", switchcfg.ServiceLAN, 601),
+		first, second, third,
+		x.circuit(first.Name, 1, switchcfg.MatchDouble(switchcfg.TPIDService, 100, 7), "ix-bystander"),
+		x.circuit(second.Name, 1, switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), "ix-bystander"),
 	}
 	for i := range others {
 		objects = append(objects, circuit(i, 0))
 	}
 	x.apply(objects...)
 
+	came, wrong := make(chan uint32), make(chan error, 1)
+	go func() { // reads while they are sent, because they are many
+		n := uint32(0)
+		for {
+			select {
+			case got := <-m2.in:
+				if want := letter(everybody, alice, n, farTags...); !bytes.Equal(got, want) {
+					wrong <- fmt.Errorf("frame %d: got\n%x, want\n%x", n, got, want)
+					return
+				}
+				n++
+			case came <- n:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
 	stop, sent := make(chan struct{}), make(chan uint32, 1)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond)
@@ -555,7 +578,7 @@ func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
 	for i := range was {
 		was[i] = circuit(i, 0)
 	}
-	for i := range sets {
+	for i := range x.changes {
 		k, version := i%others, i/others+1
 		c := plan.Change{Verb: plan.Replace, Key: circuit(k, 0).Key(), Before: was[k], After: circuit(k, version)}
 		switch {
@@ -572,75 +595,170 @@ func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
 	n := <-sent
 	limit := time.NewTimer(deadline)
 	defer limit.Stop()
-	for i := range n {
+	for got := uint32(0); got < n; {
 		select {
-		case got := <-m2.in:
-			if want := letter(everybody, alice, i, farTags...); !bytes.Equal(got, want) {
-				t.Fatalf("frame %d of %d: got\n%x, want\n%x", i, n, got, want)
-			}
+		case err := <-wrong:
+			t.Fatal(err)
+		case got = <-came:
 		case <-limit.C:
-			one, _ := x.plane.PortState("Ethernet1")
-			two, _ := x.plane.PortState("Ethernet2")
+			one, _ := x.plane.PortState(first.Name)
+			two, _ := x.plane.PortState(second.Name)
 			heard, _ := m2.wire.Drops()
-			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", i, n, heard, one, two)
+			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", got, n, heard, one, two)
 		}
 	}
-	t.Logf("%d of %d frames passed beside %d Sets in %v", n, n, sets, took)
+	t.Logf("%d of %d frames passed beside %d changes in %v", n, n, x.changes, took)
 }
 
 // What is ordered of a circuit beside its tags is kept, and counted where it is not.
-func TestLimitsAreThoseThatWereOrdered(t *testing.T) {
-	x := newWired(t, 2)
-	m1, m2 := x.station(1), x.station(2)
+func TestLimitsAreThoseThatWereOrdered(t *testing.T) { each(t, limits) }
+
+func limits(t *testing.T, x *matrix) {
+	m1, m2 := x.m1, x.m2
 	long := func(f []byte, size int) []byte { return append(f, make([]byte, size-len(f))...) }
 	bpdu := frame.MAC{0x01, 0x80, 0xc2}
 	filter := &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice)}}
 	for name, c := range map[string]struct {
-		port    switchcfg.Interface // besides the name and what it is for
-		service switchcfg.Service
-		circuit switchcfg.Circuit
-		more    switchcfg.Object
-		bad     []byte
-		times   int // that the bad frame is sent until it must have been dropped
-		why     dataplane.Reason
+		order func(p *switchcfg.Interface, s *switchcfg.Service, c *switchcfg.Circuit)
+		more  switchcfg.Object
+		bad   []byte
+		times int // that the bad frame is sent until it must have been dropped
+		why   dataplane.Reason
 	}{
-		"source":       {circuit: switchcfg.Circuit{Filter: "ix-f"}, more: filter, bad: letter(everybody, bob, 1), times: 1, why: dataplane.Filtered},
-		"reserved":     {circuit: switchcfg.Circuit{Filter: "ix-f"}, more: filter, bad: letter(bpdu, alice, 1), times: 1, why: dataplane.Filtered},
-		"stations":     {circuit: switchcfg.Circuit{MACLimit: 1}, bad: letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit},
-		"in a service": {service: switchcfg.Service{MACLimit: 1}, bad: letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit},
-		"size":         {service: switchcfg.Service{MTU: 1000}, bad: long(letter(everybody, alice, 1), 1015), times: 1, why: dataplane.MTU},
-		"size of port": {port: switchcfg.Interface{MTU: 1500}, bad: long(letter(everybody, alice, 1), 1515), times: 1, why: dataplane.MTU},
-		"rate":         {circuit: switchcfg.Circuit{RateIn: 1}, more: &switchcfg.Policer{Rate: 1}, bad: long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Policed},
-		"storm":        {port: switchcfg.Interface{StormControl: 1}, bad: long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Storm},
-		"shut circuit": {circuit: switchcfg.Circuit{Shutdown: true}, bad: letter(everybody, alice, 1), times: 1, why: dataplane.AdminDown},
+		"source": {
+			order: func(_ *switchcfg.Interface, _ *switchcfg.Service, c *switchcfg.Circuit) { c.Filter = "ix-f" },
+			more:  filter, bad: letter(everybody, bob, 1), times: 1, why: dataplane.Filtered,
+		},
+		"reserved": {
+			order: func(_ *switchcfg.Interface, _ *switchcfg.Service, c *switchcfg.Circuit) { c.Filter = "ix-f" },
+			more:  filter, bad: letter(bpdu, alice, 1), times: 1, why: dataplane.Filtered,
+		},
+		"stations": {
+			order: func(_ *switchcfg.Interface, _ *switchcfg.Service, c *switchcfg.Circuit) { c.MACLimit = 1 },
+			bad:   letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit,
+		},
+		"in a service": {
+			order: func(_ *switchcfg.Interface, s *switchcfg.Service, _ *switchcfg.Circuit) { s.MACLimit = 1 },
+			bad:   letter(everybody, bob, 1), times: 1, why: dataplane.MACLimit,
+		},
+		"size": {
+			order: func(_ *switchcfg.Interface, s *switchcfg.Service, _ *switchcfg.Circuit) { s.MTU = 1000 },
+			bad:   long(letter(everybody, alice, 1), 1015), times: 1, why: dataplane.MTU,
+		},
+		"size of port": {
+			order: func(p *switchcfg.Interface, _ *switchcfg.Service, _ *switchcfg.Circuit) { p.MTU = 1500 },
+			bad:   long(letter(everybody, alice, 1), 1515), times: 1, why: dataplane.MTU,
+		},
+		"rate": {
+			order: func(_ *switchcfg.Interface, _ *switchcfg.Service, c *switchcfg.Circuit) { c.RateIn = 1000 },
+			more:  &switchcfg.Policer{Rate: 1000}, bad: long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Policed,
+		},
+		"storm": {
+			order: func(p *switchcfg.Interface, _ *switchcfg.Service, _ *switchcfg.Circuit) { p.StormControl = 1000 },
+			bad:   long(letter(everybody, alice, 1), 9000), times: 100, why: dataplane.Storm,
+		},
+		"shut circuit": {
+			order: func(_ *switchcfg.Interface, _ *switchcfg.Service, c *switchcfg.Circuit) { c.Shutdown = true },
+			bad:   letter(everybody, alice, 1), times: 1, why: dataplane.AdminDown,
+		},
 	} {
+		port, far, service := x.port(1, "in question", 0), x.port(2, "far end", 0), x.service("ix-s", switchcfg.ServiceLAN, 600)
+		circuit, end := x.circuit(port.Name, 0, switchcfg.MatchUntagged(), "ix-s"), x.circuit(far.Name, 0, switchcfg.MatchUntagged(), "ix-s")
+		c.order(port, service, circuit)
+		objects := []switchcfg.Object{port, far, service, circuit, end}
+		if c.more != nil {
+			objects = append(objects, c.more)
+		}
+		if !x.carries(objects...) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			x.t, m1.t, m2.t = t, t, t
 			x.apply() // forget what was learned
-			c.port.Name, c.port.Description = "Ethernet1", "in question"
-			c.service.Name, c.service.Type = "ix-s", switchcfg.ServiceLAN
-			c.circuit.Parent, c.circuit.Service = "Ethernet1", "ix-s"
-			objects := []switchcfg.Object{
-				&c.port, &c.service, &c.circuit, &switchcfg.Interface{Name: "Ethernet2", Description: "far end"},
-				&switchcfg.Circuit{Parent: "Ethernet2", Service: "ix-s"},
-			}
-			if c.more != nil {
-				objects = append(objects, c.more)
-			}
 			x.apply(objects...)
-			x.linked("Ethernet1", true)
-			x.linked("Ethernet2", true)
-			if !c.circuit.Shutdown {
+			x.linked(port.Name, true)
+			x.linked(far.Name, true)
+			if !circuit.Shutdown {
 				reaches(t, m1, m2)
 			}
-			before, _ := x.plane.PortState("Ethernet1")
+			before := x.drops(c.why)
 			for range c.times {
 				m1.send(c.bad)
 			}
-			eventually(t, "the frame is counted as "+c.why.String(), func() bool {
-				now, _ := x.plane.PortState("Ethernet1")
-				return now.Drops[c.why] > before.Drops[c.why]
-			})
+			eventually(t, "the frame is counted as "+c.why.String(), func() bool { return x.drops(c.why) > before })
 		})
 	}
+}
+
+// Circuits with the same VLANs, which only their outer ethertypes tell apart, are on one port.
+func TestCircuitsOfOnePortAreToldApartByTheirEthertypes(t *testing.T) {
+	for _, s := range systems() {
+		if s.capabilities(t).TPIDScope == drivers.CircuitScope {
+			t.Run(s.name, func(t *testing.T) { newMatrix(t, s).mixed(t) })
+		}
+	}
+}
+
+// mixed gives the first port a circuit of each ethertype, with one tag or two, and each of them a way to the second port.
+func (m *matrix) mixed(t *testing.T) {
+	near, far := m.port(1, "in question", 0), m.port(2, "far end", 0)
+	objects := []switchcfg.Object{near, far}
+	var ways [][2][]frame.Tag
+	var tpids []uint16
+	for i, tpid := range m.caps.TPIDs {
+		for parent := range 2 { // the ways cross, so that both ports have all ethertypes
+			n := uint32(1 + i + parent*len(m.caps.TPIDs))
+			name := fmt.Sprintf("ix-%d", n)
+			there, right := stack(tpid, 1+i%2)
+			back := switchcfg.MatchSingle(m.caps.TPIDs[len(m.caps.TPIDs)-1-i], switchcfg.VLANID(300+n))
+			tags := []frame.Tag{{TPID: uint16(back.TPID), TCI: uint16(back.Outer)}}
+			ends := []string{near.Name, far.Name}
+			objects = append(objects, m.service(name, switchcfg.ServiceLAN, switchcfg.VLANID(600+n)),
+				m.circuit(ends[parent], n, there, name), m.circuit(ends[1-parent], n, back, name))
+			way := [2][]frame.Tag{right, tags}
+			if parent == 1 {
+				way = [2][]frame.Tag{tags, right}
+			}
+			ways = append(ways, way)
+		}
+		tpids = append(tpids, uint16(tpid))
+	}
+	m.apply(objects...)
+	pass := func() {
+		t.Helper()
+		for _, w := range ways {
+			there, back := m.letter(everybody, alice, w[0]...), m.letter(alice, bob, w[1]...)
+			m.m1.send(there)
+			m.m2.expect("to the far end", m.retag(there, w[0], w[1]))
+			m.m2.send(back)
+			m.m1.expect("back", m.retag(back, w[1], w[0]))
+		}
+	}
+	pass()
+	bad := func(name string, why dataplane.Reason, tags ...frame.Tag) {
+		t.Helper()
+		was := m.drops(why)
+		m.m1.send(m.letter(everybody, alice, tags...))
+		mark := m.letter(bob, alice, ways[0][0]...) // arrives after what should not
+		m.m1.send(mark)
+		m.m2.expect("after "+name, m.retag(mark, ways[0][0], ways[0][1]))
+		if got := m.drops(why); got != was+1 {
+			t.Errorf("%s: %d frames are dropped as %v, want 1", name, got-was, why)
+		}
+	}
+	for i, tpid := range tpids {
+		tag := frame.Tag{TPID: tpid, TCI: 100}
+		bad(fmt.Sprintf("%#x and another VLAN", tpid), dataplane.OuterVLAN, frame.Tag{TPID: tpid, TCI: 99})
+		if i%2 == 0 {
+			bad(fmt.Sprintf("%#x and a tag more", tpid), dataplane.ExtraTag, tag, frame.Tag{TPID: frame.CTag, TCI: 7})
+		} else {
+			bad(fmt.Sprintf("%#x and a tag less", tpid), dataplane.InnerVLAN, tag)
+		}
+	}
+	for _, tpid := range switchcfg.TPIDs() {
+		if !m.caps.TPID(tpid) {
+			bad(fmt.Sprintf("%v, which no circuit has", tpid), dataplane.Ethertype, frame.Tag{TPID: uint16(tpid), TCI: 100})
+		}
+	}
+	pass()
 }

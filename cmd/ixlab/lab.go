@@ -60,35 +60,51 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	}
 	moved := []string{draft.Sources[0].URL, l.Exchange.URL()}
 	for _, d := range draft.Inventory.Devices {
+		address, err := l.address(draft, d, wires)
+		if err != nil {
+			return err
+		}
 		session, err := draft.Session(d)
 		if err != nil {
 			return err
 		}
-		if wires != nil {
-			_, port, err := net.SplitHostPort(d.Address.String())
-			if err != nil {
-				return err
-			}
-			session.Address = net.JoinHostPort(wires.Node(d.Name).MgmtIPv4.String(), port)
-		} else {
-			// The switch asks its clients for what the agent will show.
-			client := sandbox.Client{Password: session.Username != "", Certificate: len(session.TLS.Certificates) > 0}
-			s, err := l.AddSwitch(d.Name, sandbox.PortNames(switchPorts), client)
-			if err != nil {
-				return err
-			}
-			session.Address = s.Addr().String()
-		}
+		session.Address = address
 		if err := furnish(ctx, l.drivers[d.Driver], session, handmade(&draft.Inventory, d.Name)); err != nil {
 			return err
 		}
-		moved = append(moved, d.Address.String(), session.Address)
+		moved = append(moved, d.Address.String(), address)
 	}
 	if err := os.WriteFile(l.path, []byte(strings.NewReplacer(moved...).Replace(string(text))), 0o600); err != nil {
 		return err
 	}
 	l.config, err = config.Load(l.path, l.drivers)
 	return err
+}
+
+// address returns where the switch of a device is, which is started unless wires have it.
+func (l *lab) address(c *config.Config, d *config.Device, wires *topology.Topology) (string, error) {
+	if wires != nil {
+		_, port, err := net.SplitHostPort(d.Address.String())
+		return net.JoinHostPort(wires.Node(d.Name).MgmtIPv4.String(), port), err
+	}
+	if l.drivers[d.Driver].Transport == "ssh" {
+		s, err := l.AddCommandLine(d.Name, sandbox.DevicePorts(d.Driver, switchPorts), d.Driver)
+		if err != nil {
+			return "", err
+		}
+		return s.SSH.Addr().String(), nil
+	}
+	session, err := c.Session(d)
+	if err != nil {
+		return "", err
+	}
+	// The switch asks its clients for what the agent will show.
+	client := sandbox.Client{Password: session.Username != "", Certificate: len(session.TLS.Certificates) > 0}
+	s, err := l.AddSwitch(d.Name, sandbox.PortNames(switchPorts), client)
+	if err != nil {
+		return "", err
+	}
+	return s.Addr().String(), nil
 }
 
 // secretOf returns the secret of the switches of a topology, which must have all those of a configuration.

@@ -27,6 +27,7 @@ func newSwitch() *cobra.Command {
 	var users, cores []string
 	var wires bool
 	var secret, tunnel string
+	var line commandLine
 	c := &cobra.Command{
 		Use:   "switch",
 		Short: "Run one lab switch",
@@ -37,10 +38,14 @@ Clients prove themselves by a name and password (--user), by a certificate (--cl
 --tls-cert the switch makes itself a certificate, and --write-ca writes what clients verify it with. In a lab a secret
 takes the place of all of these: whoever knows it can make certificates that the lab's switches accept, and its password.
 
+With --cli the switch is configured by the command line of a network operating system instead, over SSH at the address
+--ssh, by the same users and passwords. Its gNMI server then only shows.
+
 With --wires the switch forwards frames as it is configured, between the network interfaces of the namespace it runs in,
 and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMIN and CAP_NET_RAW.`,
 		Example: `  ixlab switch --name sw1 --listen 127.0.0.1:0 --ports 48 --user admin:admin --write-ca sw1-ca.pem
   ixlab switch --listen :9339 --wires --tunnel 10.255.0.1 --core core1=10.255.0.2 --user admin:admin
+  ixlab switch --name sw1 --cli eos --ssh 127.0.0.1:2222 --user admin:admin --known-hosts sw1-known-hosts
   ixlab switch --listen 127.0.0.1:0 --tls-cert sw1.pem --tls-key sw1-key.pem --client-ca ca.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -69,9 +74,13 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 			if err != nil {
 				return err
 			}
-			o.Ports, o.Logger = sandbox.PortNames(ports), logger(c)
+			o.Ports, o.Logger = sandbox.DevicePorts(line.nos, ports), logger(c)
+			if err := line.make(&o, switchd.Secret(secret)); err != nil {
+				return err
+			}
+			defer line.close()
 			if wires {
-				return runWired(c, o, tunnel, cores)
+				return runWired(c, o, &line, tunnel, cores)
 			}
 			s, err := switchd.New(o)
 			if err != nil {
@@ -79,6 +88,9 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 			}
 			defer s.Close()
 			s.Start()
+			if err := line.start(c, s); err != nil {
+				return err
+			}
 			if _, err := fmt.Fprintf(c.OutOrStdout(), "%s serves gNMI at %s\n", o.Name, s.Addr()); err != nil {
 				return err
 			}
@@ -90,17 +102,19 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 	f := c.Flags()
 	f.StringVar(&o.Name, "name", "", "name of the switch (default the name of the host)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:9339", "TCP `address`; port 0 takes a free one")
-	f.IntVar(&ports, "ports", switchPorts, "number of physical interfaces, Ethernet1 and up")
+	f.IntVar(&ports, "ports", switchPorts, "number of physical interfaces, Ethernet1 and up, of junos xe-0/0/0 and up")
 	f.StringArrayVar(&users, "user", nil, "`name:password` that may log in; may be repeated")
 	f.StringVar(&cert, "tls-cert", "", "PEM `file` of the switch's certificate")
 	f.StringVar(&certKey, "tls-key", "", "PEM `file` of its key")
 	f.StringVar(&clientCA, "client-ca", "", "PEM `file` of the authority whose certificates clients must show")
 	f.StringVar(&writeCA, "write-ca", "", "write the authority of a certificate that the switch makes to this `file`")
 	f.StringVar(&secret, "secret", "", "secret of the lab, instead of users and certificates (default $"+switchd.SecretVariable+")")
-	f.BoolVar(&wires, "wires", false, "forward frames: port Ethernet<N> is the network interface eth<N>, as soon as it appears")
+	line.flags(f)
+	f.BoolVar(&wires, "wires", false, "forward frames: the port N, counted from 1, is the network interface eth<N>, as soon as it appears")
 	f.StringVar(&tunnel, "tunnel", "", "`address` of this switch towards the other switches")
 	f.StringArrayVar(&cores, "core", nil, "`interface=address,...`: tunnel addresses of switches behind a core interface; may be repeated")
 	c.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	c.MarkFlagsRequiredTogether("cli", "ssh")
 	c.MarkFlagsMutuallyExclusive("tls-cert", "write-ca")
 	c.MarkFlagsMutuallyExclusive("secret", "user")
 	c.MarkFlagsMutuallyExclusive("secret", "client-ca")
@@ -110,7 +124,7 @@ and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMI
 }
 
 // runWired runs a switch whose ports are network interfaces, until it is interrupted.
-func runWired(c *cobra.Command, o switchd.Options, tunnel string, cores []string) (err error) {
+func runWired(c *cobra.Command, o switchd.Options, line *commandLine, tunnel string, cores []string) (err error) {
 	links, err := parseCores(cores)
 	if err != nil {
 		return err
@@ -144,6 +158,9 @@ func runWired(c *cobra.Command, o switchd.Options, tunnel string, cores []string
 	s.Store(sw)
 	defer sw.OnCommit(w.commit)()
 	sw.Start()
+	if err := line.start(c, sw); err != nil {
+		return err
+	}
 	if _, err := fmt.Fprintf(c.OutOrStdout(), "%s serves gNMI at %s\n", o.Name, sw.Addr()); err != nil {
 		return err
 	}

@@ -26,21 +26,19 @@ import (
 // and breaks it.
 const switchControl = "@ixlab-switch"
 
-// wiring joins the ports of a switch with network interfaces, which come and go: Ethernet<N> is eth<N>.
+// wiring joins the ports of a switch with network interfaces, which come and go: the first port is eth1.
 type wiring struct {
-	plane *dataplane.Plane
-	log   *slog.Logger
-	ports map[string]string       // port by interface
-	cores map[string][]netip.Addr // tunnel endpoints by the interface to reach them over
-	src   netip.Addr
+	plane      *dataplane.Plane
+	log        *slog.Logger
+	ports      map[string]string       // port by interface
+	interfaces map[string]string       // interface by port
+	cores      map[string][]netip.Addr // tunnel endpoints by the interface to reach them over
+	src        netip.Addr
 
 	mu       sync.Mutex
 	attached map[string]attached // by interface
 	shut     map[string]bool     // interfaces whose ports are disabled by configuration
 }
-
-// interfaceOf returns the interface of a port.
-func interfaceOf(port string) string { return "eth" + strings.TrimPrefix(port, "Ethernet") }
 
 type attached struct {
 	wire  *wire.Wire
@@ -49,11 +47,12 @@ type attached struct {
 
 func newWiring(p *dataplane.Plane, names []string, src netip.Addr, cores map[string][]netip.Addr, log *slog.Logger) *wiring {
 	w := &wiring{
-		plane: p, log: log, ports: make(map[string]string), cores: cores, src: src,
+		plane: p, log: log, ports: make(map[string]string), interfaces: make(map[string]string), cores: cores, src: src,
 		attached: make(map[string]attached), shut: make(map[string]bool),
 	}
-	for _, name := range names {
-		w.ports[interfaceOf(name)] = name
+	for i, name := range names {
+		eth := fmt.Sprintf("eth%d", i+1)
+		w.ports[eth], w.interfaces[name] = name, eth
 	}
 	return w
 }
@@ -113,8 +112,8 @@ func (w *wiring) commit(before, after *tree.Tree) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a, b := range tree.Pairs(was, is) {
-		name := interfaceOf(b.Key(0))
-		if a.Same(b) || w.ports[name] == "" {
+		name := w.interfaces[b.Key(0)]
+		if a.Same(b) || name == "" {
 			continue
 		}
 		shut := b.Text("config", "enabled") == "false"

@@ -3,6 +3,8 @@ package all
 
 import (
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/eos"
+	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/memory"
 	"github.com/ixagent/ixagent/drivers/openconfig"
 )
@@ -10,7 +12,7 @@ import (
 // Registry returns every driver by name. Each Registry has memory switches of its own.
 func Registry() drivers.Registry {
 	r := make(drivers.Registry)
-	for _, s := range []drivers.Spec{memory.Spec(), openconfig.Spec()} {
+	for _, s := range []drivers.Spec{eos.Spec(), junos.Spec(), memory.Spec(), openconfig.Spec()} {
 		r[s.Name] = s
 	}
 	return r

@@ -33,6 +33,7 @@ type Harness struct {
 type Switch struct {
 	Open     func() drivers.Driver // a new session, closed by the suite
 	Truncate func(on bool)         // makes observations incomplete; nil if it cannot be done
+	Native   func() []byte         // everything the switch has to show of its configuration and candidates; nil if it cannot be told
 
 	// Send has a frame come in by a circuit that is up; nil if it cannot be done.
 	Send func(*switchcfg.Circuit)
@@ -46,12 +47,14 @@ func Run(t *testing.T, h Harness) {
 	t.Run("EveryPlanArrivesAndTheNextIsEmpty", h.converge)
 	t.Run("StalePlanIsRefused", h.stale)
 	t.Run("WhatCannotBeCarriedIsRefused", h.unsupported)
+	t.Run("TextIsCarriedAsItIsOrRefused", h.hostile)
 	t.Run("EndedContextEndsEveryOperation", h.cancelled)
 	t.Run("TruncatedReadIsAnError", h.truncated)
 	t.Run("ConfirmedStays", h.confirmed)
 	t.Run("RevertedIsAsBefore", h.reverted)
 	t.Run("UnconfirmedIsTakenBack", h.expired)
 	t.Run("RenderingIsWhatIsSent", h.rendered)
+	t.Run("PreviewLeavesNoTrace", h.previewed)
 	t.Run("ChangeIsAnnounced", h.announced)
 	t.Run("WhatIsDoneIsOfWhatIsThere", h.operational)
 	t.Run("CountersOnlyGrow", h.counted)
@@ -324,6 +327,38 @@ func (h Harness) rendered(t *testing.T) {
 		if !bytes.Equal(text, res.Native) {
 			t.Fatalf("what was sent is not what was rendered:\n%s", cmp.Diff(string(text), string(res.Native)))
 		}
+	}
+}
+
+func (h Harness) previewed(t *testing.T) {
+	sw := h.New(t)
+	d := open(t, sw)
+	v, ok := drivers.As[drivers.Previewer](d)
+	if !ok {
+		t.Skip("this device cannot show what would change without changing it")
+	}
+	before := h.some(13)
+	h.bring(t, d, before)
+	native := func() []byte {
+		if sw.Native == nil {
+			return nil
+		}
+		return sw.Native()
+	}
+	was := native()
+	p, _ := h.plan(t, d, h.some(14))
+	text, err := v.Preview(t.Context(), p.Changes)
+	if err != nil || text == "" {
+		t.Fatalf("preview: %q, %v", text, err)
+	}
+	same(t, observe(t, d), before)
+	if now := native(); !bytes.Equal(was, now) {
+		t.Fatalf("the preview left a trace:\n%s", cmp.Diff(string(was), string(now)))
+	}
+	// Neither it nor another session is kept from working by what the preview may have left open.
+	h.bring(t, open(t, sw), h.some(14))
+	if text, err = v.Preview(t.Context(), nil); err != nil || text != "" {
+		t.Fatalf("preview of nothing: %q, %v", text, err)
 	}
 }
 

@@ -15,7 +15,7 @@ func Capabilities() drivers.Capabilities {
 		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double},
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
-		LACP:     true, VLANTags: true, ServiceMTU: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
+		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
 		StormControl: true, MACLimit: true, SystemID: true,
 		Traits: plan.Traits{Atomic: true},
 	}

@@ -371,6 +371,7 @@ func TestWhatTheModelCannotSayIsOpaque(t *testing.T) {
 		{"two matches", "circuit eth1.5", "in two ways", answer{interfaces: []byte(fmt.Sprintf(ports, "", `,"vlan":{"match":{"single-tagged":{"config":{"vlan-id":1}},"double-tagged":{"config":{"outer-vlan-id":2,"inner-vlan-id":3}}}}`, ""))}},
 		{"half a double tag", "circuit eth1.5", "do not exist", answer{interfaces: []byte(fmt.Sprintf(ports, "", `,"vlan":{"match":{"double-tagged":{"config":{"outer-vlan-id":2}}}}`, ""))}},
 		{"rewriting", "circuit eth1.5", "egress-mapping", answer{interfaces: []byte(fmt.Sprintf(ports, "", `,"vlan":{"egress-mapping":{"config":{"vlan-stack-action":"PUSH"}}}`, ""))}},
+		{"own ethertype", "circuit eth1.5", "TPID_0X88A8 of its own", answer{interfaces: []byte(strings.Replace(plainPorts, `{"index":5}`, `{"index":5,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X88A8"}`, 1))}},
 		{"routed", "circuit eth1.5", "IP addresses", answer{interfaces: []byte(fmt.Sprintf(ports, "", `,"openconfig-if-ip:ipv4":{"addresses":{"address":[{"ip":"192.0.2.1"}]}}`, ""))}},
 		{"trunk", "interface eth1", "TRUNK port", answer{interfaces: []byte(fmt.Sprintf(ports, "", "", `,"ethernet":{"switched-vlan":{"config":{"interface-mode":"TRUNK"}}}`))}},
 		{"strange ethertype", "interface eth1", "TPID_ANY", answer{interfaces: []byte(fmt.Sprintf(ports, `,"tpid":"oc-vlan-types:TPID_ANY"`, "", ""))}},

@@ -20,7 +20,7 @@ func profiles() []drivers.Profile {
 		Forms: append([]switchcfg.Form{switchcfg.Untagged}, tagged...),
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
-		LACP:     true, VLANTags: true, ServiceMTU: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
+		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
 		StormControl: true, MACLimit: true, SystemID: true, Traits: atomic, Limits: limits,
 	}
 	plain := full

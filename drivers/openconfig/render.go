@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"unicode"
 	"unicode/utf8"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -258,9 +257,6 @@ func collapse(changes []plan.Change) []*netChange {
 func carry(c *drivers.Capabilities, o switchcfg.Object) error {
 	if err := c.Carry(o); err != nil {
 		return err
-	}
-	if d := switchcfg.Description(o); !utf8.ValidString(d) || slices.ContainsFunc([]rune(d), unicode.IsControl) {
-		return errors.New("its description has characters that are not printable")
 	}
 	if s, ok := o.(*switchcfg.Service); ok {
 		switch {

@@ -268,6 +268,8 @@ func (u *sub) read(s *scanner, name []byte) {
 				u.down = !s.bool()
 			case "mac-limit":
 				u.macLimit = uint32(s.uint(32))
+			case "tpid":
+				u.odd.note("it has the outer ethertype %s of its own", s.name())
 			default:
 				s.skip()
 			}

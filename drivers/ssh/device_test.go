@@ -43,6 +43,7 @@ type device struct {
 	mu       sync.Mutex
 	got      []string       // lines it has received
 	busy     sync.WaitGroup // its sessions
+	blank    bool           // an empty line stands before each prompt, as on Junos
 }
 
 // terminal is one session with a device.
@@ -118,6 +119,9 @@ func (t *terminal) run() {
 		t.login(t)
 	}
 	for {
+		if t.blank {
+			t.print("\n")
+		}
 		t.print(t.prompt())
 		line, ok := t.line()
 		if !ok {

@@ -106,3 +106,19 @@ func TestSessionBeginsInTheFirstMode(t *testing.T) {
 		}
 	})
 }
+
+func TestEmptyLineBeforeThePromptIsSuffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{blank: true, answers: map[string]string{"show running-config": "interface Ethernet1\nend\n"}}
+		s := open(t, d)
+		if out, err := s.Run(t.Context(), "observe", "show running-config"); out != "interface Ethernet1\nend\n\n" || err != nil {
+			t.Fatalf("read %q, %v", out, err)
+		}
+		if _, err := s.Enter(t.Context(), "apply", "config", "configure"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Send(t.Context(), "apply", []string{"interface Ethernet1", "description y"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -25,7 +26,7 @@ type Port struct {
 	Name    string
 	Enabled bool
 	MTU     int    // the longest payload in octets, tags not counted; 0 for no bound
-	TPID    uint16 // the ethertype of outer tags; 0 for 0x8100
+	TPID    uint16 // the ethertype of outer tags of circuits that do not say; 0 for 0x8100
 	Storm   uint64 // broadcast, multicast and unknown unicast in bit/s; 0 for no bound
 }
 
@@ -50,6 +51,7 @@ type Circuit struct {
 	Unit    uint32 // tells the circuits of a parent apart
 	Enabled bool
 	Tags    int    // 0, 1 or 2
+	TPID    uint16 // the ethertype of the outer tag, of circuits with a tag; 0 for that of the port or LAG
 	Outer   uint16 // VLAN id 1 to 4094, of circuits with a tag
 	Inner   uint16 // VLAN id 1 to 4094, of circuits with two tags
 	Service string // empty for none: its frames are dropped
@@ -116,7 +118,7 @@ const maxVNI = 1<<24 - 1
 // checker collects what is wrong with a Config.
 type checker struct {
 	faults   []error
-	parents  map[string]bool   // ports and LAGs
+	parents  map[string]uint16 // the ethertype of ports and LAGs
 	ports    map[string]bool   // ports
 	members  map[string]string // LAG by port
 	services map[string]*Service
@@ -131,7 +133,7 @@ func (k *checker) fail(format string, args ...any) {
 // validate returns all faults that leave no meaning to c, joined.
 func (c *Config) validate() error {
 	k := &checker{
-		parents: map[string]bool{}, ports: map[string]bool{}, members: map[string]string{},
+		parents: map[string]uint16{}, ports: map[string]bool{}, members: map[string]string{},
 		services: map[string]*Service{}, filters: map[string]bool{}, ends: map[string]int{},
 	}
 	for i := range c.Ports {
@@ -165,10 +167,10 @@ func (c *Config) validate() error {
 }
 
 func (k *checker) parent(kind, name string, mtu int, tpid uint16) {
-	if name == "" || k.parents[name] {
+	if name == "" || k.parents[name] != 0 {
 		k.fail("%s %q: name is empty or not the only one", kind, name)
 	}
-	k.parents[name] = true
+	k.parents[name] = cmp.Or(tpid, frame.CTag)
 	if mtu < 0 {
 		k.fail("%s %q: MTU %d", kind, name, mtu)
 	}
@@ -229,7 +231,7 @@ func (k *checker) service(s *Service, vnis map[uint32]string) {
 // taken is what the circuits of a parent use.
 type taken struct {
 	units map[uint32]bool
-	tags  map[[2]uint16]uint32 // unit by outer and inner VLAN, 0 where there is no tag
+	tags  map[[3]uint16]uint32 // unit by outer ethertype, outer and inner VLAN, 0 where there is no tag
 }
 
 // someInner stands for any VLAN behind an outer one, and is none itself.
@@ -239,14 +241,14 @@ func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	key := circuitKey{c.Parent, c.Unit}
 	of := by[c.Parent]
 	if of == nil {
-		of = &taken{map[uint32]bool{}, map[[2]uint16]uint32{}}
+		of = &taken{map[uint32]bool{}, map[[3]uint16]uint32{}}
 		by[c.Parent] = of
 	}
 	if of.units[c.Unit] {
 		k.fail("circuit %v: not the only one", key)
 	}
 	of.units[c.Unit] = true
-	if !k.parents[c.Parent] {
+	if k.parents[c.Parent] == 0 {
 		k.fail("circuit %v: no such port or LAG", key)
 	}
 	if lag, member := k.members[c.Parent]; member {
@@ -265,27 +267,34 @@ func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	if c.In.Burst < 0 || c.Out.Burst < 0 || c.MACLimit < 0 {
 		k.fail("circuit %v: a bound is negative", key)
 	}
-	var tags [2]uint16 // 0 where there is no tag
+	var tags [3]uint16 // 0 where there is no tag
+	tpid := cmp.Or(c.TPID, k.parents[c.Parent])
 	switch c.Tags {
 	case 0:
+		if c.TPID != 0 {
+			k.fail("circuit %v: an ethertype without a tag", key)
+		}
 	case 1:
-		tags = [2]uint16{c.Outer}
+		tags = [3]uint16{tpid, c.Outer}
 	case 2:
-		tags = [2]uint16{c.Outer, c.Inner}
+		tags = [3]uint16{tpid, c.Outer, c.Inner}
 	default:
 		k.fail("circuit %v: %d tags", key, c.Tags)
 		return
 	}
-	for _, v := range tags[:c.Tags] {
+	if c.TPID != 0 && !isTag(c.TPID) {
+		k.fail("circuit %v: %#04x is no ethertype of a tag", key, c.TPID)
+	}
+	for _, v := range tags[1 : 1+c.Tags] {
 		if v == 0 || v > 4094 {
 			k.fail("circuit %v: VLAN %d", key, v)
 		}
 	}
 	other, used := of.tags[tags]
 	if !used && c.Tags == 2 {
-		other, used = of.tags[[2]uint16{c.Outer}]
+		other, used = of.tags[[3]uint16{tpid, c.Outer}]
 	} else if !used && c.Tags == 1 {
-		other, used = of.tags[[2]uint16{c.Outer, someInner}]
+		other, used = of.tags[[3]uint16{tpid, c.Outer, someInner}]
 	}
 	if used {
 		k.fail("circuit %v: matches frames of unit %d", key, other)
@@ -293,7 +302,7 @@ func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	}
 	of.tags[tags] = c.Unit
 	if c.Tags == 2 {
-		of.tags[[2]uint16{c.Outer, someInner}] = c.Unit
+		of.tags[[3]uint16{tpid, c.Outer, someInner}] = c.Unit
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/lacp"
 )
 
@@ -50,6 +51,11 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 				with(c("r", 3, 1, 3, 0), func(c *dataplane.Circuit) { c.MACLimit = -1 }),
 				with(c("r", 4, 1, 4, 0), func(c *dataplane.Circuit) { c.Service = "line" }),
 				with(c("r", 5, 1, 5, 0), func(c *dataplane.Circuit) { c.Service = "line" }),
+				with(c("q", 11, 1, 5, 0), func(c *dataplane.Circuit) { c.TPID = frame.STag }),
+				with(c("q", 12, 2, 5, 7), func(c *dataplane.Circuit) { c.TPID = frame.STag }),
+				with(c("q", 13, 1, 5, 0), func(c *dataplane.Circuit) { c.TPID = frame.CTag }),
+				with(c("r", 6, 1, 6, 0), func(c *dataplane.Circuit) { c.TPID = 0x800 }),
+				with(c("p", 1, 0, 0, 0), func(c *dataplane.Circuit) { c.TPID = frame.CTag }),
 			},
 		})
 		if err == nil {
@@ -65,13 +71,15 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 			`circuit q.1: not the only one`, `circuit q.2: matches frames of unit 1`, `circuit q.3: matches frames of unit 1`,
 			`circuit q.5: matches frames of unit 4`, `circuit q.6: matches frames of unit 4`, `circuit q.7: matches frames of unit 1`,
 			`circuit q.8: 3 tags`, `circuit q.9: VLAN 4095`, `circuit q.10: VLAN 0`, `circuit m.1: on a member of "l`, `circuit gone.1: no such port or LAG`,
+			`circuit q.12: matches frames of unit 11`, `circuit q.13: matches frames of unit 1`,
+			`circuit r.6: 0x0800 is no ethertype of a tag`, `circuit p.1: an ethertype without a tag`,
 			`circuit r.1: no service "nothing"`, `circuit r.2: no filter "none"`, `circuit r.3: a bound is negative`,
 		} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("not told: %s", want)
 			}
 		}
-		if n := strings.Count(err.Error(), "matches frames"); n != 5 {
+		if n := strings.Count(err.Error(), "matches frames"); n != 7 {
 			t.Errorf("%d circuits are said to match the frames of others", n)
 		}
 		if t.Failed() {

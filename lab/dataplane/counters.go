@@ -18,8 +18,8 @@ const (
 	AdminDown            // port, LAG or circuit is disabled, or the port is not configured
 	NotCollecting        // the member's link is not in the LAG
 	NoCircuit            // the port or LAG has no circuit at all
-	Ethertype            // a tag of another ethertype than configured
-	OuterVLAN            // no circuit has the outer VLAN
+	Ethertype            // a tag of an ethertype that no circuit of the port or LAG has there
+	OuterVLAN            // no circuit has the outer VLAN with this ethertype
 	InnerVLAN            // no circuit has the inner VLAN behind this outer one
 	Untagged             // no circuit takes untagged frames
 	ExtraTag             // a VLAN tag behind those of the circuit

@@ -16,8 +16,9 @@
 //
 //  1. The port and its LAG are enabled. A LACPDU or Marker PDU on a member of a LAG that speaks LACP goes to the
 //     machine of the LAG and no further. Any other frame needs a member that is collecting.
-//  2. Its tags are exactly those of a circuit: the outer ethertype is the one of the port or LAG and no other,
-//     the inner one 0x8100, and no further VLAN tag follows. VLAN 0 is not a VLAN.
+//  2. Its tags are exactly those of a circuit: the outer ethertype is the one of the circuit, or of the port or LAG
+//     if it has none of its own, and no other, the inner one 0x8100, and no further VLAN tag follows. VLAN 0 is not a
+//     VLAN.
 //  3. The circuit is enabled, the payload fits the port or LAG and the service, the filter accepts the addresses.
 //  4. Storm control admits it if it is to a group or to a station that is not known, then the policer.
 //  5. The source address is learned, if the limits allow another one. It is forgotten when its port or LAG loses the

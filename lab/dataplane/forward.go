@@ -123,7 +123,7 @@ func (r *reader) arrive(e *entrance, f *wire.Frame) {
 		return
 	}
 	k := &r.packet
-	h, err := frame.Parse(b, e.parent.tpid)
+	h, err := frame.Parse(b, e.parent.tpids...)
 	if err != nil || h.Src.Group() {
 		r.refuse(Malformed, nil, b)
 		return

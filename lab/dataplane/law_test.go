@@ -240,6 +240,7 @@ func configs() *rapid.Generator[*dataplane.Config] {
 		for i := range even(20, 20, 20, 12, 12, 6, 2, 0).Draw(t, "circuits") {
 			add(c, ends, dataplane.Circuit{
 				Parent: even(parents...).Draw(t, "parent"), Unit: uint32(i), Enabled: often().Draw(t, "enabled"), Tags: number(3).Draw(t, "tags"),
+				TPID:  even[uint16](0, 0, 0, frame.CTag, frame.STag, frame.QTag).Draw(t, "circuit TPID"),
 				Outer: even[uint16](1, 2, 3).Draw(t, "outer"), Inner: even[uint16](1, 2).Draw(t, "inner"),
 				Service: even("s0", "s0", "s0", "s0", "s0", "s0", "s1", "s1", "s1", "s1", "s2", "").Draw(t, "service"), Leaf: rapid.Bool().Draw(t, "leaf"),
 				Filter: even("", "", "", "", "", "", "f0", "f1").Draw(t, "filter"),
@@ -252,9 +253,11 @@ func configs() *rapid.Generator[*dataplane.Config] {
 
 // add gives c another circuit if it has room for that.
 func add(c *dataplane.Config, ends map[string]int, n dataplane.Circuit) {
+	if n.Tags == 0 {
+		n.TPID = 0
+	}
 	for _, o := range c.Circuits {
-		if o.Parent == n.Parent && min(o.Tags, 1) == min(n.Tags, 1) &&
-			(n.Tags == 0 || o.Outer == n.Outer && (o.Tags != n.Tags || n.Tags == 1 || o.Inner == n.Inner)) {
+		if overlap(c, o, n) {
 			return
 		}
 	}
@@ -265,6 +268,30 @@ func add(c *dataplane.Config, ends map[string]int, n dataplane.Circuit) {
 	}
 	ends[n.Service]++
 	c.Circuits = append(c.Circuits, n)
+}
+
+// overlap reports whether two circuits of c want the same frames.
+func overlap(c *dataplane.Config, a, b dataplane.Circuit) bool {
+	if a.Parent != b.Parent || min(a.Tags, 1) != min(b.Tags, 1) {
+		return false
+	}
+	id := outerOf(c, a.Parent)
+	return a.Tags == 0 || cmp.Or(a.TPID, id) == cmp.Or(b.TPID, id) && a.Outer == b.Outer && (a.Tags != b.Tags || a.Tags == 1 || a.Inner == b.Inner)
+}
+
+// outerOf is the outer ethertype of a port or LAG.
+func outerOf(c *dataplane.Config, parent string) uint16 {
+	for _, p := range c.Ports {
+		if p.Name == parent {
+			return cmp.Or(p.TPID, frame.CTag)
+		}
+	}
+	for _, l := range c.LAGs {
+		if l.Name == parent {
+			return cmp.Or(l.TPID, frame.CTag)
+		}
+	}
+	return frame.CTag
 }
 
 func stations() *rapid.Generator[[6]byte] {
@@ -285,20 +312,15 @@ func frames(c *dataplane.Config, port string) *rapid.Generator[[]byte] {
 	return rapid.Custom(func(t *rapid.T) []byte {
 		var tags []frame.Tag
 		var right [][]frame.Tag
+		p := port
+		for _, l := range c.LAGs {
+			if slices.Contains(l.Members, port) {
+				p = l.Name
+			}
+		}
 		for _, o := range c.Circuits {
-			p := port
-			id := frame.CTag
-			for _, x := range c.Ports {
-				if x.Name == port {
-					id = cmp.Or(x.TPID, frame.CTag)
-				}
-			}
-			for _, l := range c.LAGs {
-				if slices.Contains(l.Members, port) {
-					p, id = l.Name, cmp.Or(l.TPID, frame.CTag)
-				}
-			}
 			if o.Parent == p {
+				id := cmp.Or(o.TPID, outerOf(c, p))
 				right = append(right, []frame.Tag{{TPID: id, TCI: o.Outer}, {TPID: frame.CTag, TCI: o.Inner}}[:o.Tags])
 			}
 		}
@@ -340,12 +362,15 @@ func change(t *rapid.T, c *dataplane.Config) *dataplane.Config {
 	n.Ports, n.Services, n.Circuits = slices.Clone(c.Ports), slices.Clone(c.Services), slices.Clone(c.Circuits)
 	n.Filters = slices.Clone(c.Filters)
 	p, s := number(len(c.Ports)).Draw(t, "which port"), number(len(c.Services)).Draw(t, "which service")
-	what := number(12).Draw(t, "what")
+	what := number(13).Draw(t, "what")
 	switch what {
 	case 11:
 		n.Ports[p].Enabled = !n.Ports[p].Enabled
 	case 1:
 		n.Ports[p].TPID = tpid().Draw(t, "port TPID")
+		if clash(&n) {
+			return c
+		}
 	case 2:
 		n.Services[s].MTU = mtus().Draw(t, "service MTU")
 	case 3:
@@ -374,8 +399,27 @@ func change(t *rapid.T, c *dataplane.Config) *dataplane.Config {
 		n.Circuits[i].Filter = even("", "f0", "f1").Draw(t, "filter")
 	case 0:
 		n.Circuits[i].Service = ""
+	case 12:
+		if n.Circuits[i].Tags > 0 {
+			n.Circuits[i].TPID = tpid().Draw(t, "circuit TPID")
+		}
+		if clash(&n) {
+			return c
+		}
 	}
 	return &n
+}
+
+// clash reports whether two circuits of c want the same frames.
+func clash(c *dataplane.Config) bool {
+	for i, a := range c.Circuits {
+		for _, b := range c.Circuits[:i] {
+			if overlap(c, a, b) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // TestPlaneDoesWhatItsConfigurationSays holds for any configuration and whatever happens that the plane sends, drops

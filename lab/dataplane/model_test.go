@@ -173,7 +173,8 @@ func (m *model) keeps(was *model, s *dataplane.Service, at string) bool {
 	}
 	a, b := *old, *c
 	a.In, a.Out, b.In, b.Out = dataplane.Policer{}, dataplane.Policer{}, dataplane.Policer{}, dataplane.Policer{}
-	return a == b && was.entry(c.Parent).tpid == m.entry(c.Parent).tpid &&
+	a.TPID, b.TPID = was.tpid(old), m.tpid(c)
+	return a == b &&
 		slices.Equal(was.rules(c.Filter), m.rules(c.Filter))
 }
 
@@ -290,12 +291,28 @@ func stack(f []byte) (tags []frame.Tag, cut bool) {
 	return tags, false
 }
 
-// understood is how many of the tags are such as an entry with a TPID looks for.
-func understood(tags []frame.Tag, tpid uint16) (n int) {
-	for n < len(tags) && n < 2 && tags[n].TPID == []uint16{tpid, frame.CTag}[n] {
+// understood is how many of the tags are such as somebody looks for who takes outer ones of some ethertypes.
+func understood(tags []frame.Tag, tpids ...uint16) (n int) {
+	for n < len(tags) && n < 2 && slices.Contains([][]uint16{tpids, {frame.CTag}}[n], tags[n].TPID) {
 		n++
 	}
 	return n
+}
+
+// tpid is the outer ethertype of a circuit.
+func (m *model) tpid(c *dataplane.Circuit) uint16 { return cmp.Or(c.TPID, m.entry(c.Parent).tpid) }
+
+// outers are the ethertypes that an entry looks for: those of its circuits, or its own if none of them has a tag.
+func (m *model) outers(e entry) (tpids []uint16) {
+	for i := range m.conf.Circuits {
+		if c := &m.conf.Circuits[i]; c.Parent == e.name && c.Tags > 0 {
+			tpids = append(tpids, m.tpid(c))
+		}
+	}
+	if tpids == nil {
+		tpids = []uint16{e.tpid}
+	}
+	return tpids
 }
 
 // arrive says what becomes of a frame that comes in at a port.
@@ -323,7 +340,7 @@ func (m *model) arrive(port string, f []byte) (o outcome) {
 		return refuse(dataplane.Malformed, nil)
 	}
 	tags, cut := stack(f)
-	if cut && understood(tags, e.tpid) == len(tags) {
+	if cut && understood(tags, m.outers(e)...) == len(tags) {
 		return refuse(dataplane.Malformed, nil)
 	}
 	c := m.owner(e, tags)
@@ -371,7 +388,7 @@ func slow(f []byte) bool {
 func (m *model) owner(e entry, tags []frame.Tag) *dataplane.Circuit {
 	for i := range m.conf.Circuits {
 		c := &m.conf.Circuits[i]
-		if c.Parent == e.name && c.Tags == len(tags) && understood(tags, e.tpid) == c.Tags &&
+		if c.Parent == e.name && c.Tags == len(tags) && understood(tags, m.tpid(c)) == c.Tags &&
 			(c.Tags < 1 || tags[0].VID() == c.Outer) && (c.Tags < 2 || tags[1].VID() == c.Inner) {
 			return c
 		}
@@ -390,7 +407,7 @@ func (m *model) whyNot(e entry, tags []frame.Tag) (*dataplane.Circuit, dataplane
 		}
 		some = true
 		tagged = tagged || c.Tags > 0
-		same := c.Tags > 0 && len(tags) > 0 && tags[0].VID() == c.Outer
+		same := c.Tags > 0 && len(tags) > 0 && tags[0].TPID == m.tpid(c) && tags[0].VID() == c.Outer
 		outer = outer || same
 		switch {
 		case c.Tags == 0:
@@ -401,7 +418,7 @@ func (m *model) whyNot(e entry, tags []frame.Tag) (*dataplane.Circuit, dataplane
 			double = c
 		}
 	}
-	switch known := understood(tags, e.tpid); {
+	switch known := understood(tags, m.outers(e)...); {
 	case !some:
 		return nil, dataplane.NoCircuit
 	case !tagged:
@@ -499,7 +516,7 @@ func (m *model) deliver(t *traveller, o *outcome) {
 // leave sends a frame out of a circuit.
 func (m *model) leave(t *traveller, c *dataplane.Circuit, o *outcome) {
 	e := m.entry(c.Parent)
-	tags := []frame.Tag{{TPID: e.tpid, TCI: t.priority[0] | c.Outer}, {TPID: frame.CTag, TCI: t.priority[1] | c.Inner}}[:c.Tags]
+	tags := []frame.Tag{{TPID: m.tpid(c), TCI: t.priority[0] | c.Outer}, {TPID: frame.CTag, TCI: t.priority[1] | c.Inner}}[:c.Tags]
 	f := put(t, tags)
 	why := m.mute(e)
 	switch {

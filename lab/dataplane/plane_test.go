@@ -152,6 +152,43 @@ func circuit(parent string, tags int, service string, leaf bool) dataplane.Circu
 	return dataplane.Circuit{Parent: parent, Unit: 1, Enabled: true, Tags: tags, Outer: 100, Inner: 7, Service: service, Leaf: leaf}
 }
 
+// TestCircuitsOfOnePortMayHaveOuterEthertypesOfTheirOwn: three circuits with the same VLANs, and none of them for the
+// frames of the port's own ethertype.
+func TestCircuitsOfOnePortMayHaveOuterEthertypesOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, dataplane.Options{}, "a", "b", "c", "d")
+		defer b.close()
+		c := &dataplane.Config{Ports: []dataplane.Port{{Name: "a", Enabled: true}}}
+		for i, to := range []string{"b", "c", "d"} {
+			near, far := circuit("a", 1+i%2, to, false), circuit(to, 0, to, false)
+			near.Unit, near.TPID = uint32(i), tpids[i]
+			c.Ports = append(c.Ports, dataplane.Port{Name: to, Enabled: true})
+			c.Services = append(c.Services, dataplane.Service{Name: to})
+			c.Circuits = append(c.Circuits, near, far)
+		}
+		b.configure(c)
+		for i, to := range []string{"b", "c", "d"} {
+			tags := tagged(tpids[i], 1+i%2, 0)
+			out := b.send("a", build(broadcast, alice, tags, 46))
+			if want := build(broadcast, alice, nil, 46); len(out) != 1 || len(out[to]) != 1 || !bytes.Equal(out[to][0], want) {
+				t.Errorf("%#x came out as %x", tpids[i], out)
+			}
+			out = b.send(to, build(broadcast, frame.MAC{2, 0, 0, 0, 0, 9}, nil, 46))
+			if want := build(broadcast, frame.MAC{2, 0, 0, 0, 0, 9}, tags, 46); len(out) != 1 || len(out["a"]) != 1 || !bytes.Equal(out["a"][0], want) {
+				t.Errorf("to %#x came out as %x", tpids[i], out)
+			}
+		}
+		c = &dataplane.Config{Ports: c.Ports, Services: c.Services, Circuits: c.Circuits[2:]} // no 0x8100 any more
+		b.configure(c)
+		if out := b.send("a", build(broadcast, alice, tagged(frame.CTag, 1, 0), 46)); len(out) != 0 {
+			t.Errorf("0x8100 came out as %x", out)
+		}
+		if s, _ := b.PortState("a"); s.Drops[dataplane.Ethertype] != 1 {
+			t.Errorf("0x8100 is dropped as %v", s.Drops)
+		}
+	})
+}
+
 func tagged(tpid uint16, tags int, pcp uint16) []frame.Tag {
 	return []frame.Tag{{TPID: tpid, TCI: pcp<<13 | 100}, {TPID: frame.CTag, TCI: pcp<<13 | 7}}[:tags]
 }
@@ -162,7 +199,8 @@ func TestOnlyFramesAsConfiguredPass(t *testing.T) {
 			for tags := range 3 {
 				for far := range 3 {
 					t.Run(fmt.Sprintf("%v %#x %d to %d tags", kind, tpid, tags, far), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) { matrix(t, kind, tpid, tags, far) })
+						synctest.Test(t, func(t *testing.T) { matrix(t, kind, tpid, tags, far, false) })
+						synctest.Test(t, func(t *testing.T) { matrix(t, kind, tpid, tags, far, true) })
 					})
 				}
 			}
@@ -170,14 +208,24 @@ func TestOnlyFramesAsConfiguredPass(t *testing.T) {
 	}
 }
 
-func matrix(t *testing.T, kind dataplane.Kind, tpid uint16, tags, far int) {
+// matrix tries a circuit whose outer ethertype is that of its port, or its own on a port of another.
+func matrix(t *testing.T, kind dataplane.Kind, tpid uint16, tags, far int, own bool) {
 	b := newBench(t, dataplane.Options{}, "a", "b")
 	defer b.close()
-	b.configure(&dataplane.Config{
+	c := &dataplane.Config{
 		Ports:    []dataplane.Port{{Name: "a", Enabled: true, TPID: tpid}, {Name: "b", Enabled: true, TPID: frame.STag}},
 		Services: []dataplane.Service{{Name: "s", Kind: kind}},
 		Circuits: []dataplane.Circuit{circuit("a", tags, "s", kind == dataplane.Tree), circuit("b", far, "s", false)},
-	})
+	}
+	if own {
+		for i, other := range []uint16{tpids[(slices.Index(tpids, tpid)+1)%3], frame.QTag} {
+			if c.Circuits[i].Tags > 0 {
+				c.Circuits[i].TPID = c.Ports[i].TPID
+			}
+			c.Ports[i].TPID = other
+		}
+	}
+	b.configure(c)
 	pcp := uint16(5)
 	got := b.send("a", build(broadcast, alice, tagged(tpid, tags, pcp), 46))["b"]
 	if tags == 0 {

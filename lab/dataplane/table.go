@@ -38,15 +38,21 @@ type parent struct {
 	name    string
 	enabled bool
 	mtu     int
-	tpid    uint16
+	tpid    uint16 // of circuits that do not say
 	storm   *bucket
 	port    *port // of a port
 	lag     *lag  // of a LAG
 
 	units    map[uint32]*circuit
 	untagged *circuit
-	outer    map[uint16]*vlan
+	tpids    []uint16 // the outer ethertypes of its circuits; its own as long as none has a tag
+	outer    map[outer]*vlan
 }
+
+// outer is the ethertype and VLAN of an outer tag.
+type outer uint32
+
+func outerTag(tpid, vid uint16) outer { return outer(tpid)<<16 | outer(vid) }
 
 // vlan is an outer VLAN of a parent: one circuit, or one for each inner VLAN.
 type vlan struct {
@@ -69,6 +75,7 @@ type circuit struct {
 	service *service // nil for none
 	filter  *filter  // nil for none
 	leaf    bool     // of a tree
+	tpid    uint16
 	in, out *bucket
 	state   *circuitState
 	moved   bool // the stations that an earlier table learned behind it may be elsewhere now
@@ -117,7 +124,7 @@ func (p *parent) classify(h *frame.Header) (*circuit, Reason) {
 	case h.Depth == 0:
 		return p.untagged, none
 	}
-	v := p.outer[h.Tags[0].VID()]
+	v := p.outer[outerTag(h.Tags[0].TPID, h.Tags[0].VID())]
 	switch {
 	case v == nil:
 		return nil, OuterVLAN
@@ -142,7 +149,7 @@ func (p *parent) classify(h *frame.Header) (*circuit, Reason) {
 
 // tags returns the tags of a frame that leaves by c, outermost first, with the given priorities.
 func (c *circuit) tags(p priorities) (t [frame.MaxTags]frame.Tag) {
-	t[0] = frame.Tag{TPID: c.parent.tpid, TCI: p.outer | c.Outer}
+	t[0] = frame.Tag{TPID: c.tpid, TCI: p.outer | c.Outer}
 	t[1] = frame.Tag{TPID: frame.CTag, TCI: p.inner | c.Inner}
 	return t
 }
@@ -163,6 +170,7 @@ func (p *Plane) compile(c *Config, old *table) *table {
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
 			storm: pt.storm, port: pt, units: make(map[uint32]*circuit, old.size(conf.Name)),
 		}
+		pa.tpids = []uint16{pa.tpid}
 		t.parents[conf.Name] = pa
 		t.ports[pt] = &entrance{enabled: conf.Enabled, parent: pa}
 	}
@@ -174,6 +182,7 @@ func (p *Plane) compile(c *Config, old *table) *table {
 			name: conf.Name, enabled: conf.Enabled, mtu: conf.MTU, tpid: cmp.Or(conf.TPID, frame.CTag),
 			storm: l.storm, lag: l, units: make(map[uint32]*circuit, old.size(conf.Name)),
 		}
+		pa.tpids = []uint16{pa.tpid}
 		t.parents[conf.Name] = pa
 		t.lags = append(t.lags, l)
 		for _, m := range conf.Members {
@@ -215,6 +224,7 @@ func (p *Plane) compile(c *Config, old *table) *table {
 // add compiles one circuit.
 func (t *table) add(c *circuit, conf *Circuit, old *table) {
 	c.Circuit, c.parent = conf, t.parents[conf.Parent]
+	c.tpid = cmp.Or(conf.TPID, c.parent.tpid)
 	c.service, c.filter = t.service[conf.Service], t.filter[conf.Filter]
 	if was := old.circuit(conf); was != nil {
 		c.name, c.state = was.name, was.state
@@ -235,12 +245,16 @@ func (t *table) add(c *circuit, conf *Circuit, old *table) {
 		return
 	}
 	if c.parent.outer == nil {
-		c.parent.outer = map[uint16]*vlan{}
+		c.parent.outer, c.parent.tpids = map[outer]*vlan{}, nil
 	}
-	v := c.parent.outer[c.Outer]
+	if !slices.Contains(c.parent.tpids, c.tpid) {
+		c.parent.tpids = append(c.parent.tpids, c.tpid)
+	}
+	tag := outerTag(c.tpid, c.Outer)
+	v := c.parent.outer[tag]
 	if v == nil {
 		v = &vlan{}
-		c.parent.outer[c.Outer] = v
+		c.parent.outer[tag] = v
 	}
 	if c.Tags == 1 {
 		v.single = c
@@ -284,13 +298,14 @@ func (t *table) forget() {
 
 // differs reports whether c may have other stations than was, which is the same circuit of an earlier table.
 func (c *circuit) differs(was *circuit) bool {
-	if was.parent.tpid != c.parent.tpid || was.parent.enabled != c.parent.enabled || (was.filter == nil) != (c.filter == nil) {
+	if was.tpid != c.tpid || was.parent.enabled != c.parent.enabled || (was.filter == nil) != (c.filter == nil) {
 		return true
 	}
 	if c.filter != nil && !slices.Equal(c.filter.Rules, was.filter.Rules) {
 		return true
 	}
 	a, b := *c.Circuit, *was.Circuit
+	a.TPID, b.TPID = 0, 0
 	a.In, a.Out, b.In, b.Out = Policer{}, Policer{}, Policer{}, Policer{}
 	return a != b
 }

@@ -14,8 +14,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/crypto/ssh"
 	"google.golang.org/grpc/codes"
 
+	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/exchange"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
@@ -26,8 +28,8 @@ const Loopback = "127.0.0.1"
 // Options say what a sandbox is made of.
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
-	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret and
-	// secrets/switch-password.
+	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret,
+	// secrets/switch-password, and ssh/known_hosts with the switches that have a command line.
 	Dir     string
 	Secret  switchd.Secret // of the switches; a fresh one when it is empty
 	Records fs.FS          // of the exchange, see [exchange.Options]
@@ -39,15 +41,37 @@ type Sandbox struct {
 	Exchange *exchange.Server
 	Switches map[string]*Switch
 
-	server   *tls.Config
-	password string
-	log      *slog.Logger
+	server *tls.Config
+	secret switchd.Secret
+	hosts  string // file of known hosts
+	log    *slog.Logger
 }
 
 // Switch is a lab switch and how it misbehaves.
 type Switch struct {
 	*switchd.Switch
 	Faults *switchd.Faults
+
+	// Of one with a command line:
+	Device cli.Device
+	SSH    *cli.Server
+	Lines  *cli.Faults
+}
+
+// Close ends all sessions and waits for them.
+func (s *Switch) Close() {
+	s.Switch.Close()
+	if s.SSH != nil {
+		s.SSH.Close()
+	}
+}
+
+// Reboot loses what is not confirmed, and cuts all sessions.
+func (s *Switch) Reboot() {
+	s.Switch.Reboot()
+	if s.SSH != nil {
+		s.SSH.Cut()
+	}
 }
 
 // Client is how a switch wants its clients to prove who they are: by one of these at least.
@@ -76,7 +100,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
-		password: secret.Password(), log: o.Logger,
+		secret: secret, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}
 	s.Exchange, err = exchange.New(exchange.Options{Data: o.Records, Credentials: []exchange.Credential{api}, TLS: s.server, Logger: o.Logger})
 	if err != nil {
@@ -92,7 +116,7 @@ func Start(o Options) (*Sandbox, error) {
 func (s *Sandbox) AddSwitch(name string, ports []string, client Client) (*Switch, error) {
 	o := switchd.Options{Name: name, Listen: Loopback + ":0", Ports: ports, TLS: s.server.Clone(), Faults: new(switchd.Faults), Logger: s.log}
 	if client.Password {
-		o.Users = map[string]string{switchd.SecretUser: s.password}
+		o.Users = map[string]string{switchd.SecretUser: s.secret.Password()}
 	}
 	if !client.Certificate {
 		o.TLS.ClientCAs = nil
@@ -102,8 +126,60 @@ func (s *Sandbox) AddSwitch(name string, ports []string, client Client) (*Switch
 		return nil, err
 	}
 	sw.Start()
-	s.Switches[name] = &Switch{sw, o.Faults}
+	s.Switches[name] = &Switch{Switch: sw, Faults: o.Faults}
 	return s.Switches[name], nil
+}
+
+// AddCommandLine starts a switch that is configured by the command line of a network operating system, as [NewDevice]
+// knows them. Its user is [switchd.SecretUser] with the password of the secret.
+func (s *Sandbox) AddCommandLine(name string, ports []string, nos string) (*Switch, error) {
+	sw := &Switch{Faults: new(switchd.Faults), Lines: new(cli.Faults)}
+	var err error
+	if sw.Device, err = NewDevice(nos, name, ports, func() { sw.SSH.Cut() }); err != nil {
+		return nil, err
+	}
+	users := map[string]string{switchd.SecretUser: s.secret.Password()}
+	sw.Switch, err = switchd.New(switchd.Options{
+		Name: name, Listen: Loopback + ":0", Ports: ports, TLS: s.server.Clone(), Users: users, Faults: sw.Faults, Logger: s.log,
+		Native: sw.Device.Native(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.NewSignerFromKey(s.secret.HostKey(name))
+	if err == nil {
+		sw.SSH, err = cli.New(cli.Options{
+			Name: name, Listen: Loopback + ":0", NOS: sw.Device, HostKey: key, Users: users, Faults: sw.Lines, Logger: s.log,
+		})
+	}
+	if err == nil {
+		err = sw.Device.Attach(sw.Switch)
+	}
+	if err == nil {
+		err = s.know(sw.SSH.KnownHost())
+	}
+	if err != nil {
+		sw.Close()
+		return nil, err
+	}
+	sw.Start()
+	sw.SSH.Start()
+	s.Switches[name] = sw
+	return sw, nil
+}
+
+// know adds a line to the file of known hosts.
+func (s *Sandbox) know(line string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(s.hosts), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.hosts, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = f.WriteString(line)
+	return err
 }
 
 // Patch replaces fields of a record at the exchange.
@@ -135,6 +211,9 @@ func (s *Sandbox) ClearFaults() error {
 		sw.Faults.TruncateGets(0)
 		sw.Faults.UndoSets(0)
 		sw.Faults.IgnoreCommitExtension(false)
+		if sw.Lines != nil {
+			sw.Lines.Clear()
+		}
 		errs = append(errs, sw.Harm(""))
 	}
 	return errors.Join(errs...)

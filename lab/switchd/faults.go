@@ -2,13 +2,17 @@ package switchd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
-// Faults makes a lab switch misbehave. The zero value is a healthy switch; all
+// Faults makes a lab switch misbehave. What is said of Sets holds for the changes of
+// a command line too, confirmations included. The zero value is a healthy switch; all
 // methods may be called while it runs.
 type Faults struct {
 	mu       sync.Mutex
@@ -137,6 +141,42 @@ func (f *Faults) wait(ctx context.Context) error {
 	case <-expired:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	return nil
+}
+
+// ErrCut is why a change of a command line has no answer: the fault wants its connection cut without a word.
+var ErrCut = errors.New("connection cut by a fault of the lab")
+
+// refusal is the answer that [Faults.RefuseSets] gives.
+type refusal struct{ code codes.Code }
+
+func (refusal) Error() string { return "refused by a fault of the lab" }
+
+// GRPCStatus is the refusal in gRPC's form.
+func (r refusal) GRPCStatus() *status.Status { return status.New(r.code, r.Error()) }
+
+// strike makes one change as the faults have it, whoever asked for it. The caller cuts the connection after [ErrCut].
+func (s *Switch) strike(ctx context.Context, change func() error) error {
+	f := s.faults
+	if err := f.wait(ctx); err != nil {
+		return err
+	}
+	if code, ok := f.refused(); ok {
+		return refusal{code}
+	}
+	if f.take(&f.before) {
+		return fmt.Errorf("%w, nothing was changed", ErrCut)
+	}
+	before := s.store.snapshot()
+	if err := change(); err != nil {
+		return err
+	}
+	if s.Running() != before.tree && f.take(&f.undo) {
+		s.store.undo(before)
+	}
+	if f.take(&f.after) {
+		return fmt.Errorf("%w, the change was made", ErrCut)
 	}
 	return nil
 }

@@ -340,7 +340,7 @@ func (c *change) doCircuits() {
 func (c *change) circuit(parent string, sub tree.Node) dataplane.Circuit {
 	id := circuitID{parent, number[uint32](sub.Key(0))}
 	out := dataplane.Circuit{
-		Parent: parent, Unit: id.unit, Enabled: enabled(sub),
+		Parent: parent, Unit: id.unit, Enabled: enabled(sub), TPID: ethertype(sub.Text("config", "tpid")),
 		MACLimit: number[int](sub.Text("config", "mac-limit")),
 	}
 	match := sub.At("vlan", "match")

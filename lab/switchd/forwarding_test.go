@@ -56,12 +56,12 @@ func TestForwardingOfAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{}, nil)
+	s, err := newStore([]string{"eth1", "eth2", "eth3"}, nil, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.stop)
-	if err := s.set(all(string(a.Files[0].Data))); err != nil {
+	if err := s.set(edit(all(string(a.Files[0].Data)))); err != nil {
 		t.Fatal(err)
 	}
 	got := lines(Forwarding(s.running))
@@ -85,7 +85,7 @@ func randomEdit(t *rapid.T) func(*tree.Edit) error {
 	id := parent + "." + unit
 	ref := fmt.Sprintf(`"interface-ref":{"config":{"interface":%q,"subinterface":%s}}`, parent, unit)
 	texts := []string{
-		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"subinterfaces":{"subinterface":[{"index":%s,"config":{"index":%[2]s,"enabled":%s},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":1%[2]s}}}}}]}}]}}`, parent, unit, pick("enabled", "true", "false")),
+		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"subinterfaces":{"subinterface":[{"index":%s,"config":{"index":%[2]s,"enabled":%s,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X%s"},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":1%[2]s}}}}}]}}]}}`, parent, unit, pick("enabled", "true", "false"), pick("tpid", "8100", "88A8")),
 		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"config":{"name":%[1]q,"type":"iana-if-type:ieee8023adLag","mtu":%s}}]}}`, pick("lag", "ae1", "ae2"), pick("mtu", "1500", "9000")),
 		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"openconfig-if-ethernet:ethernet":{"config":{"openconfig-if-aggregate:aggregate-id":%q}}}]}}`, pick("member", "eth2", "eth3"), pick("lag", "ae1", "ae2")),
 		fmt.Sprintf(`{"openconfig-network-instance:network-instances":{"network-instance":[{"name":%q,"config":{"name":%[1]q,"type":"openconfig-network-instance-types:L2VSI","ixagent-openconfig-ext:etree":%s}}]}}`, service, pick("tree", "true", "false")),
@@ -127,7 +127,7 @@ func pathOf(words []string) *gpb.Path {
 
 func TestTranslatingAChangeEqualsTranslatingAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := newStore([]string{"eth1", "eth2", "eth3"}, cabled{}, nil)
+		s, err := newStore([]string{"eth1", "eth2", "eth3"}, nil, cabled{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestTranslatingAChangeEqualsTranslatingAnew(t *testing.T) {
 		tr := newTranslator(tree.New(s.schema))
 		for range rapid.IntRange(1, 60).Draw(t, "changes") {
 			before := s.running
-			_ = s.set(randomEdit(t)) // what is refused changes nothing
+			_ = s.set(edit(randomEdit(t))) // what is refused changes nothing
 			got := tr.translate(s.running)
 			if diff := cmp.Diff(Forwarding(s.running), got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 				t.Fatal(diff)
@@ -149,7 +149,7 @@ func TestTranslatingAChangeEqualsTranslatingAnew(t *testing.T) {
 }
 
 func BenchmarkTranslate10000(b *testing.B) {
-	s, err := newStore([]string{"eth1"}, cabled{}, nil)
+	s, err := newStore([]string{"eth1"}, nil, cabled{}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -159,12 +159,12 @@ func BenchmarkTranslate10000(b *testing.B) {
 		subs = append(subs, fmt.Sprintf(`{"index":%d,"config":{"index":%[1]d},"openconfig-vlan:vlan":{"match":{"double-tagged":{"config":{"outer-vlan-id":%d,"inner-vlan-id":%d}}}}}`, i, i/4000+1, i%4000+1))
 		points = append(points, fmt.Sprintf(`{"connection-point-id":"%d","config":{"connection-point-id":"%[1]d"},"endpoints":{"endpoint":[{"endpoint-id":"%[1]d","config":{"endpoint-id":"%[1]d","precedence":0,"type":"openconfig-network-instance-types:LOCAL"},"local":{"config":{"interface":"eth1","subinterface":%[1]d}}}]}}`, i))
 	}
-	if err := s.set(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[` + strings.Join(subs, ",") + `]}}]},
-		"openconfig-network-instance:network-instances":{"network-instance":[{"name":"lan","config":{"name":"lan","type":"openconfig-network-instance-types:L2VSI"},"connection-points":{"connection-point":[` + strings.Join(points, ",") + `]}}]}}`)); err != nil {
+	if err := s.set(edit(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[` + strings.Join(subs, ",") + `]}}]},
+		"openconfig-network-instance:network-instances":{"network-instance":[{"name":"lan","config":{"name":"lan","type":"openconfig-network-instance-types:L2VSI"},"connection-points":{"connection-point":[` + strings.Join(points, ",") + `]}}]}}`))); err != nil {
 		b.Fatal(err)
 	}
 	one := s.running
-	if err := s.set(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[{"index":7,"config":{"index":7,"enabled":false}}]}}]}}`)); err != nil {
+	if err := s.set(edit(all(`{"openconfig-interfaces:interfaces":{"interface":[{"name":"eth1","subinterfaces":{"subinterface":[{"index":7,"config":{"index":7,"enabled":false}}]}}]}}`))); err != nil {
 		b.Fatal(err)
 	}
 	b.Run("anew", func(b *testing.B) {

@@ -40,12 +40,12 @@ func (s *store) all(t testing.TB) string {
 // it with its state.
 func whole(t testing.TB, ports []string, text string) (string, error) {
 	t.Helper()
-	s, err := newStore(ports, cabled{}, nil)
+	s, err := newStore(ports, nil, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.stop()
-	if err := s.set(replaceAll(text)); err != nil {
+	if err := s.set(edit(replaceAll(text))); err != nil {
 		return "", err
 	}
 	return s.all(t), nil
@@ -58,7 +58,7 @@ func TestStepIsAcceptedWhenItsResultIs(t *testing.T) {
 	ports := []string{"eth1", "eth2", "eth3"}
 	var refused, accepted int
 	rapid.Check(t, func(rt *rapid.T) {
-		s, err := newStore(ports, cabled{}, nil)
+		s, err := newStore(ports, nil, cabled{}, nil)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestStepIsAcceptedWhenItsResultIs(t *testing.T) {
 				rt.Fatal(err)
 			}
 			b, _ := e.Peek().AppendJSON(nil, tree.Config)
-			step := s.set(op)
+			step := s.set(edit(op))
 			want, all := whole(t, ports, string(b))
 			if (step == nil) != (all == nil) {
 				rt.Fatalf("as a step: %v\nas a whole: %v\n%s\nfrom %s", step, all, b, s.json())
@@ -160,15 +160,15 @@ func FuzzSet(f *testing.F) {
 	f.Add([]byte(`{"openconfig-qos:qos":{"scheduler-policies":{"scheduler-policy":[{"name":"p","config":{"name":"p"}}]}}}`))
 	ports := []string{"eth1"}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		s, err := newStore(ports, cabled{}, nil)
+		s, err := newStore(ports, nil, cabled{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.stop()
 		before := s.json()
-		err = s.set(func(e *tree.Edit) error {
+		err = s.set(edit(func(e *tree.Edit) error {
 			return e.Update(&gpb.Path{}, tree.JSONValue(payload, gpb.Encoding_JSON_IETF))
-		})
+		}))
 		after := s.json()
 		if err != nil {
 			if after != before {

@@ -165,27 +165,22 @@ func (s service) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 }
 
 func (s *Switch) faultySet(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse, error) {
-	if err := s.faults.wait(ctx); err != nil {
+	if s.shell {
+		return nil, status.Error(codes.FailedPrecondition, "this switch is configured by its command line: gNMI can read and not write here")
+	}
+	var resp *gpb.SetResponse
+	err := s.strike(ctx, func() (err error) {
+		resp, err = s.set(req)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrCut):
+		s.cut(ctx)
+		return nil, status.Error(codes.Unavailable, err.Error())
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return nil, status.FromContextError(err).Err()
-	}
-	if code, ok := s.faults.refused(); ok {
-		return nil, status.Error(code, "refused by a fault of the lab")
-	}
-	if s.faults.take(&s.faults.before) {
-		s.cut(ctx)
-		return nil, status.Error(codes.Unavailable, "connection cut by a fault of the lab, nothing was changed")
-	}
-	before := s.Running()
-	resp, err := s.set(req)
-	if err != nil {
+	case err != nil:
 		return nil, err
-	}
-	if s.Running() != before && s.faults.take(&s.faults.undo) {
-		s.store.undo(before)
-	}
-	if s.faults.take(&s.faults.after) {
-		s.cut(ctx)
-		return nil, status.Error(codes.Unavailable, "connection cut by a fault of the lab, the change was made")
 	}
 	return resp, nil
 }
@@ -205,7 +200,7 @@ func (s *Switch) set(req *gpb.SetRequest) (*gpb.SetResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := func(e *tree.Edit) error { return ops.apply(e) }
+	change := edit(ops.apply)
 	switch action := commit.GetAction().(type) {
 	case nil:
 		err = s.store.set(change)
@@ -248,7 +243,7 @@ func (s *Switch) settle(commit *gnmi_ext.Commit) error {
 
 func setError(err error) error {
 	switch {
-	case errors.Is(err, errPending), errors.Is(err, errNotPending):
+	case errors.Is(err, ErrPending), errors.Is(err, ErrNotPending):
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return invalid(err)

@@ -23,7 +23,8 @@ type harm struct {
 func (s *store) setHarm(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	running, _, _ := s.current()
+	c := s.snapshot()
+	running := c.tree
 	if name != "" && !running.At("interfaces", "interface").Entry(name).Exists() {
 		return fmt.Errorf("there is no port or LAG %q", name)
 	}
@@ -36,7 +37,7 @@ func (s *store) setHarm(name string) error {
 	if name != "" {
 		s.harm = &harm{name, running}
 	}
-	s.publish(running, nil)
+	s.publish(c, nil)
 	return nil
 }
 

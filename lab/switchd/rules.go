@@ -1,6 +1,7 @@
 package switchd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -107,41 +108,52 @@ func (r *rules) checkInterface(_, i tree.Node) {
 	r.checkMatches(i, path)
 }
 
+// tags are what a subinterface matches; inner is 0 for a single tag.
+type tags struct{ tpid, outer, inner uint16 }
+
 // checkMatches refuses two subinterfaces that want the same frames. A single
 // tag and a double one with the same outer tag overlap.
 func (r *rules) checkMatches(i tree.Node, path string) {
-	owners := make(map[uint32]string) // outer<<16 | inner, inner 0 for a single tag
-	outers := make(map[uint16]string)
+	subs := i.At("subinterfaces", "subinterface")
+	owners, outers := make(map[tags]string, subs.Len()), make(map[tags]string, subs.Len()) // of outers, inner is 0
+	own := cmp.Or(ethertype(i.Text("config", "tpid")), 0x8100)
 	untagged := ""
-	for sub := range i.At("subinterfaces", "subinterface").Entries() {
+	for sub := range subs.Entries() {
 		index := sub.Key(0)
 		at := subinterfacePath(i.Key(0), index)
 		match := sub.At("vlan", "match")
 		single, double := match.At("single-tagged"), match.At("double-tagged")
+		tpid := ethertype(sub.Text("config", "tpid"))
+		is := tags{tpid: cmp.Or(tpid, own)}
 		switch {
 		case single.Exists() && double.Exists():
 			r.fail(at+"/vlan/match", "has two matches")
 		case single.Exists():
-			v := vlan(single.Text("config", "vlan-id"))
-			if other, ok := outers[v]; ok {
-				r.fail(at+"/vlan/match", "overlaps subinterface %s: both match outer VLAN %d", other, v)
+			is.outer = vlan(single.Text("config", "vlan-id"))
+			if other, ok := outers[is]; ok {
+				r.fail(at+"/vlan/match", "overlaps subinterface %s: both match outer VLAN %d", other, is.outer)
 			}
-			outers[v], owners[uint32(v)<<16] = index, index
+			outers[is], owners[is] = index, index
 		case double.Exists():
 			outer, inner := vlan(double.Text("config", "outer-vlan-id")), vlan(double.Text("config", "inner-vlan-id"))
 			if outer == 0 || inner == 0 {
 				r.fail(at+"/vlan/match/double-tagged", "needs both an outer and an inner VLAN")
 				continue
 			}
-			if other, ok := owners[uint32(outer)<<16]; ok {
+			is.outer = outer
+			if other, ok := owners[is]; ok {
 				r.fail(at+"/vlan/match", "overlaps subinterface %s: both match outer VLAN %d", other, outer)
 			}
-			key := uint32(outer)<<16 | uint32(inner)
-			if other, ok := owners[key]; ok {
+			outers[is] = index
+			is.inner = inner
+			if other, ok := owners[is]; ok {
 				r.fail(at+"/vlan/match", "is the same as that of subinterface %s: VLAN %d.%d", other, outer, inner)
 			}
-			outers[outer], owners[key] = index, index
+			owners[is] = index
 		default:
+			if tpid != 0 {
+				r.fail(at+"/config/tpid", "is the ethertype of a tag, and there is none")
+			}
 			if untagged != "" {
 				r.fail(at, "matches untagged frames, as does subinterface %s", untagged)
 			}

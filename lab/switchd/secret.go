@@ -49,6 +49,11 @@ func (s Secret) Password() string {
 	return base32.StdEncoding.EncodeToString(s.derive("password")[:20])
 }
 
+// HostKey returns the key by which the command line of the switch with a name proves itself over SSH.
+func (s Secret) HostKey(name string) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(s.derive("host key of " + name))
+}
+
 // derive returns 32 octets that are only for one use.
 func (s Secret) derive(use string) []byte {
 	h := hmac.New(sha256.New, []byte(s))

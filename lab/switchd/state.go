@@ -244,3 +244,6 @@ func (s *store) lacpState(lag string, ports []string) object {
 	}
 	return object{"state": object{"name": lag}, "members": object{"member": members}}
 }
+
+// State returns the running configuration with the state that goes with it and the counters of this moment.
+func (s *Switch) State() (*tree.Tree, error) { return s.store.live() }

@@ -17,10 +17,11 @@ import (
 // not say (gNMI commit confirmed 0.1.0, 3.2.1).
 const defaultRollback = 10 * time.Minute
 
+// Why a change, a confirmation or a cancellation has no place.
 var (
-	errPending    = errors.New("a commit waits for its confirmation")
-	errNotPending = errors.New("no commit waits for a confirmation")
-	errWrongID    = errors.New("the commit that waits for a confirmation has another id")
+	ErrPending    = errors.New("a commit waits for its confirmation")
+	ErrNotPending = errors.New("no commit waits for a confirmation")
+	ErrWrongID    = errors.New("the commit that waits for a confirmation has another id")
 )
 
 // store holds the configuration: one snapshot that runs, and the one to return
@@ -42,6 +43,7 @@ type store struct {
 
 	now      sync.RWMutex // guards what follows; never held while working
 	running  *tree.Tree
+	native   any           // what running was made from, nil where gNMI makes it
 	down     []string      // ports that are hurt
 	facts    int           // counts changes of operational state
 	changed  chan struct{} // closed and renewed when running or facts change
@@ -53,23 +55,38 @@ type hook struct {
 	f func(before, after *tree.Tree)
 }
 
+// snapshot is a configuration, and the native one that it was made from.
+type snapshot struct {
+	tree   *tree.Tree
+	native any
+}
+
+// rewrite edits the running configuration, and returns the native one that goes with the result.
+type rewrite func(e *tree.Edit, native any) (any, error)
+
+// edit is a rewrite that leaves the native configuration as it is.
+func edit(f func(*tree.Edit) error) rewrite {
+	return func(e *tree.Edit, native any) (any, error) { return native, f(e) }
+}
+
 type pending struct {
 	id     string
-	before *tree.Tree
+	before snapshot
+	until  time.Time
 	timer  *time.Timer
 }
 
-func newStore(ports []string, oper Operational, follow func(*tree.Tree, []string) error) (*store, error) {
+func newStore(ports []string, native any, oper Operational, follow func(*tree.Tree, []string) error) (*store, error) {
 	schema, err := tree.OpenConfig()
 	if err != nil {
 		return nil, err
 	}
 	s := &store{
 		schema: schema, ports: slices.Sorted(slices.Values(ports)), follow: follow,
-		refs: tree.NewReferences(), running: tree.New(schema), changed: make(chan struct{}),
+		refs: tree.NewReferences(), running: tree.New(schema), native: native, changed: make(chan struct{}),
 	}
 	s.oper = hurting{oper, s}
-	if err := s.apply(s.running.Edit()); err != nil {
+	if err := s.change(edit(func(*tree.Edit) error { return nil })); err != nil {
 		return nil, fmt.Errorf("physical ports: %w", err)
 	}
 	return s, nil
@@ -83,11 +100,18 @@ func (s *store) current() (*tree.Tree, int, <-chan struct{}) {
 	return s.running, s.facts, s.changed
 }
 
-// publish makes a tree, with ports that are hurt, what everybody sees.
-func (s *store) publish(t *tree.Tree, down []string) {
+// snapshot returns what runs.
+func (s *store) snapshot() snapshot {
+	s.now.RLock()
+	defer s.now.RUnlock()
+	return snapshot{s.running, s.native}
+}
+
+// publish makes a configuration, with ports that are hurt, what everybody sees.
+func (s *store) publish(c snapshot, down []string) {
 	s.now.Lock()
 	defer s.now.Unlock()
-	s.running, s.down = t, down
+	s.running, s.native, s.down = c.tree, c.native, down
 	s.facts++
 	s.wake()
 }
@@ -105,24 +129,39 @@ func (s *store) wake() {
 	s.changed = make(chan struct{})
 }
 
-// apply makes an edit the running configuration, or says why it cannot be.
-// The caller holds mu.
-func (s *store) apply(e *tree.Edit) error {
-	if err := s.ensurePorts(e); err != nil {
-		return err
+// make returns what a rewrite makes of the running configuration. What it leaves equal stays the same nodes, also where
+// it was written anew. The caller holds mu.
+func (s *store) make(do rewrite) (snapshot, error) {
+	running := s.snapshot()
+	e := running.tree.Edit()
+	native, err := do(e, running.native)
+	if err == nil {
+		err = e.Err()
 	}
-	return s.install(e.Tree())
+	if err == nil {
+		err = s.ensurePorts(e)
+	}
+	if err != nil {
+		return snapshot{}, err
+	}
+	e.Share(running.tree)
+	return snapshot{e.Tree(), native}, nil
 }
 
-// install makes a tree the running configuration. The caller holds mu.
-func (s *store) install(next *tree.Tree) error {
-	before, _, _ := s.current()
-	if next.Root().Same(before.Root()) {
-		return nil
-	}
-	undo, err := s.refs.Move(before, next)
+// change makes a change of the running configuration, or says why it cannot be. The caller holds mu.
+func (s *store) change(do rewrite) error {
+	next, err := s.make(do)
 	if err != nil {
 		return err
+	}
+	return s.install(next)
+}
+
+// accept moves the references to a tree that obeys the rules. The caller holds mu.
+func (s *store) accept(before, next *tree.Tree) (undo func(), err error) {
+	undo, err = s.refs.Move(before, next)
+	if err != nil {
+		return nil, err
 	}
 	r := rules{ports: make(map[string]bool, len(s.ports)), refs: s.refs, before: before, after: next}
 	for _, p := range s.ports {
@@ -130,6 +169,22 @@ func (s *store) install(next *tree.Tree) error {
 	}
 	if err := r.check(); err != nil {
 		undo()
+		return nil, err
+	}
+	return undo, nil
+}
+
+// install makes a configuration the running one. The caller holds mu.
+func (s *store) install(c snapshot) error {
+	before, next := s.snapshot().tree, c.tree
+	if next.Root().Same(before.Root()) {
+		s.now.Lock()
+		defer s.now.Unlock()
+		s.native = c.native
+		return nil
+	}
+	undo, err := s.accept(before, next)
+	if err != nil {
 		return err
 	}
 	down := s.hurt(next)
@@ -141,7 +196,7 @@ func (s *store) install(next *tree.Tree) error {
 			return err
 		}
 	}
-	s.publish(next, down)
+	s.publish(c, down)
 	for _, h := range s.hooks {
 		h.f(before, next)
 	}
@@ -173,39 +228,51 @@ func (s *store) ensurePorts(e *tree.Edit) error {
 }
 
 // set runs one plain change.
-func (s *store) set(change func(*tree.Edit) error) error {
+func (s *store) set(do rewrite) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending != nil {
-		return errPending
+		return ErrPending
 	}
-	return s.change(change)
+	return s.change(do)
 }
 
-func (s *store) change(change func(*tree.Edit) error) error {
-	running, _, _ := s.current()
-	e := running.Edit()
-	if err := change(e); err != nil {
+// check returns why a change would be refused, and changes nothing.
+func (s *store) check(do rewrite) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, err := s.make(do)
+	if err != nil {
 		return err
 	}
-	return s.apply(e)
+	undo, err := s.accept(s.snapshot().tree, next.tree)
+	if err != nil {
+		return err
+	}
+	undo()
+	return nil
 }
 
 // begin runs a change that is undone unless it is confirmed within d.
-func (s *store) begin(id string, d time.Duration, change func(*tree.Edit) error) error {
+func (s *store) begin(id string, d time.Duration, do rewrite) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending != nil {
-		return errPending
+		return ErrPending
 	}
-	before, _, _ := s.current()
-	if err := s.change(change); err != nil {
+	before := s.snapshot()
+	if err := s.change(do); err != nil {
 		return err
 	}
-	p := &pending{id: id, before: before}
+	s.wait(id, d, before)
+	return nil
+}
+
+// wait gives the commit that ran after before the time d to be confirmed in. The caller holds mu.
+func (s *store) wait(id string, d time.Duration, before snapshot) {
+	p := &pending{id: id, before: before, until: time.Now().Add(d)}
 	p.timer = time.AfterFunc(d, func() { s.expire(p) })
 	s.pending = p
-	return nil
 }
 
 func (s *store) expire(p *pending) {
@@ -228,17 +295,21 @@ func (s *store) revert() {
 func (s *store) waiting(id string) (*pending, error) {
 	switch {
 	case s.pending == nil:
-		return nil, errNotPending
+		return nil, ErrNotPending
 	case s.pending.id != id:
-		return nil, errWrongID
+		return nil, ErrWrongID
 	}
 	return s.pending, nil
 }
 
-func (s *store) isPending() bool {
+// unconfirmed returns the id of the commit that waits for its confirmation, and how long it still does.
+func (s *store) unconfirmed() (id string, left time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pending != nil
+	if s.pending == nil {
+		return "", 0, false
+	}
+	return s.pending.id, max(0, time.Until(s.pending.until)), true
 }
 
 func (s *store) confirm(id string) error {
@@ -271,9 +342,7 @@ func (s *store) setRollback(id string, d time.Duration) error {
 		return err
 	}
 	p.timer.Stop()
-	next := &pending{id: p.id, before: p.before}
-	next.timer = time.AfterFunc(d, func() { s.expire(next) })
-	s.pending = next
+	s.wait(id, d, p.before)
 	return nil
 }
 
@@ -287,7 +356,7 @@ func (s *store) abandon() {
 }
 
 // undo takes the configuration silently back to an earlier snapshot.
-func (s *store) undo(to *tree.Tree) {
+func (s *store) undo(to snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending != nil {

@@ -46,6 +46,11 @@ type Options struct {
 	Operational Operational // nil: every link up, every LACP partner in agreement
 	Logger      *slog.Logger
 
+	// Native is what a switch begins with that is configured by its command
+	// line, see [Switch.Install]. Its gNMI refuses Sets and answers the rest.
+	// nil: the switch is configured by gNMI.
+	Native any
+
 	// Plane forwards as the running configuration says, from the one at the
 	// start on: it follows a commit before the client has its answer, and a
 	// commit that it cannot follow is refused. It takes the place of
@@ -66,6 +71,7 @@ type Switch struct {
 	faults *Faults
 	audit  audit
 	slow   time.Duration
+	shell  bool // configured by its command line
 	lis    *listener
 	server *grpc.Server
 	serve  sync.Once
@@ -110,7 +116,7 @@ func New(o Options) (*Switch, error) {
 		}
 		oper, follow, counters = f, f.follow, f.counters
 	}
-	st, err := newStore(o.Ports, oper, follow)
+	st, err := newStore(o.Ports, o.Native, oper, follow)
 	if err != nil {
 		return nil, fmt.Errorf("lab switch %s: %w", o.Name, err)
 	}
@@ -121,7 +127,8 @@ func New(o Options) (*Switch, error) {
 	}
 	s := &Switch{
 		name: o.Name, log: o.Logger, store: st, faults: o.Faults, slow: o.SlowSubscriber,
-		lis: &listener{Listener: lis, conns: make(map[string]net.Conn)}, closed: make(chan struct{}),
+		shell: o.Native != nil,
+		lis:   &listener{Listener: lis, conns: make(map[string]net.Conn)}, closed: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -181,12 +188,18 @@ func (s *Switch) Close() {
 // Running returns the running configuration: an immutable snapshot without
 // state.
 func (s *Switch) Running() *tree.Tree {
-	t, _, _ := s.store.current()
-	return t
+	return s.store.snapshot().tree
 }
 
 // Pending reports whether a commit waits for its confirmation.
-func (s *Switch) Pending() bool { return s.store.isPending() }
+func (s *Switch) Pending() bool {
+	_, _, ok := s.store.unconfirmed()
+	return ok
+}
+
+// Unconfirmed returns the id of the commit that waits for its confirmation, and
+// how much time it has left; ok is false if none does.
+func (s *Switch) Unconfirmed() (id string, left time.Duration, ok bool) { return s.store.unconfirmed() }
 
 // OnCommit has f called after every change of the running configuration,
 // reverts included, in their order and before the client has its answer. f must

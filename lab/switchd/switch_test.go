@@ -342,6 +342,9 @@ func TestSwitchRefusals(t *testing.T) {
 	single := func(index, vid int) string {
 		return fmt.Sprintf(`{"config":{"index":%d},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":%d}}}}}`, index, vid)
 	}
+	own := func(index, vid int, tpid string) string {
+		return fmt.Sprintf(`{"config":{"index":%d,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X%s"},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":%d}}}}}`, index, tpid, vid)
+	}
 	join := func(id, name string, index int) string {
 		return fmt.Sprintf(`{"config":{"connection-point-id":%q},"endpoints":{"endpoint":[{"endpoint-id":%[1]q,"config":{"endpoint-id":%[1]q,"type":"openconfig-network-instance-types:LOCAL"},"local":{"config":{"interface":%q,"subinterface":%d}}}]}}`, id, name, index)
 	}
@@ -359,6 +362,9 @@ func TestSwitchRefusals(t *testing.T) {
 		{"index is not config/index", sub + "[index=5]", single(6, 5), "not its key"},
 		{"subinterface on a member", "/interfaces/interface[name=eth1]/subinterfaces/subinterface[index=0]", `{"config":{"index":0}}`, "member of LAG ae1"},
 		{"same match", sub + "[index=5]", single(5, 100), "overlaps subinterface"},
+		{"same match, said with the ethertype of the LAG", sub + "[index=5]", own(5, 100, "8100"), "overlaps subinterface"},
+		{"ethertype without a tag", sub + "[index=5]", `{"config":{"index":5,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X88A8"}}`, "config/tpid"},
+		{"unknown ethertype of a tag", sub + "[index=5]", own(5, 5, "1111"), "config/tpid"},
 		{"dot1q over qinq", sub + "[index=5]", single(5, 200), "overlaps subinterface"},
 		{"unknown port", "/interfaces/interface[name=eth99]", `{"config":{"name":"eth99","type":"iana-if-type:ethernetCsmacd"}}`, "no physical port"},
 		{"port as LAG", "/interfaces/interface[name=eth5]/config/type", `"iana-if-type:ieee8023adLag"`, "physical port"},
@@ -396,6 +402,39 @@ func TestSwitchRefusals(t *testing.T) {
 	}
 	if err := b.delete(t, "/acl", "/qos", cps+"[connection-point-id=ae1.100]", sub+"[index=100]"); err != nil {
 		t.Errorf("circuit with everything that names it: %v", err)
+	}
+}
+
+func TestSameVLANsBehindOtherEthertypesAreOtherCircuits(t *testing.T) {
+	b := newBench(t)
+	at := "/interfaces/interface[name=eth1]"
+	tagged := func(index int, tpid, match string) string {
+		return fmt.Sprintf(`{"index":%d,"config":{"index":%[1]d%s},"openconfig-vlan:vlan":{"match":%s}}`, index, tpid, match)
+	}
+	own := func(tpid string) string {
+		return `,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X` + tpid + `"`
+	}
+	const single, double = `{"single-tagged":{"config":{"vlan-id":100}}}`, `{"double-tagged":{"config":{"outer-vlan-id":100,"inner-vlan-id":7}}}`
+	if err := b.update(t, at, `{"subinterfaces":{"subinterface":[`+strings.Join([]string{
+		tagged(1, "", single), tagged(2, own("88A8"), double), tagged(3, own("9100"), single),
+	}, ",")+`]}}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, tpid := range []string{"88A8", "9100"} {
+		wantCode(t, b.update(t, at+"/config/tpid", `"openconfig-vlan-types:TPID_0X`+tpid+`"`), codes.InvalidArgument, "subinterface")
+		if got := b.sw.Running().At("interfaces", "interface").Entry("eth1").Text("config", "tpid"); got != "" {
+			t.Errorf("the port has %s, and two subinterfaces the same match", got)
+		}
+	}
+	var tpids []uint16
+	for _, c := range switchd.Forwarding(b.sw.Running()).Circuits {
+		tpids = append(tpids, c.TPID)
+	}
+	if diff := cmp.Diff([]uint16{0, 0x88a8, 0x9100}, tpids); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(b.get(t, at+"/subinterfaces/subinterface[index=2]/config", gpb.GetRequest_CONFIG), `"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X88A8"`) {
+		t.Error("the ethertype is not read back")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 func newTestStore(t *testing.T) *store {
 	t.Helper()
-	s, err := newStore([]string{"eth1"}, cabled{}, nil)
+	s, err := newStore([]string{"eth1"}, nil, cabled{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,12 +25,17 @@ func newTestStore(t *testing.T) *store {
 	return s
 }
 
-func setMTU(text string) func(*tree.Edit) error {
-	return func(e *tree.Edit) error {
+func setMTU(text string) rewrite {
+	return edit(func(e *tree.Edit) error {
 		return e.Update(&gpb.Path{Elem: []*gpb.PathElem{
 			{Name: "interfaces"}, {Name: "interface", Key: map[string]string{"name": "eth1"}}, {Name: "config"}, {Name: "mtu"},
 		}}, tree.JSONValue([]byte(text), gpb.Encoding_JSON_IETF))
-	}
+	})
+}
+
+func (s *store) waits() bool {
+	_, _, ok := s.unconfirmed()
+	return ok
 }
 
 func (s *store) mtu() string {
@@ -44,23 +49,23 @@ func TestUnconfirmedCommitRevertsAtItsTimeAndNotBefore(t *testing.T) {
 		if err := s.begin("a", defaultRollback, setMTU("9000")); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.begin("b", time.Hour, setMTU("1")); !errors.Is(err, errPending) {
+		if err := s.begin("b", time.Hour, setMTU("1")); !errors.Is(err, ErrPending) {
 			t.Errorf("second commit: %v", err)
 		}
-		if err := s.set(setMTU("1")); !errors.Is(err, errPending) {
+		if err := s.set(setMTU("1")); !errors.Is(err, ErrPending) {
 			t.Errorf("plain Set in the window: %v", err)
 		}
 		time.Sleep(10*time.Minute - time.Nanosecond)
 		synctest.Wait()
-		if s.mtu() != "9000" || !s.isPending() {
+		if s.mtu() != "9000" || !s.waits() {
 			t.Error("reverted early")
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if s.mtu() != "" || s.isPending() {
+		if s.mtu() != "" || s.waits() {
 			t.Error("not reverted")
 		}
-		if err := s.confirm("a"); !errors.Is(err, errNotPending) {
+		if err := s.confirm("a"); !errors.Is(err, ErrNotPending) {
 			t.Errorf("confirm after the revert: %v", err)
 		}
 		if err := s.set(setMTU("1500")); err != nil {
@@ -75,7 +80,7 @@ func TestRollbackDurationCanBeMoved(t *testing.T) {
 		if err := s.begin("a", time.Minute, setMTU("9000")); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.setRollback("x", time.Hour); !errors.Is(err, errWrongID) {
+		if err := s.setRollback("x", time.Hour); !errors.Is(err, ErrWrongID) {
 			t.Errorf("wrong id: %v", err)
 		}
 		if err := s.setRollback("a", time.Hour); err != nil {
@@ -100,7 +105,7 @@ func TestConfirmKeepsAndCancelReverts(t *testing.T) {
 		if err := s.begin("a", time.Minute, setMTU("9000")); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.confirm("b"); !errors.Is(err, errWrongID) {
+		if err := s.confirm("b"); !errors.Is(err, ErrWrongID) {
 			t.Errorf("wrong id: %v", err)
 		}
 		if err := s.confirm("a"); err != nil {

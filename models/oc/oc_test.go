@@ -42,6 +42,7 @@ func TestModulesNameTheNamespaceNotTheGrouping(t *testing.T) {
 		"/interfaces/interface/state/tpid":                                          "openconfig-vlan",
 		"/interfaces/interface/ethernet/config/aggregate-id":                        "openconfig-if-aggregate",
 		"/interfaces/interface/config/storm-control-kbps":                           "ixagent-openconfig-ext",
+		"/interfaces/interface/subinterfaces/subinterface/config/tpid":              "ixagent-openconfig-ext",
 		"/acl/acl-sets/acl-set/acl-entries/acl-entry/l2/config/source-mac":          "openconfig-acl",
 		"/network-instances/network-instance/fdb/mac-table/entries/entry/state/age": "openconfig-network-instance",
 		"/lacp/interfaces/interface/members/member/state/counters/lacp-in-pkts":     "openconfig-lacp",
@@ -54,9 +55,10 @@ func TestModulesNameTheNamespaceNotTheGrouping(t *testing.T) {
 
 func TestIdentitiesKnowTheirModule(t *testing.T) {
 	for path, want := range map[string][2]string{
-		"/interfaces/interface/config/type":               {"ieee8023adLag", "iana-if-type"},
-		"/interfaces/interface/config/tpid":               {"TPID_0X9100", "openconfig-vlan-types"},
-		"/network-instances/network-instance/config/type": {"L2VSI", "openconfig-network-instance-types"},
+		"/interfaces/interface/config/type":                            {"ieee8023adLag", "iana-if-type"},
+		"/interfaces/interface/config/tpid":                            {"TPID_0X9100", "openconfig-vlan-types"},
+		"/interfaces/interface/subinterfaces/subinterface/config/tpid": {"TPID_0X88A8", "openconfig-vlan-types"},
+		"/network-instances/network-instance/config/type":              {"L2VSI", "openconfig-network-instance-types"},
 	} {
 		if got := oc.Identities(path)[want[0]]; got != want[1] {
 			t.Errorf("%s: %s is of module %q, want %q", path, want[0], got, want[1])
@@ -76,6 +78,7 @@ func TestTypedTreeIsValidOpenConfig(t *testing.T) {
 	lag.GetOrCreateAggregation().LagType = oc.IfAggregate_AggregationType_LACP
 	sub := lag.GetOrCreateSubinterface(100)
 	sub.MacLimit = ygot.Uint32(1)
+	sub.Tpid = oc.VlanTypes_TPID_TYPES_TPID_0X9100
 	match := sub.GetOrCreateVlan().GetOrCreateMatch().GetOrCreateDoubleTagged()
 	match.OuterVlanId, match.InnerVlanId = ygot.Uint16(100), ygot.Uint16(7)
 	port := d.GetOrCreateInterface("eth1")

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 )
 
@@ -71,4 +73,50 @@ func TestBranchKeepsToTheSchema(t *testing.T) {
 	if e.Err() == nil || !strings.Contains(e.Err().Error(), "is state") {
 		t.Errorf("state in an edit of configuration: %v", e.Err())
 	}
+}
+
+func TestWhatIsWrittenAnewAndEqualIsShared(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		// write draws a tree.
+		write := func(name string) *tree.Edit {
+			e := tree.New(schema(t)).Edit()
+			e.Branch()
+			for range rapid.IntRange(0, 6).Draw(rt, name) {
+				port := e.Branch("interfaces", "interface").Entry(rapid.SampledFrom([]string{"eth1", "eth2", "eth10"}).Draw(rt, "port"))
+				port.At("config").Set("mtu", rapid.SampledFrom([]string{"1500", "9000"}).Draw(rt, "mtu"))
+				index := rapid.SampledFrom([]string{"2", "7", "10"}).Draw(rt, "index")
+				port.At("subinterfaces", "subinterface").Entry(index).At("config").Set("index", index)
+			}
+			return e
+		}
+		text := func(t *tree.Tree) string {
+			b, _ := t.Root().AppendJSON(nil, tree.All)
+			return string(b)
+		}
+		before, e := write("before").Tree(), write("after")
+		was := text(before)
+		peeked, _ := e.Peek().AppendJSON(nil, tree.All)
+		want := string(peeked)
+		e.Share(before)
+		after := e.Tree()
+		if got := text(after); got != want {
+			rt.Fatalf("sharing made of\n%s\nthe tree\n%s", want, got)
+		}
+		if text(before) != was {
+			rt.Fatal("the tree that is shared has changed")
+		}
+		if same := after.Root().Same(before.Root()); same != (want == was) {
+			rt.Fatalf("same: %v, of\n%s\nand\n%s", same, was, want)
+		}
+		for a, b := range tree.Pairs(before.At("interfaces", "interface"), after.At("interfaces", "interface")) {
+			if !a.Exists() || !b.Exists() {
+				continue
+			}
+			x, _ := a.AppendJSON(nil, tree.All)
+			y, _ := b.AppendJSON(nil, tree.All)
+			if a.Same(b) != (string(x) == string(y)) {
+				rt.Fatalf("same: %v, of\n%s\nand\n%s", a.Same(b), x, y)
+			}
+		}
+	})
 }

@@ -35,7 +35,6 @@ func diff(a, b *place, f func(a, b *place) bool) {
 	if b != nil {
 		bs = b.node.kids
 	}
-	numeric := s.kind == list && s.children[0].numeric
 	for len(as) > 0 || len(bs) > 0 {
 		order := 0
 		switch {
@@ -43,10 +42,8 @@ func diff(a, b *place, f func(a, b *place) bool) {
 			order = 1
 		case len(bs) == 0:
 			order = -1
-		case s.kind == list:
-			order = compareKeys(numeric, as[0].text, bs[0].text)
 		default:
-			order = as[0].schema.index - bs[0].schema.index
+			order = s.order(as[0], bs[0])
 		}
 		var pa, pb *place
 		if order <= 0 {
@@ -94,6 +91,14 @@ func Diff(before, after *Tree, patterns []*Pattern, gone func(*gpb.Path), set fu
 		}
 		return true
 	})
+}
+
+// order compares the places of two kids of a node.
+func (n *schemaNode) order(a, b *node) int {
+	if n.kind == list {
+		return compareKeys(n.children[0].numeric, a.text, b.text)
+	}
+	return a.schema.index - b.schema.index
 }
 
 func (n *schemaNode) isKey() bool {

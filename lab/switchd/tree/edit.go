@@ -387,3 +387,36 @@ func (e *Edit) Adopt(n Node, names ...string) {
 // Peek returns the root as the edit has it so far. It is valid until the next
 // write.
 func (e *Edit) Peek() Node { return Node{e.root} }
+
+// Share puts what another tree of the schema holds in the place of what the edit wrote equal to it, so that what was
+// written anew and is no other is the same in memory.
+func (e *Edit) Share(with *Tree) { e.root = e.share(with.root, e.root) }
+
+func (e *Edit) share(old, n *node) *node {
+	switch {
+	case n == old || n.owner != e.owner:
+		return n
+	case n.schema.kind == leaf || n.schema.kind == leafList:
+		if n.text == old.text {
+			return old
+		}
+		return n
+	}
+	same := len(n.kids) == len(old.kids)
+	rest := old.kids
+	for i, kid := range n.kids {
+		for len(rest) > 0 && n.schema.order(rest[0], kid) < 0 {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 || n.schema.order(rest[0], kid) > 0 {
+			same = false
+			continue
+		}
+		n.kids[i] = e.share(rest[0], kid)
+		same = same && n.kids[i] == rest[0]
+	}
+	if same {
+		return old
+	}
+	return n
+}

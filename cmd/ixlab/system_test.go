@@ -1,0 +1,175 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/eos"
+	"github.com/ixagent/ixagent/drivers/junos"
+	"github.com/ixagent/ixagent/drivers/openconfig"
+	"github.com/ixagent/ixagent/lab/cli"
+	eoscli "github.com/ixagent/ixagent/lab/cli/eos"
+	junoscli "github.com/ixagent/ixagent/lab/cli/junos"
+	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
+)
+
+// system is a network OS: how the lab switch is configured that has it, and the driver that does so.
+type system struct {
+	name    string
+	spec    drivers.Spec
+	profile string
+	port    func(n int) string // the name of a port, from 1
+	lag     string             // the name of a LAG
+	changes int                // how many are made beside a bystander
+	partner bool               // the driver tells the LACP system of a partner
+
+	// start makes the switch and what else listens for it, until the test ends, and says how the driver finds it.
+	start func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device)
+}
+
+// systems are all whose frames are tried.
+func systems() []system { return []system{overGNMI(), eosCLI(), junosCLI()} }
+
+// overGNMI is the lab switch as it is configured in OpenConfig.
+func overGNMI() system {
+	return system{
+		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000, partner: true,
+		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
+		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
+			sw := startSwitch(t, o)
+			ca, err := lab.Authority()
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := ca.Issue("ixagent")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sw, drivers.Device{
+				Address: sw.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+				TLS: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{client}},
+			}
+		},
+	}
+}
+
+func eosCLI() system {
+	return system{
+		name: "EOS", spec: eos.Spec(), profile: "eos", lag: "Port-Channel10", changes: 100, partner: true,
+		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
+		start: overSSH(func(o switchd.Options) (cli.Device, error) {
+			return eoscli.New(eoscli.Options{Name: o.Name, Ports: o.Ports})
+		}),
+	}
+}
+
+func junosCLI() system {
+	return system{
+		name: "Junos", spec: junos.Spec(), profile: "mx", lag: "ae10", changes: 100,
+		port: func(n int) string { return fmt.Sprintf("xe-0/0/%d", n-1) },
+		start: overSSH(func(o switchd.Options) (cli.Device, error) {
+			return junoscli.New(junoscli.Options{Name: o.Name, Ports: o.Ports})
+		}),
+	}
+}
+
+// overSSH starts a lab switch that is configured by a command line.
+func overSSH(line func(switchd.Options) (cli.Device, error)) func(testing.TB, switchd.Options, switchd.Secret) (*switchd.Switch, drivers.Device) {
+	return func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
+		device, err := line(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Native = device.Native()
+		sw := startSwitch(t, o)
+		if err := device.Attach(sw); err != nil {
+			t.Fatal(err)
+		}
+		key, err := ssh.NewSignerFromKey(lab.HostKey(o.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := cli.New(cli.Options{Name: o.Name, Listen: o.Listen, NOS: device, HostKey: key, Users: o.Users})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		server.Start()
+		return sw, drivers.Device{
+			Address: server.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+			SSH: &drivers.SSH{KnownHosts: []byte(server.KnownHost())},
+		}
+	}
+}
+
+func startSwitch(t testing.TB, o switchd.Options) *switchd.Switch {
+	t.Helper()
+	sw, err := switchd.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sw.Close)
+	sw.Start()
+	return sw
+}
+
+// capabilities are what the driver can carry to the switch.
+func (s system) capabilities(t testing.TB) drivers.Capabilities {
+	t.Helper()
+	p, ok := s.spec.Profile(s.profile)
+	if !ok {
+		t.Fatalf("the driver of %s has no profile %s", s.name, s.profile)
+	}
+	return p.Capabilities
+}
+
+// carries reports whether the switch can have objects.
+func (x *wired) carries(objects ...switchcfg.Object) bool {
+	for _, o := range objects {
+		if x.caps.Carry(o) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// portTPID is what a port or LAG has to say where its circuits have an outer ethertype.
+func (x *wired) portTPID(tpid switchcfg.TPID) switchcfg.TPID {
+	if x.caps.TPIDScope == drivers.PortScope {
+		return tpid
+	}
+	return 0
+}
+
+// unit is the number of the subinterface with a match, which is n if the match has a tag.
+func (x *wired) unit(m switchcfg.Match, n uint32) uint32 {
+	if m.Form == switchcfg.Untagged {
+		return x.caps.UntaggedUnit
+	}
+	return n
+}
+
+// service is a service, of a VLAN of its own where it takes one.
+func (x *wired) service(name string, kind switchcfg.ServiceType, vlan switchcfg.VLANID) *switchcfg.Service {
+	s := &switchcfg.Service{Name: name, Type: kind}
+	if x.caps.ServiceVLAN && kind != switchcfg.ServiceLine {
+		s.VLAN = vlan
+	}
+	return s
+}
+
+// port is the n-th port, whose circuits have an outer ethertype, or none if that is 0.
+func (x *wired) port(n int, what string, tpid switchcfg.TPID) *switchcfg.Interface {
+	return &switchcfg.Interface{Name: x.system.port(n), Description: what, TPID: x.portTPID(tpid)}
+}
+
+// circuit is one of a parent in a service.
+func (x *wired) circuit(parent string, n uint32, m switchcfg.Match, service string) *switchcfg.Circuit {
+	return &switchcfg.Circuit{Parent: parent, Unit: x.unit(m, n), Match: m, Service: service}
+}

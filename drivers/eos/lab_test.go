@@ -1,0 +1,134 @@
+package eos
+
+import (
+	"crypto/tls"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/lab/cli"
+	labeos "github.com/ixagent/ixagent/lab/cli/eos"
+	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
+)
+
+func TestMain(m *testing.M) {
+	// ygot imports glog, whose init starts a goroutine for ever.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// lab is a lab switch with the command line of EOS, and what is needed to reach it.
+type lab struct {
+	nos    *labeos.NOS
+	server *cli.Server
+	faults *cli.Faults
+	device drivers.Device
+}
+
+func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
+	t.Helper()
+	l := &lab{faults: new(cli.Faults)}
+	var err error
+	if l.nos, err = labeos.New(labeos.Options{Name: "sw1", Ports: ports, Rebooted: func() { l.server.Cut() }}); err != nil {
+		t.Fatal(err)
+	}
+	seed := switchd.Secret("test")
+	ca, err := seed.Authority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane := dataplane.New(dataplane.Options{})
+	users := map[string]string{"agent": "secret"}
+	sw, err := switchd.New(switchd.Options{
+		Name: "sw1", Listen: "127.0.0.1:0", Ports: ports, TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+		Users: users, Native: l.nos.Native(), Plane: plane,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := gossh.NewSignerFromKey(seed.HostKey("sw1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.server, err = cli.New(cli.Options{Name: "sw1", Listen: "127.0.0.1:0", NOS: l.nos, HostKey: key, Users: users, Faults: l.faults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.nos.Attach(sw); err != nil {
+		t.Fatal(err)
+	}
+	l.server.Start()
+	t.Cleanup(func() {
+		l.server.Close()
+		sw.Close()
+		if err := plane.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	l.device = drivers.Device{
+		Name: "sw1", Address: l.server.Addr().String(), Username: "agent", Password: secret.New("secret"),
+		SSH: &drivers.SSH{KnownHosts: []byte(l.server.KnownHost())}, Capabilities: caps, Timeout: 20 * time.Second,
+	}
+	return l
+}
+
+func (l *lab) open(t testing.TB) drivers.Driver {
+	t.Helper()
+	d, err := Spec().Open(t.Context(), l.device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func scope(o switchcfgtest.Options) *plan.Scope {
+	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
+	for _, p := range o.Ports {
+		s.Ports[p] = true
+	}
+	return s
+}
+
+func TestLabSwitchConforms(t *testing.T) {
+	eachProfile(t, func(t *testing.T, caps drivers.Capabilities) {
+		o := options(caps)
+		drivertest.Run(t, drivertest.Harness{
+			Caps: caps, Options: o, Scope: scope(o),
+			New: func(t *testing.T) drivertest.Switch {
+				l := newLab(t, caps, o.Ports...)
+				return drivertest.Switch{
+					Open: func() drivers.Driver {
+						d, err := Spec().Open(t.Context(), l.device)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return d
+					},
+					Truncate: func(on bool) {
+						l.faults.Clear()
+						if on {
+							l.faults.Add(cli.Fault{Kind: cli.Omit, Command: showRunning, Text: "end"})
+						}
+					},
+					Native: l.nos.Text,
+				}
+			},
+		})
+	})
+}
