@@ -43,6 +43,7 @@ type device struct {
 	mu       sync.Mutex
 	got      []string       // lines it has received
 	busy     sync.WaitGroup // its sessions
+	blank    bool           // an empty line stands before each prompt, as on Junos
 }
 
 // terminal is one session with a device.

@@ -6,8 +6,8 @@
 // stands at the end of what has come, and nothing more comes for a moment, the session sends a comment that nobody
 // could foresee. A device works off what it is sent in order: the answer is what stands before that comment. Whatever
 // is found otherwise ends the session, and the operation fails. A terminal that echoes what is typed ahead, in the middle
-// of its output, is found out by the comment coming twice or by what follows it. What could still fool it are two lines
-// in a row that equal the prompt, with a pause behind each: a driver looks for the end marker of a configuration too.
+// of its output, is found out by the line that it breaks, and by the comment that comes twice. What could still fool it
+// is a line that is the prompt twice, with a pause behind each: a driver looks for the end marker of a configuration, too.
 //
 // The session stands on scrapligo: its platform definition, made of a [Platform], its network driver, its transport
 // and its channel, which reads and queues what the device says. The channel's own ways of sending commands are not

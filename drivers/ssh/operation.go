@@ -311,7 +311,7 @@ func (o *operation) prove() ([]byte, error) {
 		return nil, err
 	}
 	for {
-		out, mode, proved := s.grammar.proved(s.screen.text(), line)
+		out, mode, proved := s.grammar.proved(s.screen.text(), line, s.gaps)
 		if proved {
 			if err := o.undamaged(); err != nil {
 				return nil, err
@@ -320,15 +320,15 @@ func (o *operation) prove() ([]byte, error) {
 			return bytes.Clone(out), nil
 		}
 		more, err := o.more(puzzled)
-		switch before, after, found := bytes.Cut(s.screen.text(), []byte(line)); {
+		switch before, after, _ := bytes.Cut(s.screen.text(), []byte(line)); {
 		case err != nil:
 			return nil, err
-		case found && bytes.Contains(after, []byte(line)):
+		case bytes.Contains(after, []byte(line)):
 			return nil, o.broken(drivers.Incomplete, errRepeats)
 		case more:
 		case aQuestion.Match(s.screen.partial()):
 			return nil, o.broken(drivers.Rejected, &Unanswered{line, printable(string(s.screen.partial()))})
-		case found:
+		case len(bytes.TrimSpace(after)) > 0: // and no prompt
 			return nil, o.broken(drivers.Incomplete, fmt.Errorf("the end is not where it seemed: %q, then %q", lastLine(before), lastLine(after)))
 		}
 	}
@@ -337,17 +337,22 @@ func (o *operation) prove() ([]byte, error) {
 // errRepeats is the error of a device that echoes a line twice: when it is typed, and when it is read.
 var errRepeats = errors.New("the device repeats what it is sent")
 
-// proved returns what stands before the first prompt, and the mode, if text ends in the line, which stands nowhere
-// else in it, between two prompts of one mode.
-func (g *grammar) proved(text []byte, line string) ([]byte, string, bool) {
+// proved returns what stands before the first prompt, and the mode, if text ends in the line between two prompts of one
+// mode. Between the line and the second stand as many newlines as gaps has for the mode; if it has none, it learns them.
+// A terminal that echoes ahead breaks the line in which the device pauses, which makes one more.
+func (g *grammar) proved(text []byte, line string, gaps map[string]int) ([]byte, string, bool) {
 	before, after, found := bytes.Cut(text, []byte(line))
 	if !found {
 		return nil, "", false
 	}
 	at, mode := g.prompt(before)
-	if after = bytes.TrimLeft(after, " "); at < 0 || len(after) == 0 || after[0] != '\n' || !g.is(mode, bytes.TrimLeft(after, "\n")) {
+	after = bytes.TrimLeft(after, " ")
+	prompt := bytes.TrimLeft(after, "\n")
+	gap := len(after) - len(prompt)
+	if at < 0 || gap == 0 || !g.is(mode, prompt) || gaps[mode] != 0 && gaps[mode] != gap {
 		return nil, "", false
 	}
+	gaps[mode] = gap
 	if before[at] == '\n' {
 		at++ // it ends the line before the prompt
 	}

@@ -53,6 +53,7 @@ type Session struct {
 	screen  screen          // what has come since the last line was sent
 	mode    string          //
 	proof   string          // the line that proved the last end
+	gaps    map[string]int  // newlines between such a line and the prompt, by mode
 	ring    ring
 	dead    error // why nothing can be done any more
 }
@@ -120,6 +121,7 @@ func (s *Session) start(ctx context.Context, p *Platform) error {
 	if s.grammar, err = p.with(aHost, s.device.Username); err != nil {
 		return s.Fail("dial", drivers.Unsupported, err)
 	}
+	s.gaps = make(map[string]int)
 	s.shell = &shell{conn: s.conn, buf: make([]byte, 32<<10), log: &s.ring, most: int64(s.most), arrived: make(chan struct{}, 1)}
 	if s.driver, err = s.network(); err != nil {
 		return s.Fail("dial", drivers.Unsupported, err)

@@ -109,12 +109,9 @@ func TestSessionBeginsInTheFirstMode(t *testing.T) {
 
 func TestEmptyLineBeforeThePromptIsSuffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, &device{
-			host:    "sw1",
-			prompts: func(mode string) string { return "\nsw1" + mode + "#" },
-			answers: map[string]string{"show running-config": "interface Ethernet1\nend\n"},
-		})
-		if out, err := s.Run(t.Context(), "observe", "show running-config"); out != "interface Ethernet1\nend\n\n" || err != nil {
+		d := &device{blank: true, answers: map[string]string{"show running-config": "interface Ethernet1\nend\n"}}
+		s := open(t, d)
+		if out, err := s.Run(t.Context(), "observe", "show running-config"); out != "interface Ethernet1\nend\n" || err != nil {
 			t.Fatalf("read %q, %v", out, err)
 		}
 		if _, err := s.Enter(t.Context(), "apply", "config", "configure"); err != nil {
