@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
@@ -191,10 +192,70 @@ func (k *checker) credentials() {
 		k.tls(c.TLS)
 		if k.given(&c.Password) {
 			k.needs(c, &c.Username, "username", "password")
-		} else if c.TLS == nil || !k.given(&c.TLS.Cert) {
-			k.faultAt(c, "give it a password, or a certificate under tls", "has nothing to prove who the agent is")
+		} else if (c.TLS == nil || !k.given(&c.TLS.Cert)) && (c.SSH == nil || !c.SSH.host().proves()) {
+			k.faultAt(c, "give it a password, a certificate under tls, or a key or agent under ssh", "has nothing to prove who the agent is")
 		}
+		k.ssh(c)
 	}
+}
+
+func (k *checker) ssh(c *Credentials) {
+	if c.SSH == nil {
+		return
+	}
+	k.host(c.SSH, c.SSH.host())
+	if c.SSH.host().proves() {
+		k.needs(c, &c.Username, "username", "ssh")
+	}
+	j := c.SSH.Jump
+	if j == nil {
+		return
+	}
+	if j.Address.Port == 0 && j.Address.Host != "" {
+		j.Address.Port = 22
+	}
+	h := j.host()
+	k.host(j, h)
+	if !h.verifies() {
+		k.faultAt(j, unverified(j.Address), "does not say how the host is verified")
+	}
+	if j.Password.IsZero() && !h.proves() {
+		k.faultAt(j, "give it a password, key or agent", "has nothing to prove who the agent is")
+	}
+}
+
+// host checks what owner says of a host that is reached over SSH.
+func (k *checker) host(owner any, h sshHost) {
+	if k.given(h.passphrase) {
+		k.needs(owner, h.key, "key", "passphrase")
+	}
+	if *h.anyKey {
+		k.idle(h.knownHosts, "insecure_ignore_host_key")
+		k.idle(h.hostKeys, "insecure_ignore_host_key")
+	}
+}
+
+// overSSH checks that the credentials of d, which is reached over SSH, verify it and prove who the agent is.
+func (k *checker) overSSH(d *Device) {
+	c := k.c.Credentials[d.Credentials]
+	if c == nil {
+		return
+	}
+	if c.SSH == nil || !c.SSH.host().verifies() {
+		k.faultAt(&d.Credentials, unverified(d.Address), "credentials %s do not say how a device is verified over SSH", d.Credentials)
+	}
+	if c.Password.IsZero() && (c.SSH == nil || !c.SSH.host().proves()) {
+		k.faultAt(&d.Credentials, "give them a password, or a key or agent under ssh", "credentials %s prove nothing over SSH", d.Credentials)
+	}
+}
+
+// unverified says how the key of a host is found out.
+func unverified(a Address) string {
+	host, port := a.Host, a.Port
+	if host == "" {
+		host = "HOST"
+	}
+	return fmt.Sprintf("ssh-keyscan -p %d %s writes lines for a file to name under ssh as known_hosts; compare them with what the console of the host shows", cmp.Or(port, 22), host)
 }
 
 func (k *checker) pools() {
@@ -347,6 +408,9 @@ func (k *checker) driver(d *Device) {
 		d.Address.Port = spec.DefaultPort
 	}
 	d.derived.tls = spec.Transport == "gnmi"
+	if d.derived.ssh = spec.Transport == "ssh"; d.derived.ssh {
+		k.overSSH(d)
+	}
 	d.derived.caps = d.Override.apply(profile.Capabilities)
 	caps := &d.derived.caps
 	if caps.Limits.MaxMTU > 0 && d.MTU > caps.Limits.MaxMTU {

@@ -154,6 +154,31 @@ type Credentials struct {
 	Username string    `yaml:"username"` // account on the device
 	Password SecretRef `yaml:"password"` // its password
 	TLS      *TLS      `yaml:"tls"`      // how the device is verified, and the agent's certificate
+	SSH      *SSH      `yaml:"ssh"`      // the same where the device is reached over SSH; it must be verified
+}
+
+// SSH is how a device is verified that is reached over SSH, and how the agent proves itself beside its password.
+type SSH struct {
+	KnownHosts         Path      `yaml:"known_hosts"`                                               // file of host keys as OpenSSH has it, with @cert-authority and @revoked
+	HostKeys           []string  `yaml:"host_keys" jsonschema:"pattern=^SHA256:[A-Za-z0-9+/]{43}$"` // fingerprints, of which the device must have one
+	InsecureAnyHostKey bool      `yaml:"insecure_ignore_host_key"`                                  // accept any host key: for a lab only
+	Key                Path      `yaml:"key"`                                                       // private key, readable by the agent alone
+	Passphrase         SecretRef `yaml:"passphrase"`                                                // of the key
+	Agent              Socket    `yaml:"agent"`                                                     // an SSH agent holds the key: true for the one of $SSH_AUTH_SOCK, or the path of its socket
+	Jump               *Jump     `yaml:"jump"`                                                      // the host through which the device is reached
+}
+
+// Jump is a host through which devices are reached over SSH.
+type Jump struct {
+	Address            Address   `yaml:"address" jsonschema:"required"`                             // host or host:port; without a port 22
+	Username           string    `yaml:"username" jsonschema:"required"`                            // account on it
+	Password           SecretRef `yaml:"password"`                                                  // its password
+	KnownHosts         Path      `yaml:"known_hosts"`                                               // file of host keys as OpenSSH has it, with @cert-authority and @revoked
+	HostKeys           []string  `yaml:"host_keys" jsonschema:"pattern=^SHA256:[A-Za-z0-9+/]{43}$"` // fingerprints, of which the host must have one
+	InsecureAnyHostKey bool      `yaml:"insecure_ignore_host_key"`                                  // accept any host key: for a lab only
+	Key                Path      `yaml:"key"`                                                       // private key, readable by the agent alone
+	Passphrase         SecretRef `yaml:"passphrase"`                                                // of the key
+	Agent              Socket    `yaml:"agent"`                                                     // an SSH agent holds the key: true for the one of $SSH_AUTH_SOCK, or the path of its socket
 }
 
 // Inventory is what the exchange's records do not say about its switches.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -332,6 +333,10 @@ func (d *decoder) scalar(w where, n ast.Node, v reflect.Value, r rule) {
 	case *ast.BoolNode:
 		if v.Kind() == reflect.Bool {
 			v.SetBool(x.Value)
+			return
+		}
+		if p, ok := v.Addr().Interface().(*Socket); ok {
+			_ = p.place(mark{w.file, n}.position(), strconv.FormatBool(x.Value)) // it takes both
 			return
 		}
 		d.faultNode(w, n, fmt.Sprintf("if it is a text, put it in quotes: %q", x.GetToken().Value), "%s is a truth value", x.GetToken().Value)

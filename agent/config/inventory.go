@@ -39,6 +39,7 @@ type derived struct {
 	caps  drivers.Capabilities
 	scope plan.Scope
 	tls   bool // its transport is TLS
+	ssh   bool // its transport is SSH
 }
 
 // Attachment is where a port of the exchange is.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 // sameFile compares what two configurations say, not where they say it.
 var sameFile = cmp.Options{
 	cmp.Comparer(func(a, b Path) bool { return a.name == b.name }),
+	cmp.Comparer(func(a, b Socket) bool { return a.path.name == b.path.name && a.byName == b.byName }),
 	cmp.Comparer(func(a, b SecretRef) bool { return a.scheme == b.scheme && a.name == b.name }),
 	cmp.Comparer(func(a, b TimeZone) bool { return a.String() == b.String() }),
 	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
@@ -47,6 +49,12 @@ func drawConfig(t *rapid.T) *Config {
 	tls := func() *TLS {
 		return rapid.SampledFrom([]*TLS{nil, {}, {CA: Path{name: "/ca"}, ServerName: word(t, "server")}, {Cert: Path{name: "/c"}, Key: Path{name: "/k"}, InsecureSkipVerify: true}}).Draw(t, "tls")
 	}
+	pin := []string{"SHA256:" + strings.Repeat("+", 43)}
+	ssh := rapid.SampledFrom([]*SSH{
+		nil, {InsecureAnyHostKey: true},
+		{KnownHosts: Path{name: "/known_hosts"}, Key: Path{name: "/key"}, Passphrase: secret("passphrase"), Agent: Socket{byName: true}},
+		{HostKeys: pin, Agent: Socket{path: Path{name: "/agent"}}, Jump: &Jump{Address: Address{"192.0.2.9", 22}, Username: word(t, "jumper"), Password: secret("jump"), HostKeys: pin}},
+	}).Draw(t, "ssh")
 	c := &Config{
 		StateDir: Path{name: "/state"},
 		Listen:   netip.AddrPortFrom(netip.IPv6Loopback(), rapid.Uint16().Draw(t, "listen")),
@@ -59,7 +67,7 @@ func drawConfig(t *rapid.T) *Config {
 			Testing:   Testing{ExchangeLAN: rapid.SampledFrom([]TestPolicy{TestProduction, TestNothing}).Draw(t, "lan"), Other: TestNothing},
 			HealDrift: rapid.Bool().Draw(t, "heal"), PrestageAllocated: rapid.Bool().Draw(t, "prestage"),
 		},
-		Credentials: map[string]*Credentials{rapid.SampledFrom([]string{"lab", "0123", "true", "a: b"}).Draw(t, "credentials"): {Username: word(t, "username"), Password: secret("password"), TLS: tls()}},
+		Credentials: map[string]*Credentials{rapid.SampledFrom([]string{"lab", "0123", "true", "a: b"}).Draw(t, "credentials"): {Username: word(t, "username"), Password: secret("password"), TLS: tls(), SSH: ssh}},
 	}
 	s := &Source{Name: "exchange", Type: SourceFile, Path: Path{name: "/records"}, Poll: time.Second, StaleAfter: time.Hour, MaxShrink: 5, ShrinkAllowance: rapid.IntRange(0, 9).Draw(t, "allowance")}
 	if rapid.Bool().Draw(t, "ixapi") {

@@ -58,6 +58,8 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string"}
 	case reflect.TypeFor[Paths]():
 		return pathsSchema()
+	case reflect.TypeFor[Socket]():
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "boolean"}, {Type: "string"}}}
 	case reflect.TypeFor[SecretRef]():
 		return &jsonschema.Schema{Type: "string", Pattern: "^(env|file|credential):."}
 	case reflect.TypeFor[time.Duration]():

@@ -86,7 +86,7 @@ func (s *Source) Client() (ixapi.Options, error) {
 	return o, faults.err()
 }
 
-// Session returns what a session with d is opened with, its password fetched and its TLS files read. The error
+// Session returns what a session with d is opened with, its secrets fetched and its files read. The error
 // is a [Fault] or [Faults].
 func (c *Config) Session(d *Device) (drivers.Device, error) {
 	s := drivers.Device{Name: d.Name, Address: d.Address.String(), Capabilities: d.Capabilities()}
@@ -98,6 +98,10 @@ func (c *Config) Session(d *Device) (drivers.Device, error) {
 	faults.add(err)
 	if d.derived.tls {
 		s.TLS, err = cred.TLS.Config()
+		faults.add(err)
+	}
+	if d.derived.ssh {
+		s.SSH, err = cred.SSH.Config()
 		faults.add(err)
 	}
 	return s, faults.err()
@@ -154,8 +158,8 @@ func WebUser(path, name string) (bool, error) {
 	return is, err
 }
 
-// CheckFiles fetches every secret and reads every TLS file and source folder that c names, and forgets them. The
-// error is [Faults].
+// CheckFiles fetches every secret, reads every file of TLS and SSH and every source folder that c names, and forgets
+// them. The error is [Faults].
 func (c *Config) CheckFiles() error {
 	var faults Faults
 	faults.add(c.CheckWeb())
@@ -185,6 +189,7 @@ func (c *Config) CheckFiles() error {
 		faults.add(err)
 		_, err = c.Credentials[name].TLS.Config()
 		faults.add(err)
+		faults.add(c.Credentials[name].SSH.check())
 	}
 	return faults.err()
 }

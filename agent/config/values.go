@@ -178,6 +178,35 @@ func (p *Path) place(at Position, text string) error {
 	return nil
 }
 
+// Socket is where an SSH agent listens: at a path, or where the environment says. The zero Socket is none.
+type Socket struct {
+	path   Path
+	byName bool // $SSH_AUTH_SOCK names it
+}
+
+// IsZero reports whether there is none.
+func (s Socket) IsZero() bool { return s == Socket{} }
+
+// MarshalText returns "true", or the path.
+func (s Socket) MarshalText() ([]byte, error) {
+	if s.byName {
+		return []byte("true"), nil
+	}
+	return s.path.MarshalText()
+}
+
+func (s *Socket) place(at Position, text string) error {
+	*s = Socket{byName: text == "true"}
+	if s.byName {
+		s.path.at = at
+		return nil
+	}
+	if text == "false" {
+		return nil
+	}
+	return s.path.place(at, text)
+}
+
 // Paths is one path or a list of them.
 type Paths []Path
 

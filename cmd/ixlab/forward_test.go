@@ -64,9 +64,8 @@ type wired struct {
 func newWired(t testing.TB, s system, ports int) *wired {
 	t.Helper()
 	x := &wired{system: s, t: t, caps: s.capabilities(t), inside: namespacetest.New(t), members: namespacetest.New(t)}
-	names := make([]string, ports)
+	names := s.ports(ports)
 	for n := range names {
-		names[n] = s.port(n + 1)
 		x.cable(n + 1)
 	}
 	var sw atomic.Pointer[switchd.Switch]
@@ -313,7 +312,7 @@ type trial struct {
 func (m *matrix) cases(t *testing.T, kind switchcfg.ServiceType, try func(*testing.T, trial)) {
 	for _, tpid := range switchcfg.TPIDs() {
 		for tags := range 3 {
-			for _, parent := range []string{m.system.port(1), m.lag} {
+			for _, parent := range []string{m.portName(1), m.lag} {
 				objects, right := m.order(kind, parent, tpid, tags)
 				if !m.carries(objects...) {
 					continue
@@ -370,7 +369,7 @@ func (m *matrix) order(kind switchcfg.ServiceType, parent string, tpid switchcfg
 
 // drops counts what the port in question has dropped for a reason.
 func (m *matrix) drops(why dataplane.Reason) uint64 {
-	s, _ := m.plane.PortState(m.system.port(1))
+	s, _ := m.plane.PortState(m.portName(1))
 	return s.Drops[why]
 }
 
@@ -393,7 +392,7 @@ func (m *matrix) run(t *testing.T, c trial) {
 		m.m1.send(mark)
 		m.m2.expect("after "+w.name, m.retag(mark, right, farTags))
 		if got := m.drops(w.why); got != was+1 {
-			s, _ := m.plane.PortState(m.system.port(1))
+			s, _ := m.plane.PortState(m.portName(1))
 			t.Errorf("%s: dropped as %v, want one more than %d as %v", w.name, s.Drops, was, w.why)
 		}
 	}

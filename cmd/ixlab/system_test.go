@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"fmt"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -12,8 +11,7 @@ import (
 	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/openconfig"
 	"github.com/ixagent/ixagent/lab/cli"
-	eoscli "github.com/ixagent/ixagent/lab/cli/eos"
-	junoscli "github.com/ixagent/ixagent/lab/cli/junos"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -24,23 +22,27 @@ type system struct {
 	name    string
 	spec    drivers.Spec
 	profile string
-	port    func(n int) string // the name of a port, from 1
-	lag     string             // the name of a LAG
-	changes int                // how many are made beside a bystander
-	partner bool               // the driver tells the LACP system of a partner
+	ports   func(n int) []string // the names of the first ports
+	lag     string               // the name of a LAG
+	changes int                  // how many are made beside a bystander
+	partner bool                 // the driver tells the LACP system of a partner
 
 	// start makes the switch and what else listens for it, until the test ends, and says how the driver finds it.
 	start func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device)
 }
 
 // systems are all whose frames are tried.
-func systems() []system { return []system{overGNMI(), eosCLI(), junosCLI()} }
+func systems() []system {
+	all := []system{overGNMI(), overSSH("eos", "eos", "Port-Channel10", eos.Spec()), overSSH("junos", "mx", "ae10", junos.Spec())}
+	all[1].partner = true
+	return all
+}
 
 // overGNMI is the lab switch as it is configured in OpenConfig.
 func overGNMI() system {
 	return system{
-		name: "OpenConfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000, partner: true,
-		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
+		name: "openconfig", spec: openconfig.Spec(), profile: "ixlab", lag: "lag1", changes: 1000, partner: true,
+		ports: sandbox.PortNames,
 		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
 			sw := startSwitch(t, o)
 			ca, err := lab.Authority()
@@ -59,52 +61,36 @@ func overGNMI() system {
 	}
 }
 
-func eosCLI() system {
+// overSSH is the lab switch as it is configured by the command line of a network OS.
+func overSSH(nos, profile, lag string, spec drivers.Spec) system {
 	return system{
-		name: "EOS", spec: eos.Spec(), profile: "eos", lag: "Port-Channel10", changes: 100, partner: true,
-		port: func(n int) string { return fmt.Sprintf("Ethernet%d", n) },
-		start: overSSH(func(o switchd.Options) (cli.Device, error) {
-			return eoscli.New(eoscli.Options{Name: o.Name, Ports: o.Ports})
-		}),
-	}
-}
-
-func junosCLI() system {
-	return system{
-		name: "Junos", spec: junos.Spec(), profile: "mx", lag: "ae10", changes: 100,
-		port: func(n int) string { return fmt.Sprintf("xe-0/0/%d", n-1) },
-		start: overSSH(func(o switchd.Options) (cli.Device, error) {
-			return junoscli.New(junoscli.Options{Name: o.Name, Ports: o.Ports})
-		}),
-	}
-}
-
-// overSSH starts a lab switch that is configured by a command line.
-func overSSH(line func(switchd.Options) (cli.Device, error)) func(testing.TB, switchd.Options, switchd.Secret) (*switchd.Switch, drivers.Device) {
-	return func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
-		device, err := line(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Native = device.Native()
-		sw := startSwitch(t, o)
-		if err := device.Attach(sw); err != nil {
-			t.Fatal(err)
-		}
-		key, err := ssh.NewSignerFromKey(lab.HostKey(o.Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		server, err := cli.New(cli.Options{Name: o.Name, Listen: o.Listen, NOS: device, HostKey: key, Users: o.Users})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(server.Close)
-		server.Start()
-		return sw, drivers.Device{
-			Address: server.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
-			SSH: &drivers.SSH{KnownHosts: []byte(server.KnownHost())},
-		}
+		name: nos, spec: spec, profile: profile, lag: lag, changes: 60,
+		ports: func(n int) []string { return sandbox.DevicePorts(nos, n) },
+		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
+			device, err := sandbox.NewDevice(nos, o.Name, o.Ports, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Native = device.Native()
+			sw := startSwitch(t, o)
+			if err := device.Attach(sw); err != nil {
+				t.Fatal(err)
+			}
+			key, err := ssh.NewSignerFromKey(lab.HostKey(o.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, err := cli.New(cli.Options{Name: o.Name, Listen: o.Listen, NOS: device, HostKey: key, Users: o.Users})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(server.Close)
+			server.Start()
+			return sw, drivers.Device{
+				Address: server.Addr().String(), Username: switchd.SecretUser, Password: secret.New(lab.Password()),
+				SSH: &drivers.SSH{KnownHosts: []byte(server.KnownHost())},
+			}
+		},
 	}
 }
 
@@ -164,9 +150,12 @@ func (x *wired) service(name string, kind switchcfg.ServiceType, vlan switchcfg.
 	return s
 }
 
+// portName is the name of the n-th port, from 1.
+func (x *wired) portName(n int) string { return x.ports(n)[n-1] }
+
 // port is the n-th port, whose circuits have an outer ethertype, or none if that is 0.
 func (x *wired) port(n int, what string, tpid switchcfg.TPID) *switchcfg.Interface {
-	return &switchcfg.Interface{Name: x.system.port(n), Description: what, TPID: x.portTPID(tpid)}
+	return &switchcfg.Interface{Name: x.portName(n), Description: what, TPID: x.portTPID(tpid)}
 }
 
 // circuit is one of a parent in a service.

@@ -124,7 +124,7 @@ func (d *driver) vacate(ctx context.Context, op, wanted string) (string, error) 
 		case s.State == stateTimer:
 			return "", d.fail(op, drivers.Transient, fmt.Errorf("configuration session %s waits for its confirmation", name))
 		case s.State == statePending && strings.HasPrefix(name, sessionPrefix) && len(s.Instances) == 0:
-			if _, err := d.session.Run(ctx, op, "configure session "+name+" abort"); err != nil {
+			if err := d.discard(ctx, op, name); err != nil {
 				return "", err
 			}
 		}
@@ -143,22 +143,33 @@ func (d *driver) vacate(ctx context.Context, op, wanted string) (string, error) 
 func (d *driver) stage(ctx context.Context, op, name string, commands []string) ([]string, error) {
 	if _, err := d.session.Enter(ctx, op, modeSession, "configure session "+name); err != nil {
 		if strings.Contains(err.Error(), "Maximum number of pending sessions") {
-			err = d.fail(op, drivers.Transient, errors.New("the device has as many configuration sessions as it can: abort some that are pending, "+
-				"`show configuration sessions` lists them"))
+			err = d.fail(op, drivers.Transient, errors.New("it has as many configuration sessions as it can: "+
+				"abort one that nobody needs, `show configuration sessions` lists them"))
 		}
 		return nil, err
 	}
 	remarks, err := d.session.Send(ctx, op, commands)
 	if err != nil {
-		d.abandon(ctx, op)
+		_ = d.abandon(ctx, op, name) // the refusal is what counts
 	}
 	return remarks, err
 }
 
-// abandon ends the open session without effect. Where the device does not answer it stays, and the next one that applies
-// takes it away.
-func (d *driver) abandon(ctx context.Context, op string) {
-	_, _ = d.session.Enter(ctx, op, modeExec, "abort")
+// abandon ends the session without effect, whichever block is open in it. Where the device does not answer it stays,
+// until the next one that applies takes it away.
+func (d *driver) abandon(ctx context.Context, op, name string) error {
+	if d.session.Mode() != modeSession {
+		return nil
+	}
+	if _, err := d.session.Enter(ctx, op, modeExec, "end"); err != nil {
+		return err
+	}
+	return d.discard(ctx, op, name)
+}
+
+func (d *driver) discard(ctx context.Context, op, name string) error {
+	_, err := d.session.Run(ctx, op, "configure session "+name+" abort")
+	return err
 }
 
 // commit makes the changes in a session of that name and commits it, if the switch still is as it was.
@@ -174,12 +185,11 @@ func (d *driver) commit(ctx context.Context, name, basis string, commands []stri
 	if err == nil && !sameText(now, basis) {
 		err = d.fail(op, drivers.Stale, errors.New("somebody else changed the configuration in the meantime, which a commit would undo"))
 	}
-	if err != nil {
-		d.abandon(ctx, op)
-		return result, err
+	if err == nil {
+		_, err = d.session.Commit(ctx, op, modeExec, command)
 	}
-	if _, err = d.session.Commit(ctx, op, modeExec, command); err != nil {
-		d.abandon(ctx, op)
+	if err != nil {
+		_ = d.abandon(ctx, op, name)
 	}
 	return result, err
 }

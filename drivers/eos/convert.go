@@ -240,10 +240,11 @@ func (o *port) read(line string, c *drivers.Capabilities) bool {
 			ok = false
 		}
 	case "channel-group":
-		var group string
-		group, o.mode, ok = strings.Cut(rest, " mode ")
-		o.group = portChannel + group
-		ok = ok && o.physical() && portName(o.group) && (o.mode == "active" || o.mode == "passive" || o.mode == "on")
+		group, mode, _ := strings.Cut(rest, " mode ")
+		ok = o.physical() && ordinal(group) && (mode == "active" || mode == "passive" || mode == "on")
+		if ok {
+			o.group, o.mode = portChannel+group, mode
+		}
 	case "port-channel":
 		o.minLinks, ok = number[uint16](rest, "min-links ", "")
 		ok = ok && !o.physical()

@@ -3,6 +3,8 @@ package eos
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/drivers/ssh"
 	"github.com/ixagent/ixagent/models/clitext"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -71,9 +75,18 @@ func some(c drivers.Capabilities, seed, n int) switchcfg.State {
 // bare is what a lab switch has besides what it is told.
 func bare() site { return site{tunnels: true} }
 
+// text returns the whole of what is understood.
+func (r *running) text() string {
+	all := make(map[switchcfg.Key]bool)
+	for k := range r.state {
+		all[k] = true
+	}
+	return string(r.render(r.state, all).AppendText(nil))
+}
+
 func text(s switchcfg.State) string {
-	b := bare()
-	return string(b.render(s).AppendText(nil))
+	r := running{state: s, site: bare()}
+	return r.text()
 }
 
 // withPort adds a port to the text of a state that may have none: a switch without ports is not believed.
@@ -199,7 +212,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again := withPort(string(r.render(r.state).AppendText(nil)))
+		again := withPort(r.text())
 		got, err := Parse([]byte(again), &c)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, again)
@@ -276,5 +289,83 @@ func TestGolden(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestHostileTextIsRefusedBeforeAnythingIsSent(t *testing.T) {
+	c := profile(t, profileFlexible)
+	d := &driver{session: new(ssh.Session), device: drivers.Device{Capabilities: c}}
+	var err error
+	if d.last, err = read(&c, foreign); err != nil {
+		t.Fatal(err)
+	}
+	for _, hostile := range drivertest.Hostile() {
+		for place, objects := range map[string][]switchcfg.Object{
+			"description": {&switchcfg.Interface{Name: "Ethernet1", Description: hostile}},
+			"comment":     {&switchcfg.Service{Name: "ix-1", Description: hostile, Type: switchcfg.ServiceLAN, VLAN: 600}},
+			"name":        {&switchcfg.Service{Name: hostile, Description: "x", Type: switchcfg.ServiceLAN, VLAN: 600}},
+			"patch":       {&switchcfg.Service{Name: hostile, Description: "x", Type: switchcfg.ServiceLine}},
+			"filter":      {&switchcfg.Filter{Name: hostile, AnySource: true}},
+			"port":        {&switchcfg.Interface{Name: hostile, Description: "x"}},
+			"parent":      {&switchcfg.Circuit{Parent: hostile, Unit: 1, Service: "ix-1"}},
+			"member":      {&switchcfg.LAG{Name: "Port-Channel1", Mode: switchcfg.ModeStatic, Members: []string{hostile}}},
+		} {
+			target := maps.Clone(d.last.state)
+			target.Put(objects...)
+			commands, err := d.commands("apply", plan.Diff(d.last.state, target))
+			if err != nil {
+				if drivers.FaultOf(err) != drivers.Unsupported {
+					t.Errorf("%.40q as %s: %v", hostile, place, err)
+				}
+				continue
+			}
+			if !drivers.Plain(hostile) || strings.ContainsFunc(string(lines(commands)), func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) {
+				t.Errorf("%.40q as %s is sent as %q", hostile, place, commands)
+			}
+		}
+	}
+}
+
+func TestWhatEOSHasNoWordsForIsRefused(t *testing.T) {
+	flexible, tpid := profile(t, profileFlexible), profile(t, profileTPID)
+	declared := flexible
+	declared.TPIDs = switchcfg.TPIDs()
+	port := &switchcfg.Interface{Name: "Ethernet1", Description: "x"}
+	lan := &switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600}
+	circuit := func(m switchcfg.Match) *switchcfg.Circuit {
+		return &switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: m, Service: "ix-1"}
+	}
+	for _, x := range []struct {
+		caps    drivers.Capabilities
+		site    site
+		why     string
+		objects []switchcfg.Object
+	}{
+		{flexible, bare(), "no multiple", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet1", Description: "x", StormControl: 1001}}},
+		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Management1", Description: "x"}}},
+		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet01", Description: "x"}}},
+		{flexible, bare(), "a name such as", []switchcfg.Object{port, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}}}},
+		{flexible, bare(), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN}}},
+		{flexible, bare(), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLine, VNI: 7}}},
+		{flexible, site{}, "no interface Vxlan1", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
+		{flexible, site{tunnels: true, floods: true}, "no peers", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
+		{flexible, bare(), "IPv4", []switchcfg.Object{&switchcfg.Service{
+			Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7, Peers: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
+		}}},
+		{declared, bare(), "0x9100", []switchcfg.Object{port, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDStacked, 7))}},
+		{flexible, bare(), "not understood", []switchcfg.Object{port, circuit(switchcfg.MatchUntagged())}},
+		{flexible, bare(), "a name such as", []switchcfg.Object{port, lan, &switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1"}}},
+		{tpid, bare(), "0x8100", []switchcfg.Object{port}},
+		{tpid, bare(), "0x88a8", []switchcfg.Object{
+			&switchcfg.Interface{Name: "Ethernet1", Description: "x", TPID: switchcfg.TPIDStacked}, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDService, 7)),
+		}},
+	} {
+		target := make(switchcfg.State)
+		target.Put(x.objects...)
+		r := running{state: make(switchcfg.State), site: x.site}
+		commands, err := r.commands(&x.caps, target, plan.Diff(nil, target))
+		if err == nil || !strings.Contains(err.Error(), x.why) {
+			t.Errorf("%s%v, %q, want %q", target.AppendText(nil), err, commands, x.why)
+		}
 	}
 }

@@ -161,10 +161,8 @@ func (d *driver) Preview(ctx context.Context, changes []plan.Change) (string, er
 		return "", err
 	}
 	text, err := d.session.Run(ctx, op, "show session-config diffs")
-	if err != nil {
-		d.abandon(ctx, op)
+	if err = errors.Join(err, d.abandon(ctx, op, name)); err != nil {
 		return "", err
 	}
-	_, err = d.session.Enter(ctx, op, modeExec, "abort")
-	return text, err
+	return text, nil
 }

@@ -1,11 +1,8 @@
 package eos
 
 import (
-	"bytes"
 	"crypto/tls"
-	"fmt"
-	"maps"
-	"slices"
+	"net"
 	"testing"
 	"time"
 
@@ -17,9 +14,11 @@ import (
 	"github.com/ixagent/ixagent/lab/cli"
 	labeos "github.com/ixagent/ixagent/lab/cli/eos"
 	"github.com/ixagent/ixagent/lab/dataplane"
+	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
 	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
 )
 
@@ -34,13 +33,47 @@ type lab struct {
 	server *cli.Server
 	faults *cli.Faults
 	device drivers.Device
+	cables map[string]*cable
+}
+
+// cable is a wire in memory: what is put into it comes in at its port, and what leaves by the port is gone.
+type cable struct {
+	in     chan []byte
+	closed chan struct{}
+}
+
+// Read implements [dataplane.Wire].
+func (c *cable) Read(fs []wire.Frame) (int, error) {
+	select {
+	case b := <-c.in:
+		fs[0].Start = wire.Headroom
+		fs[0].End = wire.Headroom + copy(fs[0].Buf[wire.Headroom:], b)
+		return 1, nil
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+// Write implements [dataplane.Wire].
+func (c *cable) Write(fs [][]byte) (int, error) { return len(fs), nil }
+
+// frameOf returns a broadcast that a circuit matches.
+func frameOf(m switchcfg.Match) []byte {
+	f := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x1a, 0, 0, 0, 1}
+	if m.Form != switchcfg.Untagged {
+		f = append(f, byte(m.TPID>>8), byte(m.TPID), byte(m.Outer>>8), byte(m.Outer))
+	}
+	if m.Form == switchcfg.Double {
+		f = append(f, 0x81, 0, byte(m.Inner>>8), byte(m.Inner))
+	}
+	return append(append(f, 0x88, 0xb5), make([]byte, 50)...)
 }
 
 func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	t.Helper()
-	l := &lab{faults: new(cli.Faults)}
+	l := &lab{faults: new(cli.Faults), cables: make(map[string]*cable)}
 	var err error
-	if l.nos, err = labeos.New(labeos.Options{Name: "sw1", Ports: ports}); err != nil {
+	if l.nos, err = labeos.New(labeos.Options{Name: "sw1", Ports: ports, Rebooted: func() { l.server.Cut() }}); err != nil {
 		t.Fatal(err)
 	}
 	seed := switchd.Secret("test")
@@ -53,6 +86,12 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 		t.Fatal(err)
 	}
 	plane := dataplane.New(dataplane.Options{})
+	for i, name := range ports {
+		c := &cable{make(chan []byte, 16), make(chan struct{})}
+		l.cables[name] = c
+		plane.Attach(name, c, [6]byte{2, 0, 0, 0, 9, byte(i)})
+		plane.Link(name, true)
+	}
 	users := map[string]string{"agent": "secret"}
 	sw, err := switchd.New(switchd.Options{
 		Name: "sw1", Listen: "127.0.0.1:0", Ports: ports, TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
@@ -69,13 +108,16 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.nos.Attach(sw, l.server.Cut); err != nil {
+	if err := l.nos.Attach(sw); err != nil {
 		t.Fatal(err)
 	}
 	l.server.Start()
 	t.Cleanup(func() {
 		l.server.Close()
 		sw.Close()
+		for _, c := range l.cables {
+			close(c.closed)
+		}
 		if err := plane.Close(); err != nil {
 			t.Error(err)
 		}
@@ -101,17 +143,6 @@ func (l *lab) open(t testing.TB) drivers.Driver {
 	return d
 }
 
-// native is what the switch has to show: what runs, and every candidate.
-func (l *lab) native() []byte {
-	var b bytes.Buffer
-	b.Write(l.nos.Text())
-	all := l.nos.Candidates()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&b, "session %s\n%s", name, all[name])
-	}
-	return b.Bytes()
-}
-
 func scope(o switchcfgtest.Options) *plan.Scope {
 	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
 	for _, p := range o.Ports {
@@ -122,6 +153,7 @@ func scope(o switchcfgtest.Options) *plan.Scope {
 
 func TestLabSwitchConforms(t *testing.T) {
 	eachProfile(t, func(t *testing.T, caps drivers.Capabilities) {
+		t.Parallel() // it waits, most of the time
 		o := options(caps)
 		drivertest.Run(t, drivertest.Harness{
 			Caps: caps, Options: o, Scope: scope(o),
@@ -141,7 +173,8 @@ func TestLabSwitchConforms(t *testing.T) {
 							l.faults.Add(cli.Fault{Kind: cli.Omit, Command: showRunning, Text: "end"})
 						}
 					},
-					Native: l.native,
+					Native: l.nos.Text,
+					Send:   func(c *switchcfg.Circuit) { l.cables[c.Parent].in <- frameOf(c.Match) },
 				}
 			},
 		})

@@ -40,11 +40,52 @@ func (r *running) commands(c *drivers.Capabilities, target switchcfg.State, chan
 	maps.DeleteFunc(after.idle, func(name string, _ *port) bool {
 		return target[switchcfg.Key{Kind: switchcfg.KindInterface, Name: name}] != nil
 	})
-	from, to := before.render(r.state), after.render(target)
+	touched := r.touched(target, changes)
+	from, to := before.render(r.state, touched), after.render(target, touched)
 	if err := errors.Join(from.Err(), to.Err()); err != nil {
 		return nil, err
 	}
 	return clitext.Patch(from, to), nil
+}
+
+// touched returns the keys of what changes, and of all that has lines in the same blocks or says where it stands.
+func (r *running) touched(target switchcfg.State, changes []plan.Change) map[switchcfg.Key]bool {
+	keys := make(map[switchcfg.Key]bool, len(changes))
+	services := make(map[string]bool) // those whose circuits all count
+	for _, ch := range changes {
+		keys[ch.Key] = true
+		for _, s := range []switchcfg.State{r.state, target} {
+			switch o := s[ch.Key].(type) {
+			case *switchcfg.LAG:
+				for _, m := range o.Members {
+					keys[switchcfg.Key{Kind: switchcfg.KindInterface, Name: m}] = true
+				}
+			case *switchcfg.Service:
+				services[o.Name] = true
+			case *switchcfg.Circuit:
+				if svc, ok := s[serviceKey(o.Service)].(*switchcfg.Service); ok && svc.VLAN == 0 {
+					services[o.Service] = true
+				}
+			}
+		}
+		if name, ok := r.loose[ch.Key]; ok {
+			services[name] = true
+		}
+	}
+	if len(services) == 0 {
+		return keys
+	}
+	for name := range services {
+		keys[serviceKey(name)] = true
+	}
+	for _, s := range []switchcfg.State{r.state, target} {
+		for k, o := range s {
+			if c, ok := o.(*switchcfg.Circuit); ok && services[c.Service] {
+				keys[k] = true
+			}
+		}
+	}
+	return keys
 }
 
 // groups returns the channel-group line of each member.
@@ -175,9 +216,9 @@ type canvas struct {
 	ends  map[string]int // connectors of patches so far
 }
 
-// render returns the configuration of a state. Blocks in which others have lines of their own are always there, so that
-// they are never removed.
-func (s *site) render(state switchcfg.State) *clitext.Tree {
+// render returns what the configuration of a state says of the objects at keys. Blocks in which others have lines of
+// their own are always there, so that they are never removed.
+func (s *site) render(state switchcfg.State, keys map[switchcfg.Key]bool) *clitext.Tree {
 	c := &canvas{clitext.New(dialect()), state, s, make(map[string]int)}
 	c.Put("patch panel")
 	if s.tunnels {
@@ -187,7 +228,7 @@ func (s *site) render(state switchcfg.State) *clitext.Tree {
 		c.port(s.idle[name])
 	}
 	member := groups(state)
-	for _, k := range state.Keys() {
+	for _, k := range slices.SortedFunc(maps.Keys(keys), switchcfg.Key.Compare) {
 		switch o := state[k].(type) {
 		case *switchcfg.Policer:
 			c.Put("policy-map type quality-of-service "+k.Name, classDefault, police(o.Rate))

@@ -3,6 +3,7 @@ package junos
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,9 +37,11 @@ func (r rest) after(before, after switchcfg.State) rest {
 			out.down[k.Name] = true
 		}
 	}
-	for k := range after {
-		if n, ok := aggregate(k.Name); ok && k.Kind == switchcfg.KindLAG {
-			out.devices = max(out.devices, n+1)
+	for k, o := range after {
+		if _, understood := o.(*switchcfg.LAG); understood {
+			if n, ok := aggregate(k.Name); ok {
+				out.devices = max(out.devices, n+1)
+			}
 		}
 	}
 	return out
@@ -127,9 +130,15 @@ func sayable(c *drivers.Capabilities, before, after switchcfg.State, r rest) err
 			alone[k.Name]++
 		}
 	}
-	for _, k := range after.Keys() {
-		o := after[k]
-		if was := before[k]; was != nil && switchcfg.Equal(was, o) {
+	for _, k := range slices.SortedFunc(maps.Keys(touched(before, after)), switchcfg.Key.Compare) {
+		o, was := after[k], before[k]
+		if o == was || o != nil && was != nil && switchcfg.Equal(was, o) {
+			continue
+		}
+		if _, opaque := was.(*switchcfg.Opaque); opaque {
+			return &fault{k, errors.New("what is not understood is not changed")}
+		}
+		if o == nil {
 			continue
 		}
 		err := c.Carry(o)
@@ -234,14 +243,64 @@ func relations(s switchcfg.State) (members map[string]string, uses map[string]*u
 	return members, uses
 }
 
+// commands returns the commands that lead from one state to another. Only what has changed is compared, with what its
+// statements stand in.
+func commands(w *words, before, after switchcfg.State, r rest) []string {
+	t := touched(before, after)
+	return clitext.Patch(renderPart(w, before, r, t), renderPart(w, after, r.after(before, after), t))
+}
+
+// touched returns the keys of the objects whose statements may differ between two states, and of those whose entries
+// these stand in.
+func touched(before, after switchcfg.State) map[switchcfg.Key]bool {
+	out := make(map[switchcfg.Key]bool)
+	add := func(o switchcfg.Object) {
+		if o == nil {
+			return
+		}
+		out[o.Key()] = true
+		switch o := o.(type) {
+		case *switchcfg.LAG:
+			for _, m := range o.Members {
+				out[switchcfg.Key{Kind: switchcfg.KindInterface, Name: m}] = true
+			}
+		case *switchcfg.Circuit:
+			out[portKey(o.Parent)] = true
+			out[switchcfg.Key{Kind: switchcfg.KindService, Name: o.Service}] = true
+		}
+	}
+	for k, o := range after {
+		if was := before[k]; was == nil || !switchcfg.Equal(was, o) {
+			add(was)
+			add(o)
+		}
+	}
+	for k, o := range before {
+		if after[k] == nil {
+			add(o)
+		}
+	}
+	return out
+}
+
 // render returns the configuration of a switch that is in state s.
 func render(w *words, s switchcfg.State, r rest) *clitext.Tree {
-	x := renderer{words: w, state: s, tree: clitext.New(dialect(w)), storms: make(map[switchcfg.Kbps]bool)}
+	all := make(map[switchcfg.Key]bool, len(s))
+	for k := range s {
+		all[k] = true
+	}
+	return renderPart(w, s, r, all)
+}
+
+// renderPart is [render] for the objects at some keys, and for what is no object.
+func renderPart(w *words, s switchcfg.State, r rest, keys map[switchcfg.Key]bool) *clitext.Tree {
+	x := renderer{words: w, tree: clitext.New(dialect(w))}
 	x.members, x.uses = relations(s)
 	if r.devices > 0 {
 		x.put("chassis aggregated-devices ethernet device-count", strconv.Itoa(r.devices))
 	}
-	for _, k := range s.Keys() {
+	for _, k := range slices.SortedFunc(maps.Keys(keys), switchcfg.Key.Compare) {
+		x.anchor(k, s[k])
 		switch o := s[k].(type) {
 		case *switchcfg.Policer:
 			x.policer(o)
@@ -257,7 +316,10 @@ func render(w *words, s switchcfg.State, r rest) *clitext.Tree {
 			x.circuit(o)
 		}
 	}
-	for name := range r.down {
+	for _, k := range profilesOf(s) {
+		x.put("forwarding-options storm-control-profiles", stormName(k), "all bandwidth-level", strconv.FormatUint(uint64(k), 10))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.down)) {
 		if _, used := s[switchcfg.Key{Kind: switchcfg.KindInterface, Name: name}]; !used {
 			x.put("interfaces", name, "disable")
 		}
@@ -265,13 +327,38 @@ func render(w *words, s switchcfg.State, r rest) *clitext.Tree {
 	return x.tree
 }
 
+// profilesOf returns the limits of storm control in use, ascending.
+func profilesOf(s switchcfg.State) []switchcfg.Kbps {
+	used := make(map[switchcfg.Kbps]bool)
+	for _, o := range s {
+		switch o := o.(type) {
+		case *switchcfg.Interface:
+			used[o.StormControl] = true
+		case *switchcfg.LAG:
+			used[o.StormControl] = true
+		}
+	}
+	delete(used, 0)
+	return slices.Sorted(maps.Keys(used))
+}
+
 type renderer struct {
 	*words
-	state   switchcfg.State
 	tree    *clitext.Tree
 	members map[string]string
 	uses    map[string]*use
-	storms  map[switchcfg.Kbps]bool // profiles written
+}
+
+// anchor writes the entry alone that statements of several objects stand in. It is there as long as its object is,
+// also one that is not understood, and is not taken away with the last statement of another.
+func (x *renderer) anchor(k switchcfg.Key, o switchcfg.Object) {
+	switch {
+	case o == nil:
+	case k.Kind == switchcfg.KindLAG:
+		x.put("interfaces", clitext.Quote(k.Name))
+	case k.Kind == switchcfg.KindService:
+		x.put(x.services, clitext.Quote(k.Name))
+	}
 }
 
 // put writes one statement. Its parts are words of ours, one or several, and names.
@@ -378,10 +465,6 @@ func (x *renderer) parent(name string, mtu uint16, storm switchcfg.Kbps, tpids, 
 	}
 	if storm > 0 {
 		x.put(at, profile, "ethernet-switch-profile storm-control", stormName(storm))
-		if !x.storms[storm] {
-			x.storms[storm] = true
-			x.put("forwarding-options storm-control-profiles", stormName(storm), "all bandwidth-level", strconv.FormatUint(uint64(storm), 10))
-		}
 	}
 	u := x.uses[name]
 	switch {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/ssh"
-	"github.com/ixagent/ixagent/models/clitext"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -34,8 +33,8 @@ func platform() *ssh.Platform {
 		Name:    "junos",
 		Comment: "#",
 		Modes: []ssh.Mode{
-			{Name: operational, Prompt: `(?:\{[^}\n]{1,80}\}\n)?{user}@{host}> ?`},
-			{Name: configuration, Prompt: `(?:# commit confirmed [^\n]{1,80}\n)?(?:\{[^}\n]{1,80}\})?\[edit[^\]\n]{0,200}\]\n{user}@{host}# ?`},
+			{Name: operational, Prompt: `\n?(?:\{[^}\n]{1,80}\}\n)?{user}@{host}> ?`},
+			{Name: configuration, Prompt: `\n?(?:# commit confirmed [^\n]{1,80}\n)?(?:\{[^}\n]{1,80}\})?\[edit[^\]\n]{0,200}\]\n{user}@{host}# ?`},
 		},
 		Setup: []string{"set cli screen-length 0", "set cli screen-width 0", "set cli complete-on-space off"},
 		Errors: []string{
@@ -108,11 +107,10 @@ func (d *driver) commands(op string, now switchcfg.State, r rest, changes []plan
 	if err != nil {
 		return nil, d.session.Fail(op, drivers.Stale, err)
 	}
-	then := r.after(now, target)
 	if err := sayable(&d.caps, now, target, r); err != nil {
 		return nil, d.session.Fail(op, drivers.Unsupported, err)
 	}
-	return clitext.Patch(render(d.words, now, r), render(d.words, target, then)), nil
+	return commands(d.words, now, target, r), nil
 }
 
 // fault is what is wrong with one object.

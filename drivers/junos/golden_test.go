@@ -11,7 +11,6 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/ixagent/ixagent/drivers"
-	"github.com/ixagent/ixagent/models/clitext"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -201,8 +200,7 @@ func TestCommandsAreExactlyTheDifference(t *testing.T) {
 					t.Fatal(err)
 				}
 				w := speech(&p.Capabilities)
-				commands := clitext.Patch(render(w, before, r), render(w, after, r.after(before, after)))
-				golden(t, tr.name+"-"+p.Name, txtar.File{Name: "commands", Data: native(commands)})
+				golden(t, tr.name+"-"+p.Name, txtar.File{Name: "commands", Data: native(commands(w, before, after, r))})
 			}
 		})
 	}
@@ -275,5 +273,49 @@ func TestForeignStatementsBecomeWhatTheyAre(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestWhatIsNotUnderstoodIsNeverTakenAway(t *testing.T) {
+	c := profile(t, "mx")
+	w := speech(&c)
+	text := base + `set interfaces xe-0/0/0 gigether-options 802.3ad ae10
+set interfaces ae10 description "by hand"
+set interfaces ae10 flexible-vlan-tagging
+set interfaces ae10 encapsulation flexible-ethernet-services
+set interfaces ae10 native-vlan-id 5
+set interfaces ae10 unit 100 encapsulation vlan-bridge
+set interfaces ae10 unit 100 vlan-id 100
+set interfaces ae10 unit 100 family bridge
+set bridge-domains core vlan-id 5
+set bridge-domains core routing-interface irb.5
+set bridge-domains core interface ae10.100
+`
+	before, r, err := parse(&c, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := edited(before, func(s switchcfg.State) { without(s, "circuit ae10.100") })
+	if err := sayable(&c, before, after, r); err != nil {
+		t.Fatal(err)
+	}
+	want := "delete bridge-domains core interface ae10.100\ndelete interfaces ae10 unit 100\n"
+	if got := native(commands(w, before, after, r)); string(got) != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for _, key := range []string{"lag ae10", "service core"} {
+		if err := sayable(&c, before, edited(before, func(s switchcfg.State) { without(s, key) }), r); err == nil {
+			t.Errorf("%s goes though it is not understood", key)
+		}
+	}
+	guests := base + "set bridge-domains lan vlan-id 5\nset bridge-domains lan interface vt-0/0/0.7\nset interfaces xe-0/0/1 description mine\n" +
+		"set interfaces xe-0/0/1 encapsulation ethernet-bridge\nset interfaces xe-0/0/1 unit 0 family bridge interface-mode access\n"
+	if before, r, err = parse(&c, []byte(guests)); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"interface xe-0/0/1", "service lan"} {
+		if err := sayable(&c, before, edited(before, func(s switchcfg.State) { without(s, key) }), r); err == nil {
+			t.Errorf("%s goes with what is on it", key)
+		}
 	}
 }

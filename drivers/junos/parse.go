@@ -518,9 +518,10 @@ func (r *reader) port(n clitext.Node) *port {
 func (r *reader) option(p *port, in string, n clitext.Node) bool {
 	switch n.Text() {
 	case "802.3ad":
-		p.lag = value(n)
-		_, ok := aggregate(p.lag)
-		return ok && in == r.words.port
+		if _, ok := aggregate(value(n)); ok {
+			p.lag = value(n)
+		}
+		return p.lag != "" && in == r.words.port
 	case "minimum-links":
 		v, ok := number(value(n), 1<<16-1)
 		p.group.MinLinks = uint16(v)

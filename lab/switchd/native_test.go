@@ -143,9 +143,7 @@ func TestUnconfirmedInstallGoesBackWithWhatItWasMadeFrom(t *testing.T) {
 	b.sw.Reboot()
 	b.wantRuns(t, "1500 a")
 	install(10 * time.Millisecond)
-	for start := time.Now(); b.sw.Pending() && time.Since(start) < 10*time.Second; {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the commit has gone back", func() bool { return !b.sw.Pending() })
 	b.wantRuns(t, "1500 a")
 	if err := b.sw.Confirm("x"); !errors.Is(err, switchd.ErrNotPending) {
 		t.Errorf("confirm after its time: %v", err)

@@ -42,12 +42,27 @@ func fuzz(f *testing.F, d *Dialect, seeds ...string) {
 }
 
 // plain reports whether the commands for a configuration can mean only one thing: no line looks like one that takes
-// another away or like a number of an entry, and no statement like one in a block.
+// another away or like a number of an entry, no statement like one in a block, and no value is there twice.
 func plain(t *Tree) bool {
+	type place struct {
+		parent int32
+		slotKey
+	}
+	taken := make(map[place]bool)
 	for i := int32(1); int(i) < len(t.nodes); i++ {
 		text := t.nodes[i].text
+		if t.nodes[i].parent < 0 {
+			continue
+		}
+		if r := t.rule(i, t.g); r.valued() {
+			at := place{t.nodes[i].parent, slotKey{r, t.g.key(r, text)}}
+			if taken[at] {
+				return false
+			}
+			taken[at] = true
+		}
 		switch {
-		case t.nodes[i].parent < 0 || t.g.Style == Flat:
+		case t.g.Style == Flat:
 		case strings.ContainsAny(text, "*?\n") || strings.Contains(text, "...") || strings.Contains(text, " / ") ||
 			strings.Contains(text, "  ") || strings.HasPrefix(text, "no ") || strings.HasPrefix(text, "default ") ||
 			strings.Contains(text, "trunk") || strings.HasPrefix(text, "disable ") || text == "shutdown" && t.nodes[i].first != 0 || text == exit || text[0] >= '0' && text[0] <= '9':
@@ -55,6 +70,14 @@ func plain(t *Tree) bool {
 		case t.g.Style == Braced:
 			var path [maxDepth]string
 			depth := t.texts(i, &path)
+			if depth > 1 {
+				above := path[depth-2]
+				first, _ := cutWord(text, true)
+				if path[depth-2] += " " + first; t.g.holds(path[:depth-1]) {
+					return false
+				}
+				path[depth-2] = above
+			}
 			for at := range len(text) {
 				if path[depth-1] = text[:at]; text[at] == ' ' && (t.g.holds(path[:depth]) || t.child(t.nodes[i].parent, text[:at]) != 0) {
 					return false

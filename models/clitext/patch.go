@@ -63,8 +63,8 @@ type patch struct {
 	a, b  *Tree
 	edits []edit
 
-	gone, fresh []int32 // stacks: what of a block is only in a, only in b
-	scopes      [2][maxDepth]scope
+	gone, fresh []int32            // stacks: what of a block is only in a, only in b
+	scopes      [2][maxDepth]scope // of either tree, by depth
 
 	contested []int32        // lines of a whose value is replaced, and may be wanted by another
 	wanted    map[value]bool // values that are set
@@ -91,9 +91,7 @@ func (p *patch) rank(old bool, n int32, r *rule) int32 {
 	if r != nil && r.Rank != 0 {
 		return int32(r.Rank)
 	}
-	t := p.tree(old)
-	block := t.nodes[n].parent
-	return p.blockRank(old, block)
+	return p.blockRank(old, p.tree(old).nodes[n].parent)
 }
 
 func (p *patch) blockRank(old bool, block int32) int32 {
@@ -122,6 +120,7 @@ func (p *patch) command(ph phase, old bool, block int32, rank int32, text string
 // pair compares two nodes that are the same but for what they hold.
 func (p *patch) pair(x, y int32) {
 	a, b := &p.a.nodes[x], &p.b.nodes[y]
+	from := len(p.edits)
 	if a.inactive != b.inactive {
 		op := opActivate
 		if b.inactive {
@@ -132,9 +131,9 @@ func (p *patch) pair(x, y int32) {
 	if a.first == 0 && b.first == 0 {
 		return
 	}
-	from := len(p.edits)
+	within := len(p.edits)
 	p.children(x, y)
-	if len(p.edits) == from || x == 0 {
+	if len(p.edits) == within || x == 0 {
 		return
 	}
 	r := p.b.rule(y, p.g)
@@ -149,8 +148,8 @@ func (p *patch) pair(x, y int32) {
 		p.edits = p.edits[:from]
 		p.add(opRemove, inTurn, true, x, p.rank(true, x, r))
 		p.set(y)
-	case !r.stays() && !p.share(x, y): // it is nothing once it is emptied
-		if b.first == 0 || b.inactive {
+	case !r.stays() && !p.survives(x, y): // as it was emptied, it was nothing for a moment
+		if b.first == 0 || a.inactive || b.inactive {
 			p.add(opSet, inTurn, false, y, p.rank(false, y, r))
 		}
 		if a.inactive && b.inactive {
@@ -159,10 +158,11 @@ func (p *patch) pair(x, y int32) {
 	}
 }
 
-// share reports whether two blocks have a child in common.
-func (p *patch) share(x, y int32) bool {
+// survives reports whether something in a block is there all the time.
+func (p *patch) survives(x, y int32) bool {
 	for c := p.a.nodes[x].first; c != 0; c = p.a.nodes[c].next {
-		if p.b.child(y, p.a.nodes[c].text) != 0 {
+		other := p.b.child(y, p.a.nodes[c].text)
+		if other != 0 && (p.a.nodes[c].first == 0 || p.survives(c, other) || p.a.rule(c, p.g).stays()) {
 			return true
 		}
 	}
@@ -448,34 +448,33 @@ func (w *writer) enter(old bool, block int32) {
 	w.old, w.node = old, block
 }
 
+// indented writes an edit as lines in the mode of its block.
 func (w *writer) indented(e *edit) {
 	t := w.p.tree(e.old)
-	if e.op == opSet && t.opens(e.node) {
-		w.enter(e.old, t.nodes[e.node].parent)
-		w.enter(e.old, e.node)
-		return
-	}
-	if e.op == opCommand {
+	n := &t.nodes[e.node]
+	switch e.op {
+	case opCommand:
 		w.enter(e.old, e.node)
 		w.put(e.text)
-		return
-	}
-	n := &t.nodes[e.node]
-	w.enter(e.old, n.parent)
-	if e.op == opSet {
-		w.lines(n.text)
-		return
-	}
-	r := t.rule(e.node, w.p.g)
-	for _, c := range w.p.g.removal(r, n.text) {
-		w.put(c)
-	}
-	if r != nil && len(r.Left) > 0 {
-		w.put(n.text)
-		for _, left := range r.Left {
-			w.put(left)
+	case opSet:
+		if w.enter(e.old, n.parent); t.opens(e.node) {
+			w.enter(e.old, e.node)
+		} else {
+			w.lines(n.text)
 		}
-		w.put(exit)
+	case opRemove:
+		w.enter(e.old, n.parent)
+		r := t.rule(e.node, w.p.g)
+		for _, c := range w.p.g.removal(r, n.text) {
+			w.put(c)
+		}
+		if r != nil && len(r.Left) > 0 {
+			w.put(n.text)
+			for _, left := range r.Left {
+				w.put(left)
+			}
+			w.put(exit)
+		}
 	}
 }
 
