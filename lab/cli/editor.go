@@ -38,9 +38,8 @@ func (e *editor) read() (string, error) {
 	t := e.t
 	e.redraw()
 	for t.err == nil {
-		b, err := t.in.ReadByte()
+		b, err := t.read()
 		if err != nil {
-			t.err = errGone
 			break
 		}
 		switch b {
@@ -79,7 +78,7 @@ func (e *editor) read() (string, error) {
 		case ctrlL:
 			e.redraw()
 		case ctrlV:
-			if b, err = t.in.ReadByte(); err == nil {
+			if b, err = t.read(); err == nil {
 				e.insert(b)
 			}
 		case escape:
@@ -125,12 +124,12 @@ func (e *editor) special(key byte) bool {
 
 // sequence reads a control sequence of the terminal: arrows move the cursor, others do nothing.
 func (e *editor) sequence() {
-	b, err := e.t.in.ReadByte()
+	b, err := e.t.read()
 	if err != nil || b != '[' && b != 'O' {
 		return
 	}
 	for {
-		if b, err = e.t.in.ReadByte(); err != nil {
+		if b, err = e.t.read(); err != nil {
 			return
 		}
 		if b < 0x40 || b > 0x7e {

@@ -235,7 +235,7 @@ func (s *Server) session(sess ssh.Session) {
 	}
 	t := &Terminal{
 		ctx: sess.Context(), user: sess.User(), style: s.style, faults: s.faults, cut: cut,
-		in: bufio.NewReader(sess), out: sess, width: -1, length: -1,
+		in: bufio.NewReader(sess), out: bufio.NewWriterSize(sess, 32<<10), width: -1, length: -1,
 	}
 	pty, resized, ok := sess.Pty()
 	if ok {
@@ -248,6 +248,7 @@ func (s *Server) session(sess ssh.Session) {
 		})
 	}
 	s.shell(t)
+	t.flush()
 }
 
 // shell serves the lines of a session.
@@ -282,6 +283,7 @@ func (s *Server) shell(t *Terminal) {
 func (s *Server) run(shell Shell, t *Terminal, line string) error {
 	fault := s.faults.take(strings.TrimSpace(line))
 	t.begin(nil)
+	t.flush()
 	switch fault.Kind {
 	case CutBefore:
 		t.cut()
@@ -318,9 +320,10 @@ func (s *Server) exec(sess ssh.Session, cut func()) {
 	s.record(sess.User(), sess.RawCommand())
 	fault := s.faults.take(strings.TrimSpace(sess.RawCommand()))
 	t := &Terminal{
-		ctx: sess.Context(), user: sess.User(), style: s.style, faults: s.faults, cut: cut, out: sess,
-		in: bufio.NewReader(sess), strike: newStrike(fault),
+		ctx: sess.Context(), user: sess.User(), style: s.style, faults: s.faults, cut: cut,
+		out: bufio.NewWriterSize(sess, 32<<10), in: bufio.NewReader(sess), strike: newStrike(fault),
 	}
+	defer t.flush()
 	if s.faults.muted() {
 		<-t.ctx.Done()
 		return
@@ -336,6 +339,7 @@ func (s *Server) exec(sess ssh.Session, cut func()) {
 		t.quit = true
 	case Ask:
 		t.raw(fault.Text)
+		t.flush()
 		<-t.ctx.Done()
 		return
 	}
@@ -345,7 +349,7 @@ func (s *Server) exec(sess ssh.Session, cut func()) {
 		cut()
 		return
 	}
-	if t.err == nil {
+	if t.flush(); t.err == nil {
 		_ = sess.Exit(status)
 	}
 }

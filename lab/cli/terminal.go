@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -32,8 +31,8 @@ type Terminal struct {
 	faults *Faults
 	cut    func() // ends the connection without a farewell
 	in     *bufio.Reader
-	out    io.Writer
-	echo   bool // the client has a terminal
+	out    *bufio.Writer // sent when input is waited for, at the latest
+	echo   bool          // the client has a terminal
 
 	mu            sync.Mutex
 	window        [2]int // width and height of the client's window, 0 where unknown
@@ -126,6 +125,7 @@ func (t *Terminal) line(line string) error {
 		t.rows += strings.Count(line, "\n")
 	}
 	if now && t.err == nil {
+		t.flush()
 		switch t.strike.Kind {
 		case Stop:
 			<-t.ctx.Done()
@@ -146,10 +146,9 @@ func (t *Terminal) page() error {
 	t.raw(t.style.More)
 	defer t.raw("\r" + strings.Repeat(" ", len(t.style.More)) + "\r")
 	for {
-		key, err := t.in.ReadByte()
+		key, err := t.read()
 		if err != nil {
-			t.err = errGone
-			return t.err
+			return err
 		}
 		switch key {
 		case ' ':
@@ -173,11 +172,14 @@ func (t *Terminal) raw(text string) {
 		if noise.Chunk > 0 {
 			n = min(n, 1+rand.IntN(noise.Chunk))
 		}
-		if _, err := io.WriteString(t.out, text[:n]); err != nil {
+		if _, err := t.out.WriteString(text[:n]); err != nil {
 			t.err = errGone
 			return
 		}
 		text = text[n:]
+		if noise.Chunk > 0 {
+			t.flush()
+		}
 		if noise.Pause > 0 && text != "" {
 			select {
 			case <-time.After(rand.N(noise.Pause)):
@@ -186,6 +188,25 @@ func (t *Terminal) raw(text string) {
 			}
 		}
 	}
+}
+
+// flush sends what is still held back.
+func (t *Terminal) flush() {
+	if err := t.out.Flush(); err != nil && t.err == nil {
+		t.err = errGone
+	}
+}
+
+// read returns the next octet that is typed.
+func (t *Terminal) read() (byte, error) {
+	if t.in.Buffered() == 0 {
+		t.flush()
+	}
+	b, err := t.in.ReadByte()
+	if err != nil {
+		t.err = errGone
+	}
+	return b, t.err
 }
 
 // begin starts the output of a command.
@@ -210,11 +231,10 @@ func plainKey(line string, key byte) Reaction {
 func (t *Terminal) ReadText() (string, error) {
 	var text strings.Builder
 	for text.Len() < maxText {
-		b, err := t.in.ReadByte()
+		b, err := t.read()
 		switch {
 		case err != nil:
-			t.err = errGone
-			return "", t.err
+			return "", err
 		case b == CtrlD:
 			t.show("\n")
 			return text.String(), t.err

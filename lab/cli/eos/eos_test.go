@@ -645,8 +645,14 @@ func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
 	all := [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	want := &dataplane.Config{
 		Ports: []dataplane.Port{
-			{Name: "Ethernet1", Enabled: true}, {Name: "Ethernet2"}, {Name: "Ethernet3", Enabled: true}, {Name: "Ethernet4", Enabled: true, TPID: 0x9100},
-			{Name: "Ethernet5", Enabled: true}, {Name: "Ethernet6", Enabled: true}, {Name: "Ethernet7", Enabled: true}, {Name: "Ethernet8"},
+			{Name: "Ethernet1", Enabled: true},
+			{Name: "Ethernet2"},
+			{Name: "Ethernet3", Enabled: true},
+			{Name: "Ethernet4", Enabled: true, TPID: 0x9100},
+			{Name: "Ethernet5", Enabled: true},
+			{Name: "Ethernet6", Enabled: true},
+			{Name: "Ethernet7", Enabled: true},
+			{Name: "Ethernet8"},
 		},
 		LAGs: []dataplane.LAG{
 			{

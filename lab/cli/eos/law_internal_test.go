@@ -99,7 +99,7 @@ func example(t *rapid.T, w *word) string {
 // Whatever is entered, the candidate entered again gives the same candidate, and what is committed is what runs.
 func TestEveryConfigurationCanBeEnteredAgain(t *testing.T) {
 	n := attached(t)
-	runs, committed, refused := 0, 0, 0
+	runs, committed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		var lines []string
 		mode := global
@@ -143,7 +143,6 @@ func TestEveryConfigurationCanBeEnteredAgain(t *testing.T) {
 			t.Fatalf("after %q: %s\nentered again it is %s", lines, want, got)
 		}
 		if out := n.say("configure session " + name + " commit"); out != "" {
-			refused++
 			if !strings.HasPrefix(out, "% Error: ") {
 				t.Fatalf("the commit says %s", out)
 			}
@@ -154,8 +153,8 @@ func TestEveryConfigurationCanBeEnteredAgain(t *testing.T) {
 			t.Fatalf("after the commit of %s there runs %s", want, got)
 		}
 	})
-	if committed == 0 || refused == 0 {
-		t.Errorf("%d commits and %d refused ones prove nothing", committed, refused)
+	if committed == 0 {
+		t.Error("nothing was committed")
 	}
 }
 
@@ -169,15 +168,18 @@ func FuzzLine(f *testing.F) {
 		f.Add(l)
 	}
 	modes := [][]string{
-		nil, {"configure session fuzz"}, {"configure session fuzz", "vlan 5"}, {"configure session fuzz", "interface Ethernet1"},
-		{"configure session fuzz", "interface po1.5", "encapsulation vlan"}, {"configure session fuzz", "interface Vxlan1"},
-		{"configure session fuzz", "mac access-list x"}, {"configure session fuzz", "patch panel", "patch x"},
-		{"configure session fuzz", "policy-map type quality-of-service x", "class class-default"}, {"configure session fuzz", "router bgp 1"},
+		nil,
+		{"configure session fuzz"},
+		{"configure session fuzz", "vlan 5"},
+		{"configure session fuzz", "interface Ethernet1"},
+		{"configure session fuzz", "interface po1.5", "encapsulation vlan"},
+		{"configure session fuzz", "interface Vxlan1"},
+		{"configure session fuzz", "mac access-list x"},
+		{"configure session fuzz", "patch panel", "patch x"},
+		{"configure session fuzz", "policy-map type quality-of-service x", "class class-default"},
+		{"configure session fuzz", "router bgp 1"},
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if strings.HasPrefix(strings.TrimSpace(line), "w") || strings.HasPrefix(strings.TrimSpace(line), "rel") || strings.Contains(line, "\n") {
-			return // reboots take the sessions of other fuzzers along
-		}
 		for _, m := range modes {
 			s := &shell{nos: n, line: "fuzz", privileged: true}
 			var out bytes.Buffer

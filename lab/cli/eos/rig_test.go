@@ -65,28 +65,35 @@ func newRig(t testing.TB, more ...func(*eos.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := gossh.NewSignerFromKey(secret.HostKey(o.Name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.server, err = cli.New(cli.Options{
-		Name: o.Name, Listen: "127.0.0.1:0", NOS: r.nos, HostKey: key, Users: map[string]string{"admin": "secret"}, Faults: r.faults,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := r.nos.Attach(r.sw); err != nil {
 		t.Fatal(err)
 	}
-	r.server.Start()
 	t.Cleanup(func() {
-		r.server.Close()
 		r.sw.Close()
 		if err := r.plane.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	r.server = r.serve(t, nil)
 	return r
+}
+
+// serve starts a server of the command line, which ends with the test.
+func (r *rig) serve(t testing.TB, keys map[string][]gossh.PublicKey) *cli.Server {
+	t.Helper()
+	key, err := gossh.NewSignerFromKey(switchd.Secret("test").HostKey("sw1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := cli.New(cli.Options{
+		Name: "sw1", Listen: "127.0.0.1:0", NOS: r.nos, HostKey: key, Users: map[string]string{"admin": "secret"}, Keys: keys, Faults: r.faults,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	s.Start()
+	return s
 }
 
 // user is somebody at a terminal.

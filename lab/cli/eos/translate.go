@@ -14,11 +14,11 @@ type translation struct {
 	*config
 	edit    *tree.Edit
 	ports   map[string]bool
-	members map[string][]*line         // of LAGs, by the number
-	vlans   map[string]*line           // that forward
-	joined  map[string][]circuit       // circuits of VLANs
-	lists   map[string]bool            // access lists that are written
-	live    map[string]circuit         // subinterfaces that carry frames, by name
+	members map[string][]*line   // of LAGs, by the number
+	vlans   map[string]*line     // that forward
+	joined  map[string][]circuit // circuits of VLANs
+	lists   map[string]bool      // access lists that are written
+	live    map[string]circuit   // subinterfaces that carry frames, by name
 }
 
 // circuit names a subinterface of the tree.
