@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // lab is a lab switch with the command line of Junos.
 type lab struct {
 	sw     *switchd.Switch
-	box    *box.Box
+	box    *box.NOS
 	server *cli.Server
 	faults *cli.Faults
 	device drivers.Device
