@@ -27,14 +27,14 @@ const (
 	configuration = "configuration"
 )
 
-// platform returns what a session must know of Junos. The prompt of the configuration mode has lines of its own above.
+// platform returns what a session must know of Junos. Its prompts have lines of their own above them, and an empty one.
 func platform() *ssh.Platform {
 	return &ssh.Platform{
 		Name:    "junos",
 		Comment: "#",
 		Modes: []ssh.Mode{
-			{Name: operational, Prompt: `(?:\{[^}\n]{1,80}\}\n)?{user}@{host}> ?`},
-			{Name: configuration, Prompt: `(?:# commit confirmed [^\n]{1,80}\n)?(?:\{[^}\n]{1,80}\})?\[edit[^\]\n]{0,200}\]\n{user}@{host}# ?`},
+			{Name: operational, Prompt: `\n?(?:\{[^}\n]{1,80}\}\n)?{user}@{host}> ?`},
+			{Name: configuration, Prompt: `\n?(?:# commit confirmed [^\n]{1,80}\n)?(?:\{[^}\n]{1,80}\})?\[edit[^\]\n]{0,200}\]\n{user}@{host}# ?`},
 		},
 		Setup: []string{"set cli screen-length 0", "set cli screen-width 0", "set cli complete-on-space off"},
 		Errors: []string{

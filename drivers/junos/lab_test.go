@@ -3,7 +3,6 @@ package junos
 import (
 	"crypto/tls"
 	"flag"
-	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 // lab is a lab switch with the command line of Junos.
 type lab struct {
 	sw     *switchd.Switch
-	box    *box.Box
+	box    *box.NOS
 	server *cli.Server
 	faults *cli.Faults
 	device drivers.Device
@@ -161,7 +160,7 @@ func TestLabSwitchConforms(t *testing.T) {
 						l.faults.Clear()
 					}
 				},
-				Native: func() []byte { return slices.Concat(l.box.Configuration(), l.box.Candidate()) },
+				Native: l.box.Text,
 			}
 		},
 	})
