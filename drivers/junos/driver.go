@@ -27,7 +27,7 @@ const (
 	configuration = "configuration"
 )
 
-// platform returns what a session must know of Junos. The prompt of the configuration mode has lines of its own above.
+// platform returns what a session must know of Junos. Its prompts have lines of their own above them, and an empty one.
 func platform() *ssh.Platform {
 	return &ssh.Platform{
 		Name:    "junos",

@@ -3,7 +3,6 @@ package junos
 import (
 	"crypto/tls"
 	"flag"
-	"slices"
 	"testing"
 	"time"
 
@@ -161,7 +160,7 @@ func TestLabSwitchConforms(t *testing.T) {
 						l.faults.Clear()
 					}
 				},
-				Native: func() []byte { return slices.Concat(l.box.Configuration(), l.box.Candidate()) },
+				Native: l.box.Text,
 			}
 		},
 	})
