@@ -656,11 +656,16 @@ func TestConnectionsHaveABound(t *testing.T) {
 		t.Error("one more is served")
 	}
 	all[0].Close()
-	for range 100 {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(10 * time.Second); ; {
 		if _, err := b.dial(t, gossh.Password("secret")); err == nil {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("nobody is served after one has gone")
+		}
 	}
-	t.Error("nobody is served after one has gone")
 }

@@ -11,15 +11,14 @@ import (
 	"testing"
 
 	gossh "golang.org/x/crypto/ssh"
-
-	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
 )
 
 // OpenSSH, which nobody here wrote, logs in with a key, checks the host key, and works at a terminal.
 func TestOpenSSHWorksAtTheTerminal(t *testing.T) {
-	if has, err := namespacetest.Has("ssh"); err != nil {
-		t.Fatal(err)
-	} else if !has {
+	if _, err := exec.LookPath("ssh"); err != nil {
+		if os.Getenv("IXAGENT_REQUIRE") == "all" {
+			t.Fatal(err)
+		}
 		t.Skip("SKIPPED, it needs OpenSSH's client")
 	}
 	public, private, err := ed25519.GenerateKey(nil)
