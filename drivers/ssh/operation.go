@@ -183,7 +183,7 @@ func (o *operation) settle(line string, silent time.Duration) error {
 		at, asked := -1, time.Duration(0)
 		if echoed {
 			if at, _ = s.grammar.prompt(s.screen.text()); at >= 0 {
-				if silent == 0 {
+				if silent == 0 || at == 0 && line != "" { // nothing came that could look like it
 					return o.undamaged()
 				}
 				wait = silent
