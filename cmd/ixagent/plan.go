@@ -103,6 +103,7 @@ which records are not provisioned and why. What the daemon would not do without 
 that approves it. Nothing is changed.`,
 		Example: `  ixagent plan
   ixagent plan --device fra1-sw1 --native
+  ixagent plan --device fra1-sw2 --device-diff
   ixagent plan --member account:1001
   ixagent plan --out change.json --exit-code`,
 		Args: cobra.NoArgs,

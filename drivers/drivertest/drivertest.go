@@ -5,8 +5,10 @@ package drivertest
 import (
 	"bytes"
 	"context"
+	"flag"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -58,6 +60,23 @@ func Run(t *testing.T, h Harness) {
 	t.Run("ChangeIsAnnounced", h.announced)
 	t.Run("WhatIsDoneIsOfWhatIsThere", h.operational)
 	t.Run("CountersOnlyGrow", h.counted)
+}
+
+// Fewer has rapid check what it checks in t, and until t ends, only so often, unless somebody has said how often: each
+// check on a command line is a session's worth of waiting.
+func Fewer(t testing.TB, checks int) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	if f.Value.String() != f.DefValue {
+		return
+	}
+	set := func(v string) {
+		if err := f.Value.Set(v); err != nil {
+			t.Error(err)
+		}
+	}
+	set(strconv.Itoa(checks))
+	t.Cleanup(func() { set(f.DefValue) })
 }
 
 func open(t *testing.T, s Switch) drivers.Driver {

@@ -67,6 +67,9 @@ func (d *driver) prepare(ctx context.Context, op string, changes []plan.Change) 
 	if err := d.carries(op, changes); err != nil {
 		return "", nil, err
 	}
+	if err := d.begin(ctx, op); err != nil {
+		return "", nil, err
+	}
 	if basis, err = d.observe(ctx, op); err != nil {
 		return "", nil, err
 	}
@@ -196,6 +199,9 @@ func (d *driver) commit(ctx context.Context, name, basis string, commands []stri
 
 // end commits or aborts the session whose commit of that id waits for confirmation.
 func (d *driver) end(ctx context.Context, op, id, how string) error {
+	if err := d.begin(ctx, op); err != nil {
+		return err
+	}
 	all, err := d.sessions(ctx, op)
 	if err != nil {
 		return err

@@ -64,6 +64,12 @@ func open(ctx context.Context, d drivers.Device) (drivers.Driver, error) {
 // Close implements [drivers.Driver].
 func (d *driver) Close() error { return d.session.Close() }
 
+// begin makes sure of a session at the beginning of an operation.
+func (d *driver) begin(ctx context.Context, op string) (err error) {
+	d.session, err = d.session.Again(ctx, op)
+	return err
+}
+
 func (d *driver) fail(op string, f drivers.Fault, err error) error {
 	return &drivers.Error{Device: d.session.Device(), Op: op, Fault: f, Err: err}
 }

@@ -152,6 +152,7 @@ func scope(o switchcfgtest.Options) *plan.Scope {
 }
 
 func TestLabSwitchConforms(t *testing.T) {
+	drivertest.Fewer(t, 12)
 	eachProfile(t, func(t *testing.T, caps drivers.Capabilities) {
 		t.Parallel() // it waits, most of the time
 		o := options(caps)

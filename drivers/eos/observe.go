@@ -14,7 +14,11 @@ const showRunning = "show running-config"
 
 // Observe implements [drivers.Driver].
 func (d *driver) Observe(ctx context.Context) (switchcfg.State, error) {
-	if _, err := d.observe(ctx, "observe"); err != nil {
+	const op = "observe"
+	if err := d.begin(ctx, op); err != nil {
+		return nil, err
+	}
+	if _, err := d.observe(ctx, op); err != nil {
 		return nil, err
 	}
 	return d.last.state, nil

@@ -14,6 +14,9 @@ import (
 // Operational implements [drivers.Operational]. Stations are those of VLANs: a patch learns none.
 func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	const op = "operational"
+	if err := d.begin(ctx, op); err != nil {
+		return drivers.OperState{}, err
+	}
 	if d.last == nil {
 		if _, err := d.observe(ctx, op); err != nil {
 			return drivers.OperState{}, err

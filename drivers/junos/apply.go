@@ -62,6 +62,9 @@ func (d *driver) candidate(ctx context.Context, op string, changes []plan.Change
 	if err := d.carry(op, changes); err != nil {
 		return err
 	}
+	if err := d.begin(ctx, op); err != nil {
+		return err
+	}
 	before, err := d.commits(ctx, op)
 	if err != nil {
 		return err
@@ -186,6 +189,9 @@ func (d *driver) Revert(ctx context.Context, id string) error {
 // settle ends the pending commit of that id by another commit, of what edit leaves in the candidate. That the first one
 // was still pending then, and the device had not taken it back by itself, is seen in the history afterwards.
 func (d *driver) settle(ctx context.Context, op, id string, edit func() error) error {
+	if err := d.begin(ctx, op); err != nil {
+		return err
+	}
 	waits := func() error {
 		h, err := d.commits(ctx, op)
 		switch {

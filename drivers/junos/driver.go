@@ -80,12 +80,10 @@ func (d *driver) Render(changes []plan.Change) ([]byte, error) {
 	return native(commands), nil
 }
 
-// begun refuses to begin what is over already, so that the session lives on.
-func (d *driver) begun(ctx context.Context, op string) error {
-	if err := ctx.Err(); err != nil {
-		return d.session.Fail(op, drivers.Transient, err)
-	}
-	return nil
+// begin makes sure of a session at the beginning of an operation.
+func (d *driver) begin(ctx context.Context, op string) (err error) {
+	d.session, err = d.session.Again(ctx, op)
+	return err
 }
 
 // carry refuses changes to what the device cannot carry, whatever state it is in.

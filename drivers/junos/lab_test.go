@@ -2,7 +2,6 @@ package junos
 
 import (
 	"crypto/tls"
-	"flag"
 	"testing"
 	"time"
 
@@ -122,23 +121,8 @@ func scope(o switchcfgtest.Options) *plan.Scope {
 	return s
 }
 
-// fewer lets laws on a lab switch be checked less often: each step is a session's worth of waiting.
-func fewer(t *testing.T, checks string) {
-	f := flag.Lookup("rapid.checks")
-	if was := f.Value.String(); was == f.DefValue {
-		if err := f.Value.Set(checks); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := f.Value.Set(was); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 func TestLabSwitchConforms(t *testing.T) {
-	fewer(t, "10")
+	drivertest.Fewer(t, 10)
 	caps := profile(t, "mx")
 	o := options(&caps)
 	drivertest.Run(t, drivertest.Harness{

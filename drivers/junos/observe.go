@@ -13,7 +13,11 @@ import (
 
 // Observe implements [drivers.Driver].
 func (d *driver) Observe(ctx context.Context) (switchcfg.State, error) {
-	state, r, err := d.observe(ctx, "observe")
+	const op = "observe"
+	if err := d.begin(ctx, op); err != nil {
+		return nil, err
+	}
+	state, r, err := d.observe(ctx, op)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +39,6 @@ func (d *driver) observe(ctx context.Context, op string) (switchcfg.State, rest,
 
 // exec returns the answer to one command, if the device says that it is whole.
 func (d *driver) exec(ctx context.Context, op, command string) ([]byte, error) {
-	if err := d.begun(ctx, op); err != nil {
-		return nil, err
-	}
 	out, err := d.session.Exec(ctx, op, command, nil)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 // subinterfaces of its own beside those that are configured.
 func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	const op = "operational"
+	if err := d.begin(ctx, op); err != nil {
+		return drivers.OperState{}, err
+	}
 	if d.observed == nil {
 		if _, err := d.Observe(ctx); err != nil {
 			return drivers.OperState{}, err

@@ -42,6 +42,7 @@ const linesPerTimeout = 1000
 // Session is one session. Its methods are never called concurrently.
 type Session struct {
 	device  drivers.Device
+	os      *Platform // nil without a command line
 	timeout time.Duration
 	most    int
 	log     *slog.Logger
@@ -82,7 +83,7 @@ func (u *Unanswered) Error() string {
 // The host is verified unless d.SSH says otherwise. Credentials that are refused and a host that is not the one that
 // was meant have fault [drivers.Denied].
 func Dial(ctx context.Context, d drivers.Device, p *Platform) (*Session, error) {
-	s := &Session{device: d, timeout: d.Timeout, most: d.MaxMessage, log: d.Log}
+	s := &Session{device: d, os: p, timeout: d.Timeout, most: d.MaxMessage, log: d.Log}
 	if s.timeout <= 0 {
 		s.timeout = DefaultTimeout
 	}
@@ -428,6 +429,26 @@ func (s *Session) Close() error {
 	}
 	s.conn.wait()
 	return err
+}
+
+// Again returns the session if it lives, and otherwise a new one with the same device. A driver begins each of its
+// operations with it: what was under way when the session ended is over, and is never gone on with.
+func (s *Session) Again(ctx context.Context, op string) (*Session, error) {
+	if err := ctx.Err(); err != nil {
+		return s, s.Fail(op, drivers.Transient, err)
+	}
+	if s.alive() {
+		return s, nil
+	}
+	if errors.Is(s.conn.cause, errClosed) {
+		return s, s.Fail(op, drivers.Transient, errClosed)
+	}
+	again, err := Dial(ctx, s.device, s.os)
+	if err != nil {
+		return s, err
+	}
+	_ = s.Close() // it has ended, and why was told
+	return again, nil
 }
 
 // Fail returns err as an error of the device.
