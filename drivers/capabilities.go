@@ -45,7 +45,8 @@ type Limits struct {
 	MaxUnit    uint32 // greatest subinterface number
 	LAGMembers int
 	MaxMTU     uint16
-	FilterMACs int // entries of one filter
+	FilterMACs int    // entries of one filter
+	MinLinks   uint16 // links below which a LAG can be told to be down
 }
 
 // Form reports whether circuits of form f can be carried.

@@ -43,6 +43,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it has one LACP system identifier for all groups")
 		case c.Limits.LAGMembers > 0 && len(o.Members) > c.Limits.LAGMembers:
 			return fmt.Errorf("%d members are above its limit of %d", len(o.Members), c.Limits.LAGMembers)
+		case c.Limits.MinLinks > 0 && o.MinLinks > c.Limits.MinLinks:
+			return fmt.Errorf("a minimum of %d links is above its limit of %d", o.MinLinks, c.Limits.MinLinks)
 		}
 		return c.carryPort(o.TPID, o.StormControl, o.MTU)
 	case *switchcfg.Service:
