@@ -26,6 +26,7 @@ type Capabilities struct {
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
 	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
+	LocalTrees   bool                    // trees stay within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
 	Filters      bool                    // MAC filters on circuits

@@ -55,6 +55,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it cannot give a service a VLAN")
 		case (o.VNI != 0 || len(o.Peers) > 0) && !c.VXLAN:
 			return errors.New("it has no VXLAN with a static flood list")
+		case o.Type == switchcfg.ServiceTree && o.Crosses() && c.LocalTrees:
+			return errors.New("its trees cannot cross the fabric")
 		case o.MTU > 0 && !c.ServiceMTU:
 			return errors.New("its services have no MTU of their own")
 		case c.Limits.MaxMTU > 0 && o.MTU > c.Limits.MaxMTU:

@@ -29,25 +29,34 @@ func (d *driver) observe(ctx context.Context, op string) (*found, switchcfg.Stat
 }
 
 func (d *driver) read(ctx context.Context, op string) (*found, error) {
-	all, err := d.database(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	f, err := read(all)
-	if err != nil {
-		return nil, d.fail(op, drivers.Incomplete, err)
-	}
-	if !f.has(tableBridge, hub) {
-		return f, nil
-	}
-	text, err := d.ask(ctx, op, d.ofctl(ctx, "--no-names", "--no-stats", "dump-flows", hub)+" && echo meters && "+d.ofctl(ctx, "dump-meters", hub)+" && echo end")
-	if err != nil {
-		return nil, err
+	_, f, text, err := d.survey(ctx, op, d.ofctl(ctx, "--no-names", "--no-stats", "dump-flows", hub), "echo meters", d.ofctl(ctx, "dump-meters", hub), "echo end")
+	if err != nil || !f.has(tableBridge, hub) {
+		return f, err
 	}
 	if err := f.openflow(headless(text)); err != nil {
 		return nil, d.fail(op, drivers.Incomplete, err)
 	}
 	return f, nil
+}
+
+// survey reads the database and, where there is a hub, what commands print.
+func (d *driver) survey(ctx context.Context, op string, commands ...string) ([]answer, *found, string, error) {
+	client := fmt.Sprintf("ovsdb-client --timeout=%d transact %s || return", d.seconds(ctx), shell(tables()))
+	hubExists := fmt.Sprintf("ovs-vsctl --timeout=%d br-exists %s || return 0", d.seconds(ctx), hub)
+	text, err := d.ask(ctx, op, client+"\n"+hubExists+"\n"+strings.Join(commands, " || return\n"))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	rows, text, _ := strings.Cut(text, "\n")
+	all, err := database([]byte(rows))
+	if err != nil {
+		return nil, nil, "", d.fail(op, drivers.Incomplete, err)
+	}
+	f, err := read(all)
+	if err != nil {
+		return nil, nil, "", d.fail(op, drivers.Incomplete, err)
+	}
+	return all, f, text, nil
 }
 
 // headless leaves out the lines that say what the answer is one to.
@@ -59,18 +68,6 @@ func headless(text string) string {
 		}
 	}
 	return b.String()
-}
-
-func (d *driver) database(ctx context.Context, op string) ([]answer, error) {
-	text, err := d.ask(ctx, op, fmt.Sprintf("ovsdb-client --timeout=%d transact %s", d.seconds(ctx), shell(tables())))
-	if err != nil {
-		return nil, err
-	}
-	all, err := database([]byte(text))
-	if err != nil {
-		return nil, d.fail(op, drivers.Incomplete, err)
-	}
-	return all, nil
 }
 
 // ofctl returns a command of ovs-ofctl(8).
@@ -89,6 +86,9 @@ func (d *driver) seconds(ctx context.Context) int {
 
 // ask runs commands that change nothing and returns what they print. They must not complain.
 func (d *driver) ask(ctx context.Context, op, commands string) (string, error) {
+	if err := ctx.Err(); err != nil { // which is no reason to end the session
+		return "", d.fail(op, drivers.Transient, err)
+	}
 	out, err := d.remote.Exec(ctx, op, runs, script(commands))
 	if err != nil {
 		return "", err

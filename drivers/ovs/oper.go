@@ -16,13 +16,14 @@ import (
 // learns no stations.
 func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	const op = "operational"
-	all, err := d.database(ctx, op)
+	appctl := func(words ...string) string {
+		return command(append([]string{"ovs-appctl", fmt.Sprintf("--timeout=%d", d.seconds(ctx))}, words...)...)
+	}
+	all, f, text, err := d.survey(ctx, op, d.ofctl(ctx, "--no-names", "dump-flows", hub), "echo meters", "echo end", "echo lacp", appctl("lacp/show"),
+		fmt.Sprintf("for b in $(ovs-vsctl --timeout=%d list-br); do case $b in ixs*) echo bridge $b; %s $b || return; esac; done", d.seconds(ctx), appctl("fdb/show")),
+		"echo done")
 	if err != nil {
 		return drivers.OperState{}, err
-	}
-	f, err := read(all)
-	if err != nil {
-		return drivers.OperState{}, d.fail(op, drivers.Incomplete, err)
 	}
 	o := oper{found: f, OperState: drivers.OperState{
 		Ports: make(map[string]drivers.PortState), LACP: make(map[string]drivers.LACPState), Circuits: make(map[switchcfg.Key]drivers.CircuitState),
@@ -30,19 +31,6 @@ func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	}}
 	if !f.has(tableBridge, hub) {
 		return o.OperState, nil
-	}
-	appctl := func(words ...string) string {
-		return command(append([]string{"ovs-appctl", fmt.Sprintf("--timeout=%d", d.seconds(ctx))}, words...)...)
-	}
-	lines := []string{d.ofctl(ctx, "--no-names", "dump-flows", hub) + " || return", "echo meters && echo end", "echo lacp", appctl("lacp/show") + " || return"}
-	for _, b := range f.sorted(tableBridge) {
-		if b.name != hub {
-			lines = append(lines, "echo bridge "+b.name, appctl("fdb/show", b.name)+" || return")
-		}
-	}
-	text, err := d.ask(ctx, op, strings.Join(append(lines, "echo done"), "\n"))
-	if err != nil {
-		return drivers.OperState{}, err
 	}
 	if err := o.read(text, all); err != nil {
 		return drivers.OperState{}, d.fail(op, drivers.Incomplete, err)

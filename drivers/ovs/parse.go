@@ -292,11 +292,8 @@ var (
 
 // openflow reads what ovs-ofctl printed of the hub: flows, and meters after a line "meters". It ends with a line "end".
 func (f *found) openflow(text string) error {
-	body, ok := strings.CutSuffix(text, "\nend\n")
-	flows, meters, both := strings.Cut(body, "\nmeters\n")
-	if flows, ok2 := strings.CutPrefix(body, "meters\n"); ok2 && !both {
-		flows, meters, both = "", flows, true
-	}
+	flows, meters, both := strings.Cut("\n"+text, "\nmeters\n")
+	meters, ok := strings.CutSuffix("\n"+meters, "\nend\n")
 	if !ok || !both {
 		return errors.New("the flows are not listed to their end")
 	}

@@ -16,6 +16,8 @@ func profiles() []drivers.Profile {
 		TPIDs: []switchcfg.TPID{switchcfg.TPIDCustomer, switchcfg.TPIDService}, TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VXLAN: true, Filters: true, RateIn: true, RateOut: true, SystemID: true, PlainText: true,
+		LocalTrees: true, // a tunnel does not say which frames are of leaves
+
 		Traits: plan.Traits{Atomic: true},
 		Limits: drivers.Limits{MaxUnit: math.MaxUint32, MaxMTU: maxMTU, MinLinks: 1},
 	}}}

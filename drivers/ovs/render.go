@@ -178,9 +178,6 @@ func (r *rendering) service(s *switchcfg.Service) error {
 	if s.MACLimit > 0 {
 		return errors.New("its services have no limit of addresses")
 	}
-	if s.Type == switchcfg.ServiceTree && len(s.Peers) > 0 {
-		return errors.New("a tree cannot cross the fabric: leaves are not known as such behind a tunnel")
-	}
 	bridge, k := serviceBridge(s.Name), s.Key()
 	columns := map[string]string{"datapath_type": "netdev", note: object(s)}
 	if s.Type == switchcfg.ServiceLine {

@@ -250,6 +250,7 @@ func (w *writer) script(f *found, was, target *config, p *pending) {
 	if target.has(tableBridge, hub) {
 		w.flows(forward)
 	}
+	w.line("return 0")
 	w.line("}")
 	w.line("back() {")
 	if len(inverse.db) > 0 {
@@ -261,6 +262,7 @@ func (w *writer) script(f *found, was, target *config, p *pending) {
 	if have.has(tableBridge, hub) {
 		w.flows(inverse)
 	}
+	w.line("return 0")
 	w.line("}")
 	w.commit(p)
 }

@@ -57,7 +57,7 @@ func newOVS(t testing.TB, ns *namespace.Namespace) *OVS {
 // forward starts the daemon that forwards.
 func (o *OVS) forward() {
 	o.t.Helper()
-	o.daemon = o.start("ovs-vswitchd", "unix:"+filepath.Join(o.dir, "db.sock"), "--pidfile="+filepath.Join(o.dir, "ovs-vswitchd.pid"), "--unixctl="+filepath.Join(o.dir, "vswitchd.ctl"))
+	o.daemon = o.start("ovs-vswitchd", "unix:"+filepath.Join(o.dir, "db.sock"), "--pidfile="+filepath.Join(o.dir, "ovs-vswitchd.pid"))
 }
 
 // Restart ends the daemon that forwards and starts it again, as after a fault: what is in no database is lost.
@@ -132,7 +132,7 @@ func (o *OVS) Vsctl(args ...string) string {
 // Appctl asks the running switch with the arguments of ovs-appctl.
 func (o *OVS) Appctl(args ...string) string {
 	o.t.Helper()
-	return o.call("ovs-appctl", append([]string{"--timeout=30", "--target=" + filepath.Join(o.dir, "vswitchd.ctl")}, args...)...)
+	return o.call("ovs-appctl", append([]string{"--timeout=30"}, args...)...)
 }
 
 // Bond is what Open vSwitch shows of a bond that speaks LACP.
