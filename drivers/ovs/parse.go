@@ -209,8 +209,8 @@ func read(all []answer) (*found, error) {
 	}
 	sw := &row{rowKey: rowKey{tableSwitch, "."}, columns: make(map[string]string)}
 	tables[0][0].keys(sw.columns, "other_config", only("vlan-limit"))
-	if limit, _ := strconv.Atoi(tables[0][0].entry("other_config", "vlan-limit")); limit != 1 && len(sw.columns) > 0 {
-		sw.columns["other_config:vlan-limit"] = quoted("2") // no limit, and more, serve as well
+	if sw.columns["other_config:vlan-limit"] == quoted("1") { // as without
+		clear(sw.columns)
 	}
 	f.put(sw)
 

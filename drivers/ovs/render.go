@@ -28,6 +28,10 @@ const (
 // control are the reserved addresses of IEEE 802.1Q-2022 8.6.3.
 const control = "dl_dst=01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0"
 
+// again is the group through which a frame goes to tableInner, and is looked at anew: its hash is asked for, of which
+// there is none before the frame is as it has become.
+const again = 1
+
 // maxMTU leaves room for the tags within the 16 bits of an MTU of Linux.
 const maxMTU = 65535 - tagRoom
 
@@ -98,7 +102,9 @@ func noteOf(k switchcfg.Key) string { return "external_ids:" + quoted("ixagent "
 
 // base makes the hub, and the flows that all circuits share.
 func (r *rendering) base() {
-	r.put(&row{rowKey: rowKey{tableSwitch, "."}, columns: map[string]string{"other_config:vlan-limit": quoted("2")}})
+	// Of two tags Open vSwitch may look at the outer one only. Were it told to look at both, what it caches for frames with
+	// one tag would serve those with two as well.
+	r.put(&row{rowKey: rowKey{tableSwitch, "."}, columns: make(map[string]string)})
 	r.put(&row{rowKey: rowKey{tableBridge, hub}, columns: map[string]string{"datapath_type": "netdev", "fail_mode": "secure", note: quoted(part)}})
 	for _, f := range baseFlows() {
 		r.flows[f] = nil
@@ -373,7 +379,7 @@ func (r *rendering) opened(c *switchcfg.Circuit, n int, out string) {
 		tags = push(m.TPID, m.Outer)
 	default:
 		both := parent<<16 | uint64(m.Outer)
-		r.flow(k, flow(tableOuter, 100, fmt.Sprintf("%s,dl_vlan=%d", here, m.Outer), fmt.Sprintf("pop_vlan,write_metadata:%#x,goto_table:%d", both, tableInner)))
+		r.flow(k, flow(tableOuter, 100, fmt.Sprintf("%s,dl_vlan=%d,dl_type=0x8100", here, m.Outer), fmt.Sprintf("pop_vlan,set_field:%#x->metadata,group:%d", both, again)))
 		r.flow(k, flow(tableInner, 100, fmt.Sprintf("metadata=%#x,dl_vlan=%d", both, m.Inner), "pop_vlan,"+enter))
 		tags = push(switchcfg.TPIDCustomer, m.Inner) + push(m.TPID, m.Outer)
 	}

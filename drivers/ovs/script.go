@@ -296,6 +296,9 @@ func (w *writer) flows(d difference) {
 		text := fmt.Sprintf("meter=%d,kbps,burst,bands=type=drop,rate=%d,burst_size=%d", id, m.rate, m.burst)
 		w.line(w.ofctl("add-meter", hub, text), "2>/dev/null ||", w.ofctl("mod-meter", hub, text), "|| return 1")
 	}
+	if len(d.add) > 0 {
+		w.line(w.ofctl("--may-create", "mod-group", hub, fmt.Sprintf("group_id=%d,type=select,selection_method=dp_hash,bucket=actions=resubmit(,%d)", again, tableInner)), "|| return 1")
+	}
 	w.bundle(d.gone, d.add)
 	for _, id := range d.unmeters {
 		w.line(w.ofctl("del-meter", hub, fmt.Sprintf("meter=%d", id)), "|| return 1")
