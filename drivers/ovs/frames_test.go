@@ -317,6 +317,7 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 	if len(right) == 2 {
 		ways = append(ways,
 			mistake{"inner VLAN", with(1, frame.Tag{TPID: frame.CTag, TCI: 8})},
+			mistake{"inner ethertype 0x88a8", with(1, frame.Tag{TPID: frame.STag, TCI: 7})},
 			mistake{"inner ethertype 0x9100", with(1, frame.Tag{TPID: frame.QTag, TCI: 7})},
 			mistake{"no inner tag", right[:1]})
 	}
