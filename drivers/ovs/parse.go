@@ -40,7 +40,7 @@ func tables() string {
 		fmt.Sprintf(selects, tableSwitch, list("other_config external_ids")),
 		fmt.Sprintf(selects, tableBridge, list("name ports datapath_type fail_mode flood_vlans other_config external_ids")),
 		fmt.Sprintf(selects, tablePort, list("_uuid name interfaces lacp bond_mode protected tag trunks vlan_mode other_config external_ids")),
-		fmt.Sprintf(selects, tableInterface, list("_uuid name type options ofport ofport_request mtu_request external_ids error admin_state link_state statistics")),
+		fmt.Sprintf(selects, tableInterface, list("_uuid name type options other_config ofport ofport_request mtu_request external_ids error admin_state link_state statistics")),
 	}, ",") + `]`
 }
 
@@ -277,6 +277,7 @@ func read(all []answer) (*found, error) {
 		if r.columns["type"] == "system" {
 			delete(r.columns, "type")
 		}
+		i.keys(r.columns, "other_config", only("lacp-aggregation-key"))
 		i.keys(r.columns, "options", func(string) bool { return true })
 		i.keys(r.columns, "external_ids", noted)
 		f.put(r)

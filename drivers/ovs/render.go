@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +58,7 @@ type rendering struct {
 // an object is an error. Interfaces that are in numbers keep their OpenFlow port, others get one that is not taken.
 func render(s switchcfg.State, numbers map[string]int, taken map[int]bool) (*config, map[switchcfg.Key]error) {
 	r := &rendering{config: newConfig(), state: s, numbers: numbers, taken: taken, next: 1, outers: make(map[string][]string), lags: make(map[string]*switchcfg.LAG), errs: make(map[switchcfg.Key]error)}
-	if len(s) == 0 {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s)), func(o switchcfg.Object) bool { _, odd := o.(*switchcfg.Opaque); return !odd }) {
 		return r.config, r.errs
 	}
 	r.base()
@@ -210,6 +211,14 @@ func mtu(columns map[string]string, of ...uint16) {
 	}
 }
 
+// aggregationKey is the column for the key of IEEE 802.1AX-2020 6.3.5. By itself Open vSwitch gives a LAG that of one of its members,
+// and another when that member goes, which is a break for all.
+const aggregationKey = "other_config:lacp-aggregation-key"
+
+func keyOf(l *switchcfg.LAG) string {
+	return quoted(strconv.FormatUint(1+number(l.Name)%65535, 10))
+}
+
 // netdev makes the row of a physical interface, in a port.
 func (r *rendering) netdev(p *switchcfg.Interface, port string, inHub bool, lag *switchcfg.LAG) {
 	columns := map[string]string{note: object(p)}
@@ -218,6 +227,9 @@ func (r *rendering) netdev(p *switchcfg.Interface, port string, inHub bool, lag 
 	}
 	if lag != nil {
 		mtu(columns, p.MTU, lag.MTU)
+		if lag.Mode == switchcfg.ModeLACP {
+			columns[aggregationKey] = keyOf(lag)
+		}
 	} else {
 		mtu(columns, p.MTU)
 	}
@@ -291,7 +303,7 @@ func (r *rendering) lag(l *switchcfg.LAG) error {
 	r.put(&row{rowKey: rowKey{tablePort, l.Name}, in: bridge, owner: k, columns: columns})
 	if len(l.Members) == 1 {
 		name := idle(l.Name)
-		r.put(&row{rowKey: rowKey{tableInterface, name}, in: l.Name, owner: k, columns: map[string]string{"type": "internal", note: quoted(part)}})
+		r.put(&row{rowKey: rowKey{tableInterface, name}, in: l.Name, owner: k, columns: map[string]string{"type": "internal", aggregationKey: keyOf(l), note: quoted(part)}})
 	}
 	near, far := lagPatch(l.Name)
 	r.patch(k, near, hub, far)
