@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"flag"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/judge"
 	"github.com/ixagent/ixagent/lab/namespace"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
@@ -84,19 +86,46 @@ func observed(t testing.TB, d drivers.Driver) switchcfg.State {
 	return s
 }
 
+// few has rapid check a law less often, where each check takes seconds.
+func few(t *testing.T, checks string) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	if was := f.Value.String(); was == f.DefValue {
+		if err := f.Value.Set(checks); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Value.Set(was) })
+	}
+}
+
 func TestOpenVSwitchConforms(t *testing.T) {
+	few(t, "8")
 	o := options()
 	drivertest.Run(t, drivertest.Harness{
 		Caps: capabilities(), Options: o, Scope: scope(o), Window: 2 * time.Second,
 		New: func(t *testing.T) drivertest.Switch {
-			l := newLab(t, o.Ports...)
-			return drivertest.Switch{Open: func() drivers.Driver {
-				d, err := Spec().Open(t.Context(), l.device())
-				if err != nil {
-					t.Fatal(err)
-				}
-				return d
-			}}
+			b := newBench(t, o.Ports...)
+			return drivertest.Switch{
+				Open: func() drivers.Driver {
+					d, err := Spec().Open(t.Context(), b.device())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d
+				},
+				Send: b.sendBy,
+			}
 		},
 	})
+}
+
+// sendBy has a frame come in by a circuit.
+func (b *bench) sendBy(c *switchcfg.Circuit) {
+	b.t.Helper()
+	port := c.Parent
+	if l, ok := observed(b.t, b.driver)[switchcfg.Key{Kind: switchcfg.KindLAG, Name: port}].(*switchcfg.LAG); ok {
+		port = l.Members[0]
+	}
+	tags := []frame.Tag{{TPID: uint16(c.Match.TPID), TCI: uint16(c.Match.Outer)}, {TPID: frame.CTag, TCI: uint16(c.Match.Inner)}}
+	b.station(port).send(letter(everybody, alice(1), 1, tags[:c.Match.Form]...))
 }
