@@ -26,6 +26,7 @@ const (
 	asked     = "asked"     // to be taken back
 	reverting = "reverting" // it is being taken back
 	reverted  = "reverted"
+	failed    = "failed" // to be taken back
 	confirmed = "confirmed"
 )
 
@@ -97,24 +98,23 @@ func (w *writer) move(id, from, to string) string {
 	return w.transact([]any{where("includes", keyCommit, from, keyID, id)}, keyCommit, to)
 }
 
-// begin notes a commit as pending if no other is. One whose time is long over was forgotten by a device that restarted.
-func (w *writer) begin(p *pending) string {
-	const grace = 60 // seconds for taking it back
-	get := command("ovs-vsctl", fmt.Sprintf("--timeout=%d", w.seconds), "--if-exists", "get", tableSwitch, ".", "external_ids:"+keyUntil)
-	var none []any
-	for _, s := range []string{waiting, asked, reverting} {
-		none = append(none, where("excludes", keyCommit, s))
+// busy writes a function that succeeds while a commit is pending. One whose time is long over was forgotten by a device that
+// restarted.
+func (w *writer) busy() {
+	get := func(column string) string {
+		return "$(" + command("ovs-vsctl", fmt.Sprintf("--timeout=%d", w.seconds), "--if-exists", "get", tableSwitch, ".", column) + ")"
 	}
-	note := func(conditions []any) string {
-		call := w.transact(conditions, keyCommit, waiting, keyID, p.id, keyUntil, "UNTIL")
-		return strings.ReplaceAll(call, `"UNTIL"`, `"'"$until"'"`)
-	}
-	return fmt.Sprintf("until=$(($(date +%%s)+%d))\n", p.seconds()+grace) +
-		"old=$(" + get + `); old=${old#\"}; old=${old%\"}` + "\n" +
-		"{ " + note(none) + `; } || { [ "${old:-0}" -gt 0 ] && [ "$old" -lt "$(date +%s)" ] && ` + note([]any{}) + "; }"
+	w.line("busy() {")
+	w.line("case " + get(noteCommit) + " in " + waiting + "|" + asked + "|" + reverting + ") ;; *) return 1;; esac")
+	w.line("u=" + get("external_ids:"+keyUntil))
+	w.line(`u=${u#\"}`)
+	w.line(`[ "${u%\"}" -ge "$(date +%s)" ]`)
+	w.line("}")
 }
 
-// noteIs writes a condition: whether a commit is in a state.
-func (w *writer) noteIs(state string) string {
-	return fmt.Sprintf(`[ "$(%s)" = %s ]`, command("ovs-vsctl", fmt.Sprintf("--timeout=%d", w.seconds), "--if-exists", "get", tableSwitch, ".", noteCommit), state)
+// begin writes a command that notes a commit as pending.
+func (w *writer) begin(p *pending) string {
+	const grace = 60 // seconds for taking it back
+	call := w.transact([]any{}, keyCommit, waiting, keyID, p.id, keyUntil, "UNTIL")
+	return strings.ReplaceAll(call, `"UNTIL"`, fmt.Sprintf(`"'"$(($(date +%%s)+%d))"'"`, p.seconds()+grace))
 }

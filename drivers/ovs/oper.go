@@ -25,10 +25,7 @@ func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	if err != nil {
 		return drivers.OperState{}, err
 	}
-	o := oper{found: f, OperState: drivers.OperState{
-		Ports: make(map[string]drivers.PortState), LACP: make(map[string]drivers.LACPState), Circuits: make(map[switchcfg.Key]drivers.CircuitState),
-		Stations: make(map[drivers.Station]switchcfg.Key), Filters: make(map[string]drivers.FilterState),
-	}}
+	o := newOper(f)
 	if !f.has(tableBridge, hub) {
 		return o.OperState, nil
 	}
@@ -43,6 +40,13 @@ type oper struct {
 	*found
 	drivers.OperState
 	frames map[string]uint64 // by flow
+}
+
+func newOper(f *found) *oper {
+	return &oper{found: f, OperState: drivers.OperState{
+		Ports: make(map[string]drivers.PortState), LACP: make(map[string]drivers.LACPState), Circuits: make(map[switchcfg.Key]drivers.CircuitState),
+		Stations: make(map[drivers.Station]switchcfg.Key), Filters: make(map[string]drivers.FilterState),
+	}}
 }
 
 var counters = regexp.MustCompile(`(table=0, )?(duration|n_packets|n_bytes|idle_age|hard_age|idle_timeout|hard_timeout)=[^ ]+, |table=0, `)

@@ -324,20 +324,23 @@ func (w *writer) bundle(gone, add []string) {
 // commit writes the function that does all, and its call. A pending commit is noted in the database, where any session
 // finds it, and taken back by a process that waits for its time, or for the note to change.
 func (w *writer) commit(p *pending) {
+	w.busy()
 	w.line("ixagent() {")
 	w.line("trap '' HUP PIPE")
 	w.line("ulimit -s unlimited 2>/dev/null") // for long commands
-	if p == nil {
-		w.line(w.noteIs(waiting), "&& return", fmt.Sprint(statusOther))
-	} else {
-		w.line(w.begin(p), "|| return", fmt.Sprint(statusOther))
+	w.line("busy && return", fmt.Sprint(statusOther))
+	if p != nil {
+		w.line("{", w.begin(p)+"; } || return", fmt.Sprint(statusUndone))
 	}
 	w.line("if forth >/dev/null; then")
 	if p != nil {
 		w.line("(")
 		w.line(fmt.Sprintf("ovs-vsctl --no-wait --timeout=%d wait-until Open_vSwitch . %s", p.seconds(), shell(noteCommit+"!="+waiting)))
 		w.line("at=database")
-		w.line("{", w.move(p.id, waiting, reverting), "||", w.move(p.id, asked, reverting)+"; }", "&& back &&", w.move(p.id, reverting, reverted))
+		w.line("{", w.move(p.id, waiting, reverting), "||", w.move(p.id, asked, reverting)+"; } || exit")
+		w.line("s=" + failed)
+		w.line("back && s=" + reverted)
+		w.line(strings.ReplaceAll(w.move(p.id, reverting, "STATE"), `"STATE"`, `"'"$s"'"`))
 		w.line(") >/dev/null 2>&1 &")
 	}
 	w.line("return 0")
