@@ -71,8 +71,8 @@ func sentences(stderr []byte) (out []string) {
 	return out
 }
 
-// steps is how many seconds a command on the device may take, so that a script with all that can go wrong ends in time.
-func (d *driver) steps() int { return max(1, int(d.timeout/time.Second)/5) }
+// steps is how many seconds a command on the device may take, so that a script with what is likely to go wrong ends in time.
+func (d *driver) steps() int { return max(1, int(d.timeout/time.Second)/4) }
 
 // render returns the script that makes the changes, or has everything be as it was.
 func (d *driver) render(f *found, now switchcfg.State, changes []plan.Change, seconds int, p *pending) ([]byte, error) {

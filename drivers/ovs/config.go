@@ -1,7 +1,6 @@
 package ovs
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"

@@ -35,9 +35,6 @@ type remote interface {
 	Close() error
 }
 
-// defaultTimeout is how long an operation may take where the device's entry says nothing.
-const defaultTimeout = 30 * time.Second
-
 // driver is a session with a switch.
 type driver struct {
 	remote  remote
@@ -54,7 +51,7 @@ func open(ctx context.Context, d drivers.Device) (drivers.Driver, error) {
 	}
 	o := &driver{remote: s, caps: d.Capabilities, timeout: d.Timeout}
 	if o.timeout == 0 {
-		o.timeout = defaultTimeout
+		o.timeout = ssh.DefaultTimeout
 	}
 	if err := o.suits(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -337,3 +337,39 @@ func TestPendingCommitBelongsToTheDevice(t *testing.T) {
 		t.Fatalf("it is not kept:\n%s", got.AppendText(nil))
 	}
 }
+
+func TestReservedAddressesPassNoService(t *testing.T) {
+	b := newBench(t, "Ethernet1", "Ethernet2")
+	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
+	b.apply(lan("")...)
+	m1.send(letter(frame.MAC{0x01, 0x80, 0xc2}, alice(1), 1))
+	mark := letter(everybody, alice(1), 2)
+	m1.send(mark)
+	m2.expect("after a BPDU", mark)
+}
+
+func TestWhatCannotBeCarriedIsRefused(t *testing.T) {
+	b := newBench(t, "Ethernet1")
+	port := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1"}
+	shut := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1", Shutdown: true}
+	service := &switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN}
+	for want, objects := range map[string][]switchcfg.Object{
+		"ethertype":     {port, service, &switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: switchcfg.MatchSingle(switchcfg.TPIDService, 5), Service: "ix-1"}},
+		"0x9100":        {&switchcfg.Interface{Name: "Ethernet1", TPID: switchcfg.TPIDStacked}},
+		"minimum":       {port, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, MinLinks: 2, Members: []string{"Ethernet1"}}},
+		"by itself":     {shut, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}}},
+		"fabric":        {&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceTree, VNI: 7}},
+		"addresses":     {&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, MACLimit: 7}},
+		"this name":     {&switchcfg.Interface{Name: "Ethernet1/1/1/1/1"}},
+		"storm control": {&switchcfg.Interface{Name: "Ethernet1", StormControl: 7}},
+	} {
+		s := make(switchcfg.State)
+		s.Put(objects...)
+		if _, err := b.driver.Apply(t.Context(), plan.Diff(nil, s)); drivers.FaultOf(err) != drivers.Unsupported || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if s := observed(t, b.driver); len(s) != 0 {
+		t.Errorf("%s", s.AppendText(nil))
+	}
+}
