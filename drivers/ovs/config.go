@@ -32,10 +32,6 @@ const (
 // rowKey names a row.
 type rowKey struct{ table, name string }
 
-func (k rowKey) compare(o rowKey) int {
-	return cmp.Or(cmp.Compare(k.table, o.table), cmp.Compare(k.name, o.name))
-}
-
 // row is the part of a row that is ours to say. Values are in the form in which ovs-vsctl takes them.
 type row struct {
 	rowKey
