@@ -27,6 +27,7 @@ type Capabilities struct {
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
 	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
+	LocalTrees   bool                    // trees stay within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
 	ServiceMACs  bool                    // services can have a limit of addresses of their own
 	VXLAN        bool                    // services can cross the fabric in VXLAN with a static flood list
@@ -49,6 +50,7 @@ type Limits struct {
 	LAGMembers int
 	MaxMTU     uint16
 	FilterMACs int            // entries of one filter
+	MinLinks   uint16         // links below which a LAG can be told to be down
 	StormStep  switchcfg.Kbps // bounds of storm control are multiples of it
 }
 

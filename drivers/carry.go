@@ -45,6 +45,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it has one LACP system identifier for all groups")
 		case c.Limits.LAGMembers > 0 && len(o.Members) > c.Limits.LAGMembers:
 			return fmt.Errorf("%d members are above its limit of %d", len(o.Members), c.Limits.LAGMembers)
+		case c.Limits.MinLinks > 0 && o.MinLinks > c.Limits.MinLinks:
+			return fmt.Errorf("a minimum of %d links is above its limit of %d", o.MinLinks, c.Limits.MinLinks)
 		}
 		return c.carryPort(o.TPID, o.StormControl, o.MTU)
 	case *switchcfg.Service:
@@ -57,6 +59,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it has no VXLAN with a static flood list")
 		case c.VXLANv4 && slices.ContainsFunc(o.Peers, netip.Addr.Is6):
 			return errors.New("its tunnels have no IPv6 addresses")
+		case o.Type == switchcfg.ServiceTree && o.Crosses() && c.LocalTrees:
+			return errors.New("its trees cannot cross the fabric")
 		case o.MTU > 0 && !c.ServiceMTU:
 			return errors.New("its services have no MTU of their own")
 		case o.MACLimit > 0 && !c.ServiceMACs:

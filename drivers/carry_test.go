@@ -92,3 +92,20 @@ func TestWhatIsTooFineOrTooNewIsNotCarried(t *testing.T) {
 		}
 	}
 }
+
+func TestLimitsAreThoseOfTheDevice(t *testing.T) {
+	lag := &switchcfg.LAG{Name: "lag1", Members: []string{"eth1", "eth2"}, Mode: switchcfg.ModeStatic, MinLinks: 2}
+	tree := &switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceTree, VNI: 7}
+	caps := drivers.Capabilities{Services: []switchcfg.ServiceType{switchcfg.ServiceTree}, VXLAN: true}
+	for _, o := range []switchcfg.Object{lag, tree} {
+		if err := caps.Carry(o); err != nil {
+			t.Error(err)
+		}
+	}
+	caps.Limits.MinLinks, caps.LocalTrees = 1, true
+	for _, o := range []switchcfg.Object{lag, tree} {
+		if caps.Carry(o) == nil {
+			t.Errorf("%s is carried", o.Key())
+		}
+	}
+}

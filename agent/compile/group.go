@@ -282,7 +282,8 @@ func (g *group) checkFabric(c *Compiler) {
 	case config.FabricVLAN, config.FabricVXLAN:
 		unfit := func(s site) bool {
 			caps := &s.device.caps
-			return fabric == config.FabricVLAN && !caps.VLANTags || fabric == config.FabricVXLAN && (!caps.VXLAN || s.device.tunnel == nil)
+			return fabric == config.FabricVLAN && !caps.VLANTags || fabric == config.FabricVXLAN && (!caps.VXLAN || s.device.tunnel == nil) ||
+				g.typ == switchcfg.ServiceTree && caps.LocalTrees
 		}
 		if slices.ContainsFunc(g.sites, unfit) {
 			all := g.byName()

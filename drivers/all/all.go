@@ -7,12 +7,13 @@ import (
 	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/memory"
 	"github.com/ixagent/ixagent/drivers/openconfig"
+	"github.com/ixagent/ixagent/drivers/ovs"
 )
 
 // Registry returns every driver by name. Each Registry has memory switches of its own.
 func Registry() drivers.Registry {
 	r := make(drivers.Registry)
-	for _, s := range []drivers.Spec{eos.Spec(), junos.Spec(), memory.Spec(), openconfig.Spec()} {
+	for _, s := range []drivers.Spec{eos.Spec(), junos.Spec(), memory.Spec(), openconfig.Spec(), ovs.Spec()} {
 		r[s.Name] = s
 	}
 	return r

@@ -1,5 +1,5 @@
 // Package judge starts programs that nobody here wrote, for tests that hold the lab's forwarding against them: Open
-// vSwitch, a Linux kernel with its bonding driver, and tshark.
+// vSwitch, also behind OpenSSH, a Linux kernel with its bonding driver, and tshark.
 //
 // Each runs in a network namespace that the test made, belongs to the test process and ends with the test. Where a
 // program is not installed the test is skipped, or fails if IXAGENT_REQUIRE is all.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/ixagent/ixagent/lab/namespace"
@@ -13,12 +15,23 @@ import (
 
 // OVS is an Open vSwitch that forwards in userspace.
 type OVS struct {
-	t   testing.TB
-	dir string // its sockets, in a path short enough for them
+	t      testing.TB
+	ns     *namespace.Namespace
+	dir    string   // its sockets, in a path short enough for them
+	daemon *process // that forwards
 }
 
 // NewOVS starts an Open vSwitch of its own in a namespace. It knows two tags and has one bridge, br0.
 func NewOVS(t testing.TB, ns *namespace.Namespace) *OVS {
+	t.Helper()
+	o := newOVS(t, ns)
+	o.Vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
+	o.Vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
+	return o
+}
+
+// newOVS starts one with nothing in its database.
+func newOVS(t testing.TB, ns *namespace.Namespace) *OVS {
 	t.Helper()
 	const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 	need(t, "openvswitch-switch", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl", schema, "/dev/net/tun")
@@ -31,16 +44,45 @@ func NewOVS(t testing.TB, ns *namespace.Namespace) *OVS {
 			t.Error(err)
 		}
 	})
-	o := &OVS{t, dir}
+	o := &OVS{t: t, ns: ns, dir: dir}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	o.call("ovsdb-tool", "create", in("conf.db"), schema)
-	o.start(ns, "ovsdb-server", in("conf.db"), "--remote=punix:"+in("db.sock"), "--unixctl="+in("db.ctl"))
+	o.start("ovsdb-server", in("conf.db"), "--remote=punix:"+in("db.sock"), "--unixctl="+in("db.ctl"))
 	Poll(t, "ovsdb-server listens", func() bool { return exists(in("db.sock")) }, func() string { return o.log("ovsdb-server") })
 	o.call("ovs-vsctl", "--timeout=30", "--db=unix:"+in("db.sock"), "--no-wait", "init")
-	o.start(ns, "ovs-vswitchd", "unix:"+in("db.sock"), "--unixctl="+in("vswitchd.ctl"))
-	o.Vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
-	o.Vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
+	o.forward()
 	return o
+}
+
+// forward starts the daemon that forwards.
+func (o *OVS) forward() {
+	o.t.Helper()
+	o.daemon = o.start("ovs-vswitchd", "unix:"+filepath.Join(o.dir, "db.sock"), "--pidfile="+filepath.Join(o.dir, "ovs-vswitchd.pid"))
+}
+
+// Restart ends the daemon that forwards and starts it again, as after a fault: what is in no database is lost.
+func (o *OVS) Restart() {
+	o.t.Helper()
+	o.daemon.end(syscall.SIGKILL)
+	o.forward()
+	o.Vsctl("show")
+	Poll(o.t, "ovs-vswitchd has followed its database", func() bool {
+		return strings.TrimSpace(o.Vsctl("get", "Open_vSwitch", ".", "cur_cfg")) == strings.TrimSpace(o.Vsctl("get", "Open_vSwitch", ".", "next_cfg"))
+	}, func() string { return o.log("ovs-vswitchd") })
+}
+
+// Stall has the daemon that forwards do nothing, until the function that it returns is called.
+func (o *OVS) Stall() (resume func()) {
+	o.t.Helper()
+	signal := func(s syscall.Signal) {
+		if err := o.daemon.cmd.Process.Signal(s); err != nil {
+			o.t.Error(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	resume = sync.OnceFunc(func() { signal(syscall.SIGCONT) })
+	o.t.Cleanup(resume)
+	return resume
 }
 
 func exists(path string) bool {
@@ -52,11 +94,11 @@ func (o *OVS) environment() []string {
 	return append(os.Environ(), "OVS_RUNDIR="+o.dir, "OVS_LOGDIR="+o.dir, "OVS_DBDIR="+o.dir)
 }
 
-func (o *OVS) start(ns *namespace.Namespace, name string, args ...string) {
+func (o *OVS) start(name string, args ...string) *process {
 	o.t.Helper()
 	cmd := exec.Command(name, append(args, "--no-chdir", "--log-file="+filepath.Join(o.dir, name+".log"), "-vconsole:off")...)
 	cmd.Env = o.environment()
-	start(o.t, ns, cmd)
+	return start(o.t, o.ns, cmd)
 }
 
 func (o *OVS) log(name string) string {
@@ -75,6 +117,12 @@ func (o *OVS) call(name string, args ...string) string {
 	return string(out)
 }
 
+// Ofctl tells the running switch about flows with the arguments of ovs-ofctl, and returns what it said.
+func (o *OVS) Ofctl(args ...string) string {
+	o.t.Helper()
+	return o.call("ovs-ofctl", append([]string{"--timeout=30", "--protocols=OpenFlow15"}, args...)...)
+}
+
 // Vsctl configures the switch with the arguments of ovs-vsctl, waits until it has followed, and returns what it said.
 func (o *OVS) Vsctl(args ...string) string {
 	o.t.Helper()
@@ -84,7 +132,7 @@ func (o *OVS) Vsctl(args ...string) string {
 // Appctl asks the running switch with the arguments of ovs-appctl.
 func (o *OVS) Appctl(args ...string) string {
 	o.t.Helper()
-	return o.call("ovs-appctl", append([]string{"--timeout=30", "--target=" + filepath.Join(o.dir, "vswitchd.ctl")}, args...)...)
+	return o.call("ovs-appctl", append([]string{"--timeout=30"}, args...)...)
 }
 
 // Bond is what Open vSwitch shows of a bond that speaks LACP.

@@ -1,0 +1,131 @@
+package ovs
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
+	"github.com/ixagent/ixagent/lab/dataplane/judge"
+	"github.com/ixagent/ixagent/lab/namespace"
+	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
+	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/secret"
+	"github.com/ixagent/ixagent/models/switchcfg"
+	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func capabilities() drivers.Capabilities { return profiles()[0].Capabilities }
+
+func options() switchcfgtest.Options {
+	o := switchcfgtest.Default()
+	o.NoStorm, o.NoMACLimit, o.NoServiceMTU, o.NoVLAN = true, true, true, true
+	return o
+}
+
+func scope(o switchcfgtest.Options) *plan.Scope {
+	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
+	for _, p := range o.Ports {
+		s.Ports[p] = true
+	}
+	return s
+}
+
+// lab is Open vSwitch behind OpenSSH. Each of its ports is cabled to an interface of the same name in the namespace of
+// members.
+type lab struct {
+	*judge.Server
+	inside, members *namespace.Namespace
+}
+
+func newLab(t testing.TB, ports ...string) *lab {
+	t.Helper()
+	l := &lab{inside: namespacetest.New(t), members: namespacetest.New(t)}
+	for _, p := range ports {
+		if err := namespace.Veth(l.inside, p, l.members, p, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Server = judge.NewServer(t, l.inside)
+	return l
+}
+
+func (l *lab) device() drivers.Device {
+	return drivers.Device{
+		Name: "sw1", Address: l.Address, Username: l.User, Capabilities: capabilities(), Timeout: 30 * time.Second,
+		SSH: &drivers.SSH{KnownHosts: l.KnownHosts, Key: secret.New(string(l.Key))},
+	}
+}
+
+func (l *lab) open(t testing.TB) *driver {
+	t.Helper()
+	d, err := Spec().Open(t.Context(), l.device())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d.(*driver)
+}
+
+func observed(t testing.TB, d drivers.Driver) switchcfg.State {
+	t.Helper()
+	s, err := d.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// few has rapid check a law less often, where each check takes seconds.
+func few(t *testing.T, checks string) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	if was := f.Value.String(); was == f.DefValue {
+		if err := f.Value.Set(checks); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Value.Set(was) })
+	}
+}
+
+func TestOpenVSwitchConforms(t *testing.T) {
+	few(t, "8")
+	o := options()
+	drivertest.Run(t, drivertest.Harness{
+		Caps: capabilities(), Options: o, Scope: scope(o), Window: 2 * time.Second,
+		New: func(t *testing.T) drivertest.Switch {
+			b := newBench(t, o.Ports...)
+			return drivertest.Switch{
+				Open: func() drivers.Driver {
+					d, err := Spec().Open(t.Context(), b.device())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d
+				},
+				Send: b.sendBy,
+			}
+		},
+	})
+}
+
+// sendBy has a frame come in by a circuit.
+func (b *bench) sendBy(c *switchcfg.Circuit) {
+	b.t.Helper()
+	port := c.Parent
+	if l, ok := observed(b.t, b.driver)[switchcfg.Key{Kind: switchcfg.KindLAG, Name: port}].(*switchcfg.LAG); ok {
+		port = l.Members[0]
+	}
+	tags := []frame.Tag{{TPID: uint16(c.Match.TPID), TCI: uint16(c.Match.Outer)}, {TPID: frame.CTag, TCI: uint16(c.Match.Inner)}}
+	b.station(port).send(letter(everybody, alice(1), 1, tags[:c.Match.Form]...))
+}
