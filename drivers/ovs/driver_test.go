@@ -165,6 +165,7 @@ func TestLostFlowsCloseCircuitsUntilTheNextPlan(t *testing.T) {
 		"of a port": func() { b.Ofctl("del-flows", hub, "table=1") },
 	} {
 		lose()
+		b.Appctl("revalidator/wait")
 		n++
 		m1.send(letter(everybody, alice(1), n))
 		now := observed(t, b.driver)
@@ -323,7 +324,13 @@ func TestPendingCommitBelongsToTheDevice(t *testing.T) {
 	if _, err := other.Apply(t.Context(), nil); drivers.FaultOf(err) != drivers.Rejected {
 		t.Errorf("a plan beside a pending commit: %v", err)
 	}
-	judge.Poll(t, "it is taken back", func() bool { return len(observed(t, other)) == 0 }, func() string { return l.Vsctl("list", "Open_vSwitch") })
+	judge.Poll(t, "it is taken back", func() bool {
+		s, err := other.Observe(t.Context()) // which may come in the middle of it
+		if err != nil && drivers.FaultOf(err) != drivers.Transient {
+			t.Fatal(err)
+		}
+		return err == nil && len(s) == 0
+	}, func() string { return l.Vsctl("list", "Open_vSwitch") })
 	if err := other.Confirm(t.Context(), "first's \"one\""); drivers.FaultOf(err) != drivers.Rejected {
 		t.Errorf("confirmed after that: %v", err)
 	}

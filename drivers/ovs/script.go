@@ -305,7 +305,8 @@ func (w *writer) flows(d difference) {
 	}
 }
 
-// bundle writes a change of flows that is made as a whole.
+// bundle writes a change of flows that is made as a whole. The datapath goes by what it has cached for a moment more,
+// which is waited for.
 func (w *writer) bundle(gone, add []string) {
 	if len(gone)+len(add) == 0 {
 		return
@@ -319,6 +320,7 @@ func (w *writer) bundle(gone, add []string) {
 		w.line(shell("flow add "+strings.Replace(strings.ReplaceAll(f, ", ", ","), " actions=", ",actions=", 1)), `\`)
 	}
 	w.line("|", w.ofctl("bundle", hub, "-"), "|| return 1")
+	w.line(fmt.Sprintf("ovs-appctl --timeout=%d revalidator/wait >/dev/null 2>&1 || :", w.seconds))
 }
 
 // commit writes the function that does all, and its call. A pending commit is noted in the database, where any session
