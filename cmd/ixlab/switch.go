@@ -45,7 +45,7 @@ With --wires the switch forwards frames as it is configured, between the network
 and over VXLAN to the switches behind its core interfaces. It needs CAP_NET_ADMIN and CAP_NET_RAW.`,
 		Example: `  ixlab switch --name sw1 --listen 127.0.0.1:0 --ports 48 --user admin:admin --write-ca sw1-ca.pem
   ixlab switch --listen :9339 --wires --tunnel 10.255.0.1 --core core1=10.255.0.2 --user admin:admin
-  ixlab switch --name sw1 --cli eos --ssh 127.0.0.1:2222 --user admin:admin --known-hosts sw1-known-hosts
+  ixlab switch --name sw1 --listen 127.0.0.1:0 --cli eos --ssh 127.0.0.1:0 --user admin:admin --known-hosts hosts
   ixlab switch --listen 127.0.0.1:0 --tls-cert sw1.pem --tls-key sw1-key.pem --client-ca ca.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
