@@ -27,6 +27,8 @@ type Capabilities struct {
 	LACP         bool                    //
 	VLANTags     bool                    // services can have a VLAN across the fabric
 	ServiceVLAN  bool                    // a service is a VLAN: each must have one, but for lines within the switch
+	LineVLAN     bool                    // and those lines too
+	PortVLANs    bool                    // a circuit is a VLAN of its port, whose others it must suit, see [Capabilities.Beside]
 	LocalTrees   bool                    // trees stay within the switch
 	ServiceMTU   bool                    // services can have an MTU of their own
 	ServiceMACs  bool                    // services can have a limit of addresses of their own

@@ -34,6 +34,8 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 			return errors.New("it cannot bound the rate a member receives at")
 		case o.MACLimit > 0 && !c.MACLimit:
 			return errors.New("it cannot limit the addresses of a circuit")
+		case o.Shutdown && c.PortVLANs:
+			return errors.New("it cannot shut one circuit of a port")
 		}
 	case *switchcfg.Interface:
 		return c.carryPort(o.TPID, o.StormControl, o.MTU)
@@ -81,6 +83,24 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 		}
 	case *switchcfg.Opaque:
 		return errors.New("what is not understood cannot be made")
+	}
+	return nil
+}
+
+// Beside returns what keeps two circuits from being on one port of the device, in one sentence for an operator, or nil.
+// Where a circuit is a VLAN of its port, what else is said of it is said of the whole port.
+func (c *Capabilities) Beside(a, b *switchcfg.Circuit) error {
+	switch {
+	case !c.PortVLANs:
+		return nil
+	case a.Match.Form == switchcfg.Untagged || b.Match.Form == switchcfg.Untagged:
+		return errors.New("a port has frames without a tag or frames with one")
+	case a.Service == b.Service:
+		return errors.New("a port joins a service once")
+	case a.Filter != b.Filter:
+		return errors.New("a MAC filter is that of the whole port")
+	case max(a.RateIn, a.RateOut, b.RateIn, b.RateOut) > 0:
+		return errors.New("a rate is that of the whole port")
 	}
 	return nil
 }

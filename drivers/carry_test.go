@@ -109,3 +109,37 @@ func TestLimitsAreThoseOfTheDevice(t *testing.T) {
 		}
 	}
 }
+
+func TestCircuitsOfAPortSuitEachOtherWhereTheyAreItsVLANs(t *testing.T) {
+	apart := drivers.Capabilities{
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single}, TPIDs: switchcfg.TPIDs(), Filters: true, RateOut: true,
+	}
+	together := apart
+	together.PortVLANs = true
+	circuit := func(v switchcfg.VLANID, service string) *switchcfg.Circuit {
+		return &switchcfg.Circuit{Parent: "eth1", Unit: uint32(v), Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, v), Service: service, Filter: "ix-control"}
+	}
+	one := circuit(1, "ix-1")
+	for why, change := range map[string]func(*switchcfg.Circuit){
+		"":              func(*switchcfg.Circuit) {},
+		"once":          func(c *switchcfg.Circuit) { c.Service = "ix-1" },
+		"MAC filter":    func(c *switchcfg.Circuit) { c.Filter = "ix-f" },
+		"rate":          func(c *switchcfg.Circuit) { c.RateOut = 1000 },
+		"without a tag": func(c *switchcfg.Circuit) { c.Match = switchcfg.MatchUntagged() },
+	} {
+		two := circuit(2, "ix-2")
+		change(two)
+		if err := apart.Beside(one, two); err != nil {
+			t.Errorf("subinterfaces: %v", err)
+		}
+		for _, err := range []error{together.Beside(one, two), together.Beside(two, one)} {
+			if (err == nil) != (why == "") || err != nil && !strings.Contains(err.Error(), why) {
+				t.Errorf("%v, want %q", err, why)
+			}
+		}
+	}
+	one.Shutdown = true
+	if apart.Carry(one) != nil || together.Carry(one) == nil {
+		t.Errorf("shut alone: %v where it is a subinterface, %v where it is a VLAN", apart.Carry(one), together.Carry(one))
+	}
+}

@@ -19,7 +19,7 @@ import (
 // attach compiles one config of a connection, and attaches it unless it has no end on the switch. One that may have
 // is attached frozen.
 func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServiceConfig, refused bool) {
-	f, tag := configFate(n.State, n.Type, c.policy)
+	f, tag := c.fate(u, n)
 	u.attachments = append(u.attachments, attachment{unit: u, config: n, fate: f})
 	a := &u.attachments[len(u.attachments)-1]
 	refuse := func(tag Tag, severity int, attrs map[string]any, format string, args ...any) {
@@ -57,6 +57,16 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 	default:
 		c.enlist(a, j)
 	}
+}
+
+// fate returns the fate of a config of a connection. Where a circuit cannot be shut by itself, it is not made before it is
+// to carry frames.
+func (c *Compiler) fate(u *unit, n *ixapi.NetworkServiceConfig) (fate, Tag) {
+	f, tag := configFate(n.State, n.Type, c.policy)
+	if f == prestaged && u.device != nil && u.device.caps.PortVLANs {
+		f = dormant
+	}
+	return f, tag
 }
 
 // detach takes back the last attachment.

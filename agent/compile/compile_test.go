@@ -44,7 +44,10 @@ func registry() drivers.Registry {
 	circuit.TPIDScope, circuit.Limits = drivers.CircuitScope, drivers.Limits{MaxUnit: 4100, LAGMembers: 2, FilterMACs: 1}
 	vlans := all
 	vlans.TPIDScope, vlans.ServiceVLAN, vlans.UntaggedUnit = drivers.CircuitScope, true, 4095
-	return drivers.Registry{"test": {Name: "test", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "all", Capabilities: all}, {Name: "small", Capabilities: small}, {Name: "circuit", Capabilities: circuit}, {Name: "vlans", Capabilities: vlans}}}}
+	wide := vlans
+	wide.Forms, wide.TPIDScope, wide.TPIDDefault = wide.Forms[:2], drivers.PortScope, true
+	wide.LineVLAN, wide.PortVLANs = true, true
+	return drivers.Registry{"test": {Name: "test", Transport: "gnmi", DefaultPort: 9339, Profiles: []drivers.Profile{{Name: "all", Capabilities: all}, {Name: "small", Capabilities: small}, {Name: "circuit", Capabilities: circuit}, {Name: "vlans", Capabilities: vlans}, {Name: "wide", Capabilities: wide}}}}
 }
 
 func testInventory(t testing.TB) *config.Config {
@@ -74,8 +77,8 @@ func exchange() records {
 		ixapi.ProductOfferings: {{"id": "po-cloud", "type": "cloud_vc", "service_provider": "Nimbus", "bandwidth_max": 400}, {"id": "po-1g", "type": "exchange_lan", "bandwidth_max": 1000}},
 		ixapi.MACs:             {{"id": "m1", "address": "02:00:00:00:00:01"}, {"id": "m2", "address": "02:00:00:00:00:02"}, {"id": "m3", "address": "02:00:00:00:00:03"}},
 	}
-	for _, p := range strings.Fields("a1 a2 a3 a5 a6 a7 a8 a9 b1 b2 b3 s1 s2 s3 c1 c2 c3 v1 v2 v3") {
-		device := map[byte]string{'a': "sw1", 'b': "sw2", 's': "small", 'c': "percircuit", 'v': "vlans"}[p[0]]
+	for _, p := range strings.Fields("a1 a2 a3 a5 a6 a7 a8 a9 b1 b2 b3 s1 s2 s3 c1 c2 c3 v1 v2 v3 w1 w2 w3") {
+		device := map[byte]string{'a': "sw1", 'b': "sw2", 's': "small", 'c': "percircuit", 'v': "vlans", 'w': "wide"}[p[0]]
 		r.add(ixapi.Ports, map[string]any{"id": p, "name": strings.ToUpper(p), "device": device, "state": "production"})
 	}
 	r.add(ixapi.Ports, map[string]any{"id": "port four", "name": "FRA 4", "device": "sw1", "state": "production"})
@@ -322,6 +325,46 @@ func stories() []story {
 			c.Inventory.Pools.VLAN = nil
 			r.connection("c9", "standalone", "v2")
 			r.config("n5", "mp2mp_vc", "group", "c9", dot1q(200))
+		}},
+		{"port-vlans", "a switch whose circuits are VLANs of their ports: a line within it is a VLAN, and circuits of one filter share a port", func(r records, _ *config.Config) {
+			r.connection("c8", "standalone", "w1")
+			r.connection("c9", "standalone", "w2")
+			r.config("n6", "mp2mp_vc", "group", "c8", dot1q(200))
+			r.config("n7", "p2p_vc", "line", "c8", dot1q(201))
+			r.config("n8", "p2p_vc", "line", "c9", portTag())
+		}},
+		{"port-vlans-filter", "on it, a filter is that of the whole port", func(r records, _ *config.Config) {
+			r.connection("c9", "standalone", "w2")
+			r.lan("n8", "c9", dot1q(100), "m1")
+			r.config("n9", "mp2mp_vc", "group", "c9", dot1q(200))
+		}},
+		{"port-vlans-rate", "on it, a rate is that of the whole port, and a circuit that has it for itself may have one", func(r records, _ *config.Config) {
+			r.connection("c8", "standalone", "w1")
+			r.connection("c9", "standalone", "w2")
+			r.config("n7", "mp2mp_vc", "group", "c8", dot1q(200))["capacity"] = 100
+			r.config("n8", "mp2mp_vc", "group", "c9", dot1q(200))
+			r.config("n9", "p2p_vc", "line", "c9", dot1q(201))["capacity"] = 100
+		}},
+		{"port-vlans-joined", "on it, a port joins a service once, whoever its circuits are of", func(r records, _ *config.Config) {
+			r.connection("c9", "standalone", "w2")
+			r.lan("n8", "c9", dot1q(100), "m1")
+			r.lan("n9", "c9", dot1q(202), "m2")["consuming_account"] = "customer"
+		}},
+		{"port-vlans-frozen", "on it, what is beside a config that is left as it is stays as well", func(r records, _ *config.Config) {
+			r.connection("c9", "standalone", "w2")
+			r.config("n8", "mp2mp_vc", "group", "c9", dot1q(200))["state"] = "error"
+			r.config("n9", "p2p_vc", "line", "c9", dot1q(201))
+		}},
+		{"port-vlans-untagged", "on it, a circuit that takes the whole port is refused, and so is what is beside it", func(r records, _ *config.Config) {
+			r.connection("c9", "standalone", "w2")
+			r.config("n8", "mp2mp_vc", "group", "c9", portTag())
+			r.config("n9", "p2p_vc", "line", "c9", dot1q(201))
+		}},
+		{"port-vlans-allocated", "on it, a circuit cannot be shut by itself, and is not made before its time", func(r records, c *config.Config) {
+			c.Policy.PrestageAllocated = true
+			r.connection("c9", "standalone", "w2")
+			r.config("n8", "mp2mp_vc", "group", "c9", dot1q(200))
+			r.config("n9", "p2p_vc", "line", "c9", dot1q(201))["state"] = "allocated"
 		}},
 		{"cloud", "a cloud service is a line from the member to the provider's NNI, within the offering's bandwidth", func(r records, _ *config.Config) {
 			n := r.config("n9", "cloud_vc", "cloud", "c1", dot1q(201))

@@ -355,7 +355,7 @@ func (g *group) number(c *Compiler) {
 
 // isVLAN reports whether the service is a VLAN on a switch.
 func (g *group) isVLAN(d *device) bool {
-	return d.caps.ServiceVLAN && (g.typ != switchcfg.ServiceLine || len(g.sites) > 1)
+	return d.caps.ServiceVLAN && (g.typ != switchcfg.ServiceLine || len(g.sites) > 1 || d.caps.LineVLAN)
 }
 
 // service makes the service for a switch.
@@ -404,13 +404,16 @@ func (g *group) peers(d *device) []netip.Addr {
 	return out
 }
 
-// providerSide makes the circuit on the NNI of a cloud service.
+// providerSide makes the circuit on the NNI of a cloud service, unless it is to be shut and cannot be.
 func (g *group) providerSide(c *Compiler, d *device) *switchcfg.Circuit {
 	i := slices.IndexFunc(g.attachments, func(a *attachment) bool { return a.circuit != nil })
 	if i < 0 {
 		return nil
 	}
 	a := g.attachments[i]
+	if a.circuit.Shutdown && d.caps.PortVLANs {
+		return nil
+	}
 	m := switchcfg.MatchSingle(g.nni.Ethertype, g.cloud)
 	circuit := &switchcfg.Circuit{Parent: g.nni.Interface, Unit: uint32(g.cloud), Description: a.circuit.Description, Shutdown: a.circuit.Shutdown, Match: m, Service: g.name}
 	if d.caps.TPIDScope != drivers.PortScope {

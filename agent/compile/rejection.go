@@ -78,6 +78,7 @@ const (
 	TagEthertypeMixed      Tag = "ethertype_mixed"
 	TagCollision           Tag = "vlan_collision"
 	TagPortNotAlone        Tag = "port_not_alone"
+	TagNotTogether         Tag = "not_together_on_port"
 	TagSelfLoop            Tag = "bridged_to_itself"
 	TagCapacityLimit       Tag = "capacity_above_limit"
 	TagCapacityBounds      Tag = "capacity_out_of_bounds"

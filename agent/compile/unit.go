@@ -130,6 +130,7 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 		c.attach(u, conn, n, refused)
 	}
 	if !refused {
+		u.still(conn)
 		c.collide(u, conn)
 		u.ethertype(conn, configs)
 	} else {
@@ -257,7 +258,7 @@ func (u *unit) refuse(conn *ixapi.Connection, tag Tag, severity int, message str
 func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.NetworkServiceConfig) {
 	u.attachments = make([]attachment, 0, len(configs))
 	for _, n := range configs {
-		f, tag := configFate(n.State, n.Type, c.policy)
+		f, tag := c.fate(u, n)
 		u.attachments = append(u.attachments, attachment{unit: u, config: n, fate: f, frozen: true})
 		a := &u.attachments[len(u.attachments)-1]
 		switch {
@@ -285,7 +286,7 @@ func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.Ne
 
 // orphan refuses a config whose connection is not among the records.
 func (c *Compiler) orphan(u *unit, n *ixapi.NetworkServiceConfig) {
-	f, tag := configFate(n.State, n.Type, c.policy)
+	f, tag := c.fate(u, n)
 	a := &attachment{unit: u, config: n, fate: f, frozen: true}
 	switch {
 	case f == gone || f == dormant:
@@ -510,9 +511,46 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 	for _, loop := range loops(made) {
 		both(TagSelfLoop, "network-service-config %s (%s) and %s would bridge connection %s to itself", loop)
 	}
+	if u.device.caps.PortVLANs {
+		u.apart(made, conn, refuse)
+	}
 	for _, a := range made {
 		if f := refused[a]; f != nil {
 			f()
+		}
+	}
+}
+
+// still refuses the circuits of a port beside one that is left as it is, where what is said of either is said of the
+// whole port: what stands there is not known.
+func (u *unit) still(conn *ixapi.Connection) {
+	i := slices.IndexFunc(u.attachments, func(a attachment) bool { return a.fate == frozen })
+	if i < 0 || !u.device.caps.PortVLANs {
+		return
+	}
+	other := u.attachments[i].config.ID
+	for i := range u.attachments {
+		if a := &u.attachments[i]; a.circuit != nil {
+			u.refuseConfig(a, TagNotTogether, severityWarning,
+				fmt.Sprintf("network-service-config %s is on connection %s with %s, which is left as it is: on %s, a port is changed as a whole", a.config.ID, conn.ID, other, u.device.Name),
+				map[string]any{"other": other, "connection": conn.ID})
+		}
+	}
+}
+
+// apart refuses the circuits that cannot be together on a port of a device on which much is said of the whole port. As
+// none of them is known to stand there already, it is both.
+func (u *unit) apart(made []*attachment, conn *ixapi.Connection, refuse func(a, other *attachment, tag Tag, message string)) {
+	for i, a := range made {
+		for _, b := range made[i+1:] {
+			err := u.device.caps.Beside(a.circuit, b.circuit)
+			if err == nil {
+				continue
+			}
+			for _, x := range [...][2]*attachment{{a, b}, {b, a}} {
+				refuse(x[0], x[1], TagNotTogether, fmt.Sprintf("network-service-config %s (%s) and %s cannot both be on connection %s, one needs a connection of its own: on %s, %s",
+					x[0].config.ID, x[0].circuit.Match, x[1].config.ID, conn.ID, u.device.Name, err))
+			}
 		}
 	}
 }

@@ -298,7 +298,8 @@ func each(t *testing.T, f func(t *testing.T, m *matrix)) {
 
 func newMatrix(t *testing.T, s system) *matrix {
 	x := newWired(t, s, 3)
-	return &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3)}
+	match, tags := x.tags(300, 30)
+	return &matrix{wired: x, m1: x.station(1), m2: x.station(2), m3: x.station(3), far: match, farTags: tags}
 }
 
 // trial is a service that was ordered, in which the port in question has a circuit.
@@ -332,10 +333,10 @@ func (m *matrix) cases(t *testing.T, kind switchcfg.ServiceType, try func(*testi
 type matrix struct {
 	*wired
 	m1, m2, m3 *station
+	far        switchcfg.Match
+	farTags    []frame.Tag
 	n          uint32 // of the last letter
 }
-
-var farTags = []frame.Tag{{TPID: frame.STag, TCI: 300}, {TPID: frame.CTag, TCI: 30}}
 
 func (m *matrix) letter(dst, src frame.MAC, tags ...frame.Tag) []byte {
 	m.n++
@@ -348,7 +349,7 @@ func (m *matrix) order(kind switchcfg.ServiceType, parent string, tpid switchcfg
 	name := fmt.Sprintf("ix-%v-%d-%s", tpid, tags, kind)
 	far, third := m.port(2, "far end", switchcfg.TPIDService), m.port(3, "third", 0)
 	near := m.circuit(parent, 1, match, name)
-	end := m.circuit(far.Name, 2, switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), name)
+	end := m.circuit(far.Name, 2, m.far, name)
 	more := m.circuit(third.Name, 3, switchcfg.MatchUntagged(), name)
 	if kind == switchcfg.ServiceTree {
 		near.Role, end.Role, more.Role = switchcfg.RoleLeaf, switchcfg.RoleRoot, switchcfg.RoleLeaf
@@ -377,20 +378,20 @@ func (m *matrix) run(t *testing.T, c trial) {
 	kind, right := c.kind, c.right
 	there := m.letter(everybody, alice, right...)
 	m.m1.send(there)
-	m.m2.expect("to the far end", m.retag(there, right, farTags))
+	m.m2.expect("to the far end", m.retag(there, right, m.farTags))
 	if kind == switchcfg.ServiceLAN {
 		m.m3.expect("to everybody", m.retag(there, right, nil))
 	}
-	back := m.letter(alice, bob, farTags...)
+	back := m.letter(alice, bob, m.farTags...)
 	m.m2.send(back)
-	m.m1.expect("back", m.retag(back, farTags, right))
+	m.m1.expect("back", m.retag(back, m.farTags, right))
 
 	for _, w := range wrong(uint16(c.tpid), right) {
 		was := m.drops(w.why)
 		m.m1.send(m.letter(everybody, alice, w.tags...))
 		mark := m.letter(bob, alice, right...) // arrives after what should not
 		m.m1.send(mark)
-		m.m2.expect("after "+w.name, m.retag(mark, right, farTags))
+		m.m2.expect("after "+w.name, m.retag(mark, right, m.farTags))
 		if got := m.drops(w.why); got != was+1 {
 			s, _ := m.plane.PortState(m.portName(1))
 			t.Errorf("%s: dropped as %v, want one more than %d as %v", w.name, s.Drops, was, w.why)
@@ -399,11 +400,11 @@ func (m *matrix) run(t *testing.T, c trial) {
 	if kind == switchcfg.ServiceTree {
 		m.leaves(t, right)
 	}
-	mark := m.letter(everybody, bob, farTags...)
+	mark := m.letter(everybody, bob, m.farTags...)
 	m.m2.send(mark)
-	m.m1.expect("nothing else came", m.retag(mark, farTags, right))
+	m.m1.expect("nothing else came", m.retag(mark, m.farTags, right))
 	if kind != switchcfg.ServiceLine {
-		m.m3.expect("nothing else came", m.retag(mark, farTags, nil))
+		m.m3.expect("nothing else came", m.retag(mark, m.farTags, nil))
 	}
 }
 
@@ -411,12 +412,12 @@ func (m *matrix) run(t *testing.T, c trial) {
 func (m *matrix) leaves(t *testing.T, right []frame.Tag) {
 	hello := m.letter(everybody, carol)
 	m.m3.send(hello)
-	m.m2.expect("from the other leaf", m.retag(hello, nil, farTags))
+	m.m2.expect("from the other leaf", m.retag(hello, nil, m.farTags))
 	was := m.drops(dataplane.Leaf)
 	m.m1.send(m.letter(carol, alice, right...))
 	mark := m.letter(everybody, alice, right...)
 	m.m1.send(mark)
-	m.m2.expect("from the leaf", m.retag(mark, right, farTags))
+	m.m2.expect("from the leaf", m.retag(mark, right, m.farTags))
 	if got := m.drops(dataplane.Leaf); got != was+1 {
 		t.Errorf("%d frames from leaf to leaf dropped, want 1", got-was)
 	}
@@ -459,6 +460,7 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 	}
 	ways = append(ways,
 		mistake{"outer VLAN", with(0, frame.Tag{TPID: tpid, TCI: 101}), dataplane.OuterVLAN},
+		mistake{"VLAN of the service", with(0, frame.Tag{TPID: tpid, TCI: 600}), dataplane.OuterVLAN},
 		mistake{"VLAN 0", with(0, frame.Tag{TPID: tpid, TCI: 5 << 13}), dataplane.OuterVLAN},
 		mistake{"untagged", nil, dataplane.Untagged})
 	if len(right) == 2 {
@@ -474,13 +476,13 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 func (m *matrix) judged(t *testing.T, c trial) {
 	right := c.right
 	capture := judge.NewCapture(t, m.members, "m1")
-	there, back := m.letter(everybody, alice, right...), m.letter(everybody, bob, farTags...)
+	there, back := m.letter(everybody, alice, right...), m.letter(everybody, bob, m.farTags...)
 	m.m1.send(there)
-	m.m2.expect("to the far end", m.retag(there, right, farTags))
+	m.m2.expect("to the far end", m.retag(there, right, m.farTags))
 	m.m3.expect("to everybody", m.retag(there, right, nil))
 	m.m2.send(back)
-	m.m1.expect("back", m.retag(back, farTags, right))
-	m.m3.expect("to everybody", m.retag(back, farTags, nil))
+	m.m1.expect("back", m.retag(back, m.farTags, right))
+	m.m3.expect("to everybody", m.retag(back, m.farTags, nil))
 	var want []judge.Tag
 	for _, tag := range right {
 		want = append(want, judge.Tag{Type: int(tag.TPID), VLAN: int(tag.VID())})
@@ -514,20 +516,27 @@ func bystander(t *testing.T, x *wired) {
 	first, second, third := x.port(1, "sends", switchcfg.TPIDService), x.port(2, "receives", switchcfg.TPIDService), x.port(3, "of others", 0)
 	circuit := func(i, version int) *switchcfg.Circuit {
 		match := switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7)))
+		if x.caps.PortVLANs {
+			return x.circuit(third.Name, uint32(i+1), match, fmt.Sprintf("ix-other-%d", i))
+		}
 		c := x.circuit(third.Name, uint32(i+1), match, "ix-other")
 		c.Shutdown, c.RateIn = version%3 == 1, []switchcfg.Kbps{0, 1000}[version%2]
 		return c
 	}
-	_, right := stack(switchcfg.TPIDService, 2)
+	sent, right := x.tags(100, 7)
+	received, farTags := x.tags(300, 30)
 	objects := []switchcfg.Object{
 		&switchcfg.Policer{Rate: 1000},
 		x.service("ix-bystander", switchcfg.ServiceLAN, 600), x.service("ix-other", switchcfg.ServiceLAN, 601),
 		first, second, third,
-		x.circuit(first.Name, 1, switchcfg.MatchDouble(switchcfg.TPIDService, 100, 7), "ix-bystander"),
-		x.circuit(second.Name, 1, switchcfg.MatchDouble(switchcfg.TPIDService, 300, 30), "ix-bystander"),
+		x.circuit(first.Name, 1, sent, "ix-bystander"),
+		x.circuit(second.Name, 1, received, "ix-bystander"),
 	}
 	for i := range others {
 		objects = append(objects, circuit(i, 0))
+		if x.caps.PortVLANs {
+			objects = append(objects, x.service(fmt.Sprintf("ix-other-%d", i), switchcfg.ServiceLAN, switchcfg.VLANID(610+i)))
+		}
 	}
 	x.apply(objects...)
 
@@ -548,12 +557,12 @@ func bystander(t *testing.T, x *wired) {
 			}
 		}
 	}()
-	stop, sent := make(chan struct{}), make(chan uint32, 1)
+	stop, count := make(chan struct{}), make(chan uint32, 1)
 	go func() {
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
 		n := uint32(0)
-		defer func() { sent <- n }()
+		defer func() { count <- n }()
 		for {
 			select {
 			case <-stop:
@@ -591,7 +600,7 @@ func bystander(t *testing.T, x *wired) {
 	}
 	took := time.Since(began)
 	close(stop)
-	n := <-sent
+	n := <-count
 	limit := time.NewTimer(deadline)
 	defer limit.Stop()
 	for got := uint32(0); got < n; {

@@ -11,6 +11,7 @@ import (
 	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/openconfig"
 	"github.com/ixagent/ixagent/lab/cli"
+	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/secret"
@@ -33,8 +34,11 @@ type system struct {
 
 // systems are all whose frames are tried.
 func systems() []system {
-	all := []system{overGNMI(), overSSH("eos", "eos", "Port-Channel10", eos.Spec()), overSSH("junos", "mx", "ae10", junos.Spec())}
-	all[1].partner = true
+	all := []system{
+		overGNMI(), overSSH("eos", "eos", "Port-Channel10", eos.Spec()), overSSH("eos", "eos-switchport", "Port-Channel10", eos.Spec()),
+		overSSH("junos", "mx", "ae10", junos.Spec()),
+	}
+	all[1].partner, all[2].partner, all[2].name = true, true, "eos-switchport"
 	return all
 }
 
@@ -127,10 +131,13 @@ func (x *wired) carries(objects ...switchcfg.Object) bool {
 
 // portTPID is what a port or LAG has to say where its circuits have an outer ethertype.
 func (x *wired) portTPID(tpid switchcfg.TPID) switchcfg.TPID {
-	if x.caps.TPIDScope == drivers.PortScope {
-		return tpid
+	switch {
+	case x.caps.TPIDScope != drivers.PortScope:
+		return 0
+	case x.caps.TPIDDefault:
+		return max(tpid, switchcfg.TPIDCustomer)
 	}
-	return 0
+	return tpid
 }
 
 // unit is the number of the subinterface with a match, which is n if the match has a tag.
@@ -144,7 +151,7 @@ func (x *wired) unit(m switchcfg.Match, n uint32) uint32 {
 // service is a service, of a VLAN of its own where it takes one.
 func (x *wired) service(name string, kind switchcfg.ServiceType, vlan switchcfg.VLANID) *switchcfg.Service {
 	s := &switchcfg.Service{Name: name, Type: kind}
-	if x.caps.ServiceVLAN && kind != switchcfg.ServiceLine {
+	if x.caps.ServiceVLAN && (kind != switchcfg.ServiceLine || x.caps.LineVLAN) {
 		s.VLAN = vlan
 	}
 	return s
@@ -156,6 +163,15 @@ func (x *wired) portName(n int) string { return x.ports(n)[n-1] }
 // port is the n-th port, whose circuits have an outer ethertype, or none if that is 0.
 func (x *wired) port(n int, what string, tpid switchcfg.TPID) *switchcfg.Interface {
 	return &switchcfg.Interface{Name: x.portName(n), Description: what, TPID: x.portTPID(tpid)}
+}
+
+// tags are as many as there are at most on a circuit, and match one of a port whose ethertype is that of services.
+func (x *wired) tags(outer, inner switchcfg.VLANID) (switchcfg.Match, []frame.Tag) {
+	all := []frame.Tag{{TPID: frame.STag, TCI: uint16(outer)}, {TPID: frame.CTag, TCI: uint16(inner)}}
+	if !x.caps.Form(switchcfg.Double) {
+		return switchcfg.MatchSingle(switchcfg.TPIDService, outer), all[:1]
+	}
+	return switchcfg.MatchDouble(switchcfg.TPIDService, outer, inner), all
 }
 
 // circuit is one of a parent in a service.

@@ -59,7 +59,7 @@ func BenchmarkObserve(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			want := big(n, 0)
-			native := text(want)
+			native := text(c, want)
 			b.SetBytes(int64(len(native)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -74,7 +74,7 @@ func BenchmarkObserve(b *testing.B) {
 // BenchmarkCommands makes the commands of a plan for 10,000 circuits, of which so many change.
 func BenchmarkCommands(b *testing.B) {
 	c := profile(b, profileFlexible)
-	r := &running{state: big(10_000, 0), site: bare()}
+	r := &running{state: big(10_000, 0), site: bare(c)}
 	for _, n := range []int{1, 100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			target := big(10_000, n)

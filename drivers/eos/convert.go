@@ -23,12 +23,16 @@ type running struct {
 // site is what is no object and yet decides on commands.
 type site struct {
 	ports   int              // physical ones
+	bridged bool             // circuits are VLANs of their ports
 	tunnels bool             // the interface of the tunnels is there
 	floods  bool             // it has a flood list for all VLANs
 	idle    map[string]*port // physical ports that stand for nothing
 
 	// loose are the connectors of patches to subinterfaces that are not there, by the circuits they would be.
 	loose map[switchcfg.Key]string
+
+	// named are the VLANs by their names, also those that are not understood.
+	named map[string]switchcfg.VLANID
 }
 
 // port is a physical port or Port-Channel as it stands in a configuration.
@@ -46,6 +50,7 @@ type port struct {
 	minLinks    uint16
 	systemID    switchcfg.MAC
 	carries     bool // it has subinterfaces
+	vlans       *switchport
 	odd         []string
 }
 
@@ -101,7 +106,9 @@ type vlan struct {
 // parse returns what a whole configuration says.
 func parse(c *drivers.Capabilities, t *clitext.Tree) running {
 	p := &parser{
-		caps: c, running: running{state: make(switchcfg.State), site: site{idle: make(map[string]*port), loose: make(map[switchcfg.Key]string)}},
+		caps: c, running: running{state: make(switchcfg.State), site: site{
+			bridged: c.PortVLANs, idle: make(map[string]*port), loose: make(map[switchcfg.Key]string), named: make(map[string]switchcfg.VLANID),
+		}},
 		parents: make(map[string]*port), services: make(map[switchcfg.VLANID]*vlan), patched: make(map[switchcfg.Key]string),
 	}
 	for n := range t.Root().Children() {
@@ -132,6 +139,9 @@ func parse(c *drivers.Capabilities, t *clitext.Tree) running {
 		p.tunnel(n.Text())
 	}
 	for _, v := range slices.Sorted(maps.Keys(p.services)) {
+		if name := p.services[v].Name; p.named[name] == 0 {
+			p.named[name] = v
+		}
 		p.service(p.services[v])
 	}
 	for _, n := range p.subs {
@@ -238,6 +248,8 @@ func (o *port) read(line string, c *drivers.Capabilities) bool {
 		o.description = rest
 	case "shutdown":
 		o.shutdown, ok = true, rest == ""
+	case "!!", "mac", "service-policy", "shape":
+		ok = o.bridge(line, c)
 	case "no":
 		ok = rest == "switchport"
 		o.routed = o.routed || ok
@@ -249,8 +261,10 @@ func (o *port) read(line string, c *drivers.Capabilities) bool {
 		o.storm = switchcfg.Kbps(pps * stormFrame)
 	case "switchport":
 		var t string
-		t, ok = strings.CutPrefix(rest, "dot1q ethertype ")
-		ok = ok && c.TPIDScope == drivers.PortScope
+		if t, ok = strings.CutPrefix(rest, "dot1q ethertype "); !ok {
+			return o.bridge(line, c)
+		}
+		ok = c.TPIDScope == drivers.PortScope
 		if tpid, err := switchcfg.ParseTPID(t); ok && err == nil {
 			o.tpid = tpid
 		} else {
@@ -276,6 +290,17 @@ func (o *port) read(line string, c *drivers.Capabilities) bool {
 		ok = false
 	}
 	return ok
+}
+
+// bridge takes in a line of a port whose circuits are its VLANs, if that is understood.
+func (o *port) bridge(line string, c *drivers.Capabilities) bool {
+	if !c.PortVLANs {
+		return false
+	}
+	if o.vlans == nil {
+		o.vlans = new(switchport)
+	}
+	return o.vlans.read(line)
 }
 
 // number returns the number above 0 between prefix and suffix.
@@ -313,17 +338,20 @@ func (p *parser) attach() {
 
 func (p *parser) physical(o *port) {
 	k := switchcfg.Key{Kind: switchcfg.KindInterface, Name: o.name}
+	var circuits []*switchcfg.Circuit
 	why := ""
 	switch {
 	case len(o.odd) > 0:
 		why = whyOdd
-	case o.description == "" && o.tpid == 0 && o.storm == 0 && o.group == "" && !o.fast && !o.carries:
+	case o.description == "" && o.tpid == 0 && o.storm == 0 && o.group == "" && !o.fast && !o.carries && o.vlans == nil:
 		p.idle[o.name] = o
 		return
 	case o.group == "" && o.fast:
 		why = "it has an LACP timer and belongs to no group"
-	case o.group == "" && !o.routed:
-		why = whySwitchport
+	case o.group != "" && o.vlans != nil:
+		why = "it belongs to a group and has VLANs of its own"
+	case o.group == "":
+		circuits, why = p.carried(o)
 	}
 	if why != "" {
 		p.opaque(k, why, o.odd)
@@ -334,9 +362,23 @@ func (p *parser) physical(o *port) {
 		tpid = p.tpid(o)
 	}
 	p.put(&switchcfg.Interface{Name: o.name, Description: o.description, Shutdown: o.shutdown, MTU: o.mtu, TPID: tpid, StormControl: o.storm})
+	for _, c := range circuits {
+		p.put(c)
+	}
 }
 
-const whySwitchport = "it is a switchport"
+// carried returns the circuits of a port that are VLANs, or says why it cannot carry any.
+func (p *parser) carried(o *port) ([]*switchcfg.Circuit, string) {
+	switch {
+	case p.caps.PortVLANs && o.routed:
+		return nil, "it is no switchport"
+	case p.caps.PortVLANs:
+		return p.switchport(o)
+	case !o.routed:
+		return nil, "it is a switchport"
+	}
+	return nil, ""
+}
 
 // tpid returns the outer ethertype of a port that is not a member. The device does not show its default.
 func (p *parser) tpid(o *port) switchcfg.TPID {
@@ -351,12 +393,11 @@ func (p *parser) lag(o *port, members []*port) {
 		Name: o.name, Description: o.description, Shutdown: o.shutdown, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateSlow,
 		MinLinks: o.minLinks, SystemID: o.systemID, MTU: o.mtu, TPID: p.tpid(o), StormControl: o.storm,
 	}
-	why := ""
+	circuits, why := p.carried(o)
 	switch {
 	case len(o.odd) > 0:
 		why = whyOdd
-	case !o.routed:
-		why = whySwitchport
+	case why != "":
 	case len(members) == 0:
 		why = "it has no members"
 	}
@@ -384,6 +425,9 @@ func (p *parser) lag(o *port, members []*port) {
 		return
 	}
 	p.put(l)
+	for _, c := range circuits {
+		p.put(c)
+	}
 }
 
 // vlanName returns the name of a VLAN that was given none.
@@ -411,7 +455,8 @@ func (p *parser) vlans(n clitext.Node, list string) {
 			common.odd = append(common.odd, l.Text())
 		}
 	}
-	for v := range vlanList(list) {
+	all, _ := vlanList(list)
+	for _, v := range all {
 		one := common
 		one.VLAN = v
 		if one.Name == "" {
@@ -421,27 +466,24 @@ func (p *parser) vlans(n clitext.Node, list string) {
 	}
 }
 
-// vlanList calls yield for the VLANs of a list such as "10,20-30", unless it is none.
-func vlanList(list string) func(yield func(switchcfg.VLANID) bool) {
-	return func(yield func(switchcfg.VLANID) bool) {
-		for part := range strings.SplitSeq(list, ",") {
-			first, last, span := strings.Cut(part, "-")
-			a, ok := number[uint16](first, "", "")
-			b := a
-			if span {
-				b, span = number[uint16](last, "", "")
-				ok = ok && span
-			}
-			if !ok || !switchcfg.VLANID(b).Valid() {
-				return
-			}
-			for v := a; v <= b; v++ {
-				if !yield(switchcfg.VLANID(v)) {
-					return
-				}
-			}
+// vlanList returns the VLANs of a list such as "10,20-30", and whether it is one.
+func vlanList(list string) (vlans []switchcfg.VLANID, ok bool) {
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, span := strings.Cut(part, "-")
+		a, ok := number[uint16](first, "", "")
+		b := a
+		if span {
+			b, span = number[uint16](last, "", "")
+			ok = ok && span
+		}
+		if !ok || !switchcfg.VLANID(b).Valid() {
+			return vlans, false
+		}
+		for v := a; v <= b; v++ {
+			vlans = append(vlans, switchcfg.VLANID(v))
 		}
 	}
+	return vlans, true
 }
 
 // tunnelInterface is the operator's; the agent adds to it what its services need.
@@ -460,7 +502,8 @@ func (p *parser) tunnel(line string) {
 		return
 	}
 	list, rest, _ := strings.Cut(rest, " ")
-	for v := range vlanList(list) {
+	all, _ := vlanList(list)
+	for _, v := range all {
 		s := p.services[v]
 		if s == nil {
 			continue
@@ -568,17 +611,8 @@ func (p *parser) circuit(n clitext.Node) {
 				}
 				ok = matched
 			}
-		case "mac":
-			name, is := strings.CutPrefix(rest, "access-group ")
-			name, in := strings.CutSuffix(name, " in")
-			c.Filter, ok = name, is && in
-		case "service-policy":
-			name, is := strings.CutPrefix(rest, "type qos input ")
-			rate, ours := switchcfg.ParsePolicerName(name)
-			c.RateIn, ok = rate, is && ours
-		case "shape":
-			rate, is := number[uint64](rest, "rate ", " kbps")
-			c.RateOut, ok = switchcfg.Kbps(rate), is
+		case "mac", "service-policy", "shape":
+			ok = limit(c, line)
 		default:
 			ok = harmless(line)
 		}
@@ -591,6 +625,8 @@ func (p *parser) circuit(n clitext.Node) {
 		why = whyOdd
 	case !matched:
 		why = "it has no encapsulation"
+	case p.bridged:
+		why = "it is a subinterface"
 	}
 	if parent := p.parents[k.Name]; parent != nil {
 		parent.carries = true

@@ -43,6 +43,7 @@ func options(c drivers.Capabilities) switchcfgtest.Options {
 	o.LAGPrefix = portChannel
 	o.PortTPID = c.TPIDScope == drivers.PortScope
 	o.ServiceVLAN, o.UntaggedUnit, o.NoMACLimit, o.NoServiceMTU = true, c.UntaggedUnit, true, true
+	o.LineVLAN, o.PortVLANs, o.PortAlone = c.LineVLAN, c.PortVLANs, c.PortVLANs
 	return o
 }
 
@@ -72,7 +73,7 @@ func some(c drivers.Capabilities, seed, n int) switchcfg.State {
 }
 
 // bare is what a lab switch has besides what it is told.
-func bare() site { return site{tunnels: true} }
+func bare(c drivers.Capabilities) site { return site{tunnels: true, bridged: c.PortVLANs} }
 
 // text returns the whole of what is understood.
 func (r *running) text() string {
@@ -83,8 +84,8 @@ func (r *running) text() string {
 	return string(r.render(r.state, all).AppendText(nil))
 }
 
-func text(s switchcfg.State) string {
-	r := running{state: s, site: bare()}
+func text(c drivers.Capabilities, s switchcfg.State) string {
+	r := running{state: s, site: bare(c)}
 	return r.text()
 }
 
@@ -111,7 +112,7 @@ func TestParsingWhatIsRenderedGivesTheSame(t *testing.T) {
 	eachProfile(t, func(t *testing.T, c drivers.Capabilities) {
 		rapid.Check(t, func(t *rapid.T) {
 			want := draw(t, c, "state")
-			native := withPort(text(want))
+			native := withPort(text(c, want))
 			got, err := Parse([]byte(native), &c)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, native)
@@ -192,7 +193,7 @@ end
 
 func TestTextCutAnywhereIsAnError(t *testing.T) {
 	c := profile(t, profileFlexible)
-	whole := withPort(text(some(c, 1, 20)))
+	whole := withPort(text(c, some(c, 1, 20)))
 	for n := range len(whole) - 1 {
 		if got, err := Parse([]byte(whole[:n]), &c); err == nil {
 			t.Fatalf("cut after %d of %d bytes it gives %d objects", n, len(whole), len(got))
@@ -201,12 +202,14 @@ func TestTextCutAnywhereIsAnError(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	c := profile(f, profileFlexible)
-	f.Add(foreign)
-	for seed := range 3 {
-		f.Add(withPort(text(some(c, seed, 15))))
+	for i, p := range Spec().Profiles {
+		f.Add(foreign, uint8(i))
+		for seed := range 3 {
+			f.Add(withPort(text(p.Capabilities, some(p.Capabilities, seed, 15))), uint8(i))
+		}
 	}
-	f.Fuzz(func(t *testing.T, native string) {
+	f.Fuzz(func(t *testing.T, native string, which uint8) {
+		c := Spec().Profiles[int(which)%len(Spec().Profiles)].Capabilities
 		r, err := read(&c, native)
 		if err != nil {
 			return
@@ -236,9 +239,13 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	c := profile(t, profileFlexible)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		c := profile(t, profileFlexible)
+		if strings.HasPrefix(name, "switchport") {
+			c = profile(t, profileBridged)
+		}
+		t.Run(name, func(t *testing.T) {
 			in, err := txtar.ParseFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -326,7 +333,7 @@ func TestHostileTextIsRefusedBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestWhatEOSHasNoWordsForIsRefused(t *testing.T) {
-	flexible, tpid := profile(t, profileFlexible), profile(t, profileTPID)
+	flexible, tpid, bridged := profile(t, profileFlexible), profile(t, profileTPID), profile(t, profileBridged)
 	declared := flexible
 	declared.TPIDs = switchcfg.TPIDs()
 	port := &switchcfg.Interface{Name: "Ethernet1", Description: "x"}
@@ -334,26 +341,43 @@ func TestWhatEOSHasNoWordsForIsRefused(t *testing.T) {
 	circuit := func(m switchcfg.Match) *switchcfg.Circuit {
 		return &switchcfg.Circuit{Parent: "Ethernet1", Unit: 1, Match: m, Service: "ix-1"}
 	}
+	plain := &switchcfg.Interface{Name: "Ethernet1", Description: "x", TPID: switchcfg.TPIDCustomer}
+	other := &switchcfg.Service{Name: "ix-2", Type: switchcfg.ServiceLine, VLAN: 601}
+	one, two := switchcfg.MatchSingle(switchcfg.TPIDCustomer, 1), switchcfg.MatchSingle(switchcfg.TPIDCustomer, 2)
+	beside := func(m switchcfg.Match, f func(*switchcfg.Circuit)) *switchcfg.Circuit {
+		c := &switchcfg.Circuit{Parent: "Ethernet1", Unit: 2, Match: m, Service: "ix-2"}
+		if f != nil {
+			f(c)
+		}
+		return c
+	}
 	for _, x := range []struct {
 		caps    drivers.Capabilities
 		site    site
 		why     string
 		objects []switchcfg.Object
 	}{
-		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Management1", Description: "x"}}},
-		{flexible, bare(), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet01", Description: "x"}}},
-		{flexible, bare(), "a name such as", []switchcfg.Object{port, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}}}},
-		{flexible, bare(), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN}}},
-		{flexible, bare(), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLine, VNI: 7}}},
+		{flexible, bare(flexible), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Management1", Description: "x"}}},
+		{flexible, bare(flexible), "a name such as", []switchcfg.Object{&switchcfg.Interface{Name: "Ethernet01", Description: "x"}}},
+		{flexible, bare(flexible), "a name such as", []switchcfg.Object{port, &switchcfg.LAG{Name: "lag1", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}}}},
+		{flexible, bare(flexible), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN}}},
+		{flexible, bare(flexible), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLine, VNI: 7}}},
 		{flexible, site{}, "no interface Vxlan1", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
 		{flexible, site{tunnels: true, floods: true}, "no peers", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600, VNI: 7}}},
-		{declared, bare(), "0x9100", []switchcfg.Object{port, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDStacked, 7))}},
-		{flexible, bare(), "not understood", []switchcfg.Object{port, circuit(switchcfg.MatchUntagged())}},
-		{flexible, bare(), "a name such as", []switchcfg.Object{port, lan, &switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1"}}},
-		{tpid, bare(), "0x8100", []switchcfg.Object{port}},
-		{tpid, bare(), "0x88a8", []switchcfg.Object{
+		{declared, bare(flexible), "0x9100", []switchcfg.Object{port, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDStacked, 7))}},
+		{flexible, bare(flexible), "not understood", []switchcfg.Object{port, circuit(switchcfg.MatchUntagged())}},
+		{flexible, bare(flexible), "a name such as", []switchcfg.Object{port, lan, &switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1"}}},
+		{tpid, bare(tpid), "0x8100", []switchcfg.Object{port}},
+		{tpid, bare(flexible), "0x88a8", []switchcfg.Object{
 			&switchcfg.Interface{Name: "Ethernet1", Description: "x", TPID: switchcfg.TPIDStacked}, lan, circuit(switchcfg.MatchSingle(switchcfg.TPIDService, 7)),
 		}},
+		{bridged, bare(bridged), "it has none", []switchcfg.Object{&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLine}}},
+		{bridged, bare(bridged), "is not understood", []switchcfg.Object{plain, circuit(one)}},
+		{bridged, bare(bridged), "is not understood", []switchcfg.Object{lan, circuit(one)}},
+		{bridged, bare(bridged), "without a tag", []switchcfg.Object{plain, lan, other, circuit(one), beside(switchcfg.MatchUntagged(), nil)}},
+		{bridged, bare(bridged), "MAC filter", []switchcfg.Object{plain, lan, other, circuit(one), beside(two, func(c *switchcfg.Circuit) { c.Filter = "ix-f" })}},
+		{bridged, bare(bridged), "rate", []switchcfg.Object{plain, lan, other, circuit(one), beside(two, func(c *switchcfg.Circuit) { c.RateOut = 1000 })}},
+		{bridged, bare(bridged), "once", []switchcfg.Object{plain, lan, circuit(one), beside(two, func(c *switchcfg.Circuit) { c.Service = lan.Name })}},
 	} {
 		target := make(switchcfg.State)
 		target.Put(x.objects...)

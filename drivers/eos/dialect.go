@@ -38,6 +38,15 @@ func dialect() *clitext.Dialect {
 			{Path: "interface * / l2 mtu ?"},
 			{Path: "interface * / storm-control all level pps ?", Remove: []string{"no storm-control all"}},
 			{Path: "interface * / switchport dot1q ethertype ?"},
+			// A trunk without a list carries every VLAN, so it ceases to be one before it loses its list.
+			{Path: "interface * / switchport mode ?", When: clitext.Early},
+			{Path: "interface * / switchport access vlan ?"},
+			{Path: "interface * / switchport trunk native vlan ?"},
+			{
+				Path: "interface * / switchport trunk allowed vlan ?",
+				Add:  trunkVLANs + "add {set}", Cut: trunkVLANs + "remove {set}",
+			},
+			{Path: "interface * / switchport vlan translation * *", When: clitext.Early, Remove: line},
 			// The mode of a group can be changed only while it has no members.
 			{Path: "interface * / channel-group ...", When: clitext.Early},
 			{Path: "interface * / lacp timer ?"},

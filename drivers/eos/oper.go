@@ -11,7 +11,8 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
-// Operational implements [drivers.Operational]. Stations are those of VLANs: a patch learns none.
+// Operational implements [drivers.Operational]. Stations are those of VLANs: a patch learns none. Ports that
+// have no subinterfaces do not count by circuits.
 func (d *driver) Operational(ctx context.Context) (drivers.OperState, error) {
 	const op = "operational"
 	if err := d.begin(ctx, op); err != nil {
@@ -134,14 +135,24 @@ func (a *answer) state(config switchcfg.State) drivers.OperState {
 		}
 	}
 	names := make(map[switchcfg.VLANID]string)
-	for _, o := range config {
-		if svc, ok := o.(*switchcfg.Service); ok && svc.VLAN != 0 {
-			names[svc.VLAN] = svc.Name
+	type end struct{ port, service string }
+	ends := make(map[end]switchcfg.Key) // by which a port joins a service, at most one unless they are subinterfaces
+	for k, o := range config {
+		switch o := o.(type) {
+		case *switchcfg.Service:
+			if o.VLAN != 0 {
+				names[o.VLAN] = o.Name
+			}
+		case *switchcfg.Circuit:
+			ends[end{o.Parent, o.Service}] = k
 		}
 	}
 	for _, e := range a.stations.Table.Entries {
 		service, ok := names[e.VLAN]
 		k, sub := subName(e.Interface)
+		if !sub {
+			k, sub = ends[end{e.Interface, service}]
+		}
 		if ok && (sub && config[k] != nil || e.Interface == tunnelInterface) {
 			s.Stations[drivers.Station{Service: service, MAC: e.MAC}] = k
 		}

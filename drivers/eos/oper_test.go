@@ -66,3 +66,20 @@ func TestWhatASwitchDoesIsRead(t *testing.T) {
 		t.Errorf("a device that says nothing of circuits and filters has %v, %v", s.Circuits, s.Filters)
 	}
 }
+
+func TestStationBehindAPortIsBehindTheCircuitOfItsVLAN(t *testing.T) {
+	var a answer
+	text := `{"unicastTable":{"tableEntries":[
+		{"macAddress":"02:1a:00:00:00:01","vlanId":600,"interface":"Ethernet5","entryType":"dynamic"},
+		{"macAddress":"02:1a:00:00:00:02","vlanId":600,"interface":"Ethernet6"}]}}`
+	if err := json.Unmarshal([]byte(text), &a.stations); err != nil {
+		t.Fatal(err)
+	}
+	config := make(switchcfg.State)
+	c := &switchcfg.Circuit{Parent: "Ethernet5", Unit: 7, Service: "ix-1"}
+	config.Put(&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceLAN, VLAN: 600}, c, &switchcfg.Circuit{Parent: "Ethernet6", Unit: 8, Service: "ix-2"})
+	want := map[drivers.Station]switchcfg.Key{{Service: "ix-1", MAC: switchcfg.MAC{2, 0x1a, 0, 0, 0, 1}}: c.Key()}
+	if diff := cmp.Diff(want, a.state(config).Stations); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -10,10 +10,12 @@ import (
 const (
 	profileFlexible = "eos"
 	profileTPID     = "eos-tpid"
+	profileBridged  = "eos-switchport"
 )
 
 // profiles returns the kinds of device: those that tell 0x8100 from 0x88a8 by circuit, and those whose ports have one
-// outer ethertype each, whichever it is.
+// outer ethertype each, whichever it is. Those of the third kind have no flexible encapsulation: their circuits are VLANs
+// of switchports.
 func profiles() []drivers.Profile {
 	flexible := drivers.Capabilities{
 		Forms:     []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double},
@@ -26,8 +28,12 @@ func profiles() []drivers.Profile {
 	}
 	tpid := flexible
 	tpid.TPIDs, tpid.TPIDScope, tpid.TPIDDefault = switchcfg.TPIDs(), drivers.PortScope, true
+	bridged := tpid
+	bridged.Forms = []switchcfg.Form{switchcfg.Untagged, switchcfg.Single}
+	bridged.LineVLAN, bridged.PortVLANs = true, true
 	return []drivers.Profile{
 		{Name: profileFlexible, Capabilities: flexible},
 		{Name: profileTPID, Capabilities: tpid, Experimental: true},
+		{Name: profileBridged, Capabilities: bridged, Experimental: true},
 	}
 }

@@ -41,6 +41,12 @@ func (r *running) commands(c *drivers.Capabilities, target switchcfg.State, chan
 		return target[switchcfg.Key{Kind: switchcfg.KindInterface, Name: name}] != nil
 	})
 	touched := r.touched(target, changes)
+	if r.bridged {
+		r.alongside(touched, target)
+		if err := r.saysPorts(c, target, touched); err != nil {
+			return nil, err
+		}
+	}
 	from, to := before.render(r.state, touched), after.render(target, touched)
 	if err := errors.Join(from.Err(), to.Err()); err != nil {
 		return nil, err
@@ -125,7 +131,7 @@ func (s *site) says(c *drivers.Capabilities, state switchcfg.State, members map[
 	case *switchcfg.LAG:
 		return errors.Join(named(o.Name, portChannel), shown(c, o.TPID, false))
 	case *switchcfg.Service:
-		return s.saysService(o)
+		return s.saysService(c, o)
 	case *switchcfg.Circuit:
 		return saysCircuit(c, state, o)
 	}
@@ -148,9 +154,9 @@ func shown(c *drivers.Capabilities, t switchcfg.TPID, member bool) error {
 	return nil
 }
 
-func (s *site) saysService(o *switchcfg.Service) error {
+func (s *site) saysService(c *drivers.Capabilities, o *switchcfg.Service) error {
 	switch {
-	case o.VLAN == 0 && (o.Type != switchcfg.ServiceLine || o.VNI > 0):
+	case o.VLAN == 0 && (o.Type != switchcfg.ServiceLine || o.VNI > 0 || c.LineVLAN):
 		return errors.New("a service is a VLAN here, and it has none")
 	case o.VNI > 0 && !s.tunnels:
 		return fmt.Errorf("the switch has no interface %s for its tunnels", tunnelInterface)
@@ -199,15 +205,19 @@ func serviceKey(name string) switchcfg.Key {
 // canvas is a tree in the making.
 type canvas struct {
 	*clitext.Tree
-	state switchcfg.State
-	site  *site
-	ends  map[string]int // connectors of patches so far
+	state    switchcfg.State
+	site     *site
+	ends     map[string]int                  // connectors of patches so far
+	circuits map[string][]*switchcfg.Circuit // of ports, if they are VLANs of them
 }
 
 // render returns what the configuration of a state says of the objects at keys. Blocks in which others have lines of
 // their own are always there, so that they are never removed.
 func (s *site) render(state switchcfg.State, keys map[switchcfg.Key]bool) *clitext.Tree {
-	c := &canvas{clitext.New(dialect()), state, s, make(map[string]int)}
+	c := &canvas{Tree: clitext.New(dialect()), state: state, site: s, ends: make(map[string]int)}
+	if s.bridged {
+		c.circuits = byPort(state, keys)
+	}
 	c.Put("patch panel")
 	if s.tunnels {
 		c.Put("interface " + tunnelInterface)
@@ -227,14 +237,20 @@ func (s *site) render(state switchcfg.State, keys map[switchcfg.Key]bool) *clite
 		case *switchcfg.Interface:
 			_, isMember := member[o.Name]
 			c.port(&port{
-				name: o.Name, description: o.Description, shutdown: o.Shutdown, routed: !isMember,
+				name: o.Name, description: o.Description, shutdown: o.Shutdown, routed: !isMember && !s.bridged,
 				mtu: o.MTU, tpid: o.TPID, storm: o.StormControl,
 			})
+			if s.bridged && !isMember {
+				c.bridge(o.Name)
+			}
 		case *switchcfg.LAG:
 			c.port(&port{
-				name: o.Name, description: o.Description, shutdown: o.Shutdown, routed: true, mtu: o.MTU, tpid: o.TPID,
+				name: o.Name, description: o.Description, shutdown: o.Shutdown, routed: !s.bridged, mtu: o.MTU, tpid: o.TPID,
 				storm: o.StormControl, minLinks: o.MinLinks, systemID: o.SystemID,
 			})
+			if s.bridged {
+				c.bridge(o.Name)
+			}
 			for _, m := range o.Members {
 				c.Put("interface "+m, channelGroup(o))
 				if o.Rate == switchcfg.RateFast {
@@ -242,7 +258,9 @@ func (s *site) render(state switchcfg.State, keys map[switchcfg.Key]bool) *clite
 				}
 			}
 		case *switchcfg.Circuit:
-			c.circuit(o)
+			if !s.bridged {
+				c.circuit(o)
+			}
 		case *switchcfg.Opaque:
 			if k.Kind == switchcfg.KindInterface {
 				c.Put("interface " + k.Name)
@@ -342,14 +360,8 @@ func (c *canvas) circuit(o *switchcfg.Circuit) {
 	} else if o.Service != "" {
 		c.connect(o.Service, o.Key())
 	}
-	if o.Filter != "" {
-		c.Put(block, "mac access-group "+o.Filter+" in")
-	}
-	if o.RateIn > 0 {
-		c.Put(block, "service-policy type qos input "+switchcfg.PolicerName(o.RateIn))
-	}
-	if o.RateOut > 0 {
-		c.Put(block, "shape rate "+strconv.FormatUint(uint64(o.RateOut), 10)+" kbps")
+	for _, line := range limits(o) {
+		c.Put(block, line)
 	}
 }
 

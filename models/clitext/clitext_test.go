@@ -1,6 +1,7 @@
 package clitext
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +182,31 @@ func TestLineThatWouldBeReadAsAnotherIsNotPut(t *testing.T) {
 			if tree.Put(words); tree.Err() == nil {
 				t.Errorf("%q was put", words)
 			}
+		}
+	}
+}
+
+func TestRemarkOfSeveralLinesIsOneValue(t *testing.T) {
+	d := &Dialect{Style: Indented, Remark: "!!", NoRemark: "no comment", Rules: []Rule{{Path: "interface *", Whole: true}}}
+	tree := func(remark string) *Tree {
+		t := New(d)
+		t.Put("interface e1", remark)
+		return t
+	}
+	before, after := tree("!! a\n!! b"), tree("!! a\n!! c")
+	if err := errors.Join(before.Err(), after.Err()); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Parse(d, before.AppendText(nil)); err != nil || !Equal(again, before) {
+		t.Errorf("%v\n%s", err, before.AppendText(nil))
+	}
+	want := []string{"interface e1", "no comment", "!! a", "!! c", "exit"}
+	if got := Patch(before, after); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, bad := range []string{"!! a\nshutdown", "!! a\n!! b\nshutdown", "!! a\n", "!! a \n!! b", "shutdown\n!! a"} {
+		if tree(bad).Err() == nil {
+			t.Errorf("%q is put", bad)
 		}
 	}
 }

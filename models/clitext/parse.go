@@ -177,8 +177,11 @@ func (r *reader) until(rule *rule, indent int) (string, error) {
 	return "", fmt.Errorf("the text ends without %q", rule.Until)
 }
 
-// checkLine reports why a line cannot be one of an indented configuration.
+// checkLine reports why a line, or a remark of several, cannot be one of an indented configuration.
 func (g *grammar) checkLine(text string, depth int) error {
+	if first, rest, more := strings.Cut(text, "\n"); more && g.Remark != "" && strings.HasPrefix(first, g.Remark) && strings.HasPrefix(rest, g.Remark) {
+		return errors.Join(g.checkLine(first, depth), g.checkLine(rest, depth))
+	}
 	for i := range len(text) {
 		if control(text[i]) {
 			return errControl

@@ -166,7 +166,7 @@ func (t *Tree) bury(n int32) {
 
 // Put adds a line within its blocks, unless it is there: Put("interface Ethernet1", "shutdown"). In style Flat the
 // arguments are the words of a statement, any number of them in each. What cannot be a line, because it is empty or
-// would be read as something else, is not added, and Err says so.
+// would be read as something else, is not added, and Err says so. A remark may have several lines.
 func (t *Tree) Put(path ...string) {
 	if err := t.enter(path, 0); err != nil && t.err == nil {
 		t.err = fmt.Errorf("%q: %w", strings.Join(path, " / "), err)

@@ -56,8 +56,12 @@ func newGrammar() *grammar {
 	add(ports, "switchport mode access|trunk", command{key: 2, standard: "switchport mode access"})
 	add(ports, "switchport access vlan <1-4094>", command{key: 3, standard: "switchport access vlan 1"})
 	add(ports, "switchport trunk native vlan <1-4094>", command{key: 4, standard: "switchport trunk native vlan 1"})
+	add(ports, "switchport trunk native vlan tag", command{key: 4})
 	add(ports, "switchport trunk allowed vlan <vlans>", command{key: 4})
 	add(ports, "switchport trunk allowed vlan none|all", command{key: 4, standard: "switchport trunk allowed vlan all"})
+	add(ports, "switchport trunk allowed vlan add|remove <vlans>", command{key: 4, edit: editAllowed})
+	add(ports, "switchport vlan translation in required", command{})
+	add(ports, "switchport vlan translation <1-4094> <1-4094>", command{key: 4, edit: editTranslation})
 	add(ports, "switchport dot1q ethertype <ethertype>", command{key: 3, standard: "switchport dot1q ethertype 0x8100", edit: editEthertype})
 	add("port", "channel-group <1-2000> mode active|passive|on", command{key: 1, edit: editChannelGroup})
 	add("port", "lacp timer fast|normal", command{key: 2, standard: "lacp timer normal"})
@@ -70,9 +74,9 @@ func newGrammar() *grammar {
 	add(ports, "storm-control broadcast|multicast|unknown-unicast level pps <1-4294967295>", command{key: 2, edit: unavailable})
 	add("sub", "vlan id <1-4094>", command{key: 2, edit: editVLANID})
 	add("sub", "encapsulation vlan", command{opens: encap, empty: true})
-	add("sub", "mac access-group <name> in", command{key: 2, edit: editAccessGroup})
-	add("sub", "service-policy type qos input <name>", command{key: 4})
-	add("sub", "shape rate <8-1000000000> kbps", command{key: 2})
+	add(ends, "mac access-group <name> in", command{key: 2, edit: editAccessGroup})
+	add(ends, "service-policy type qos input <name>", command{key: 4})
+	add(ends, "shape rate <8-1000000000> kbps", command{key: 2})
 
 	for _, form := range []string{
 		"client untagged", "client untagged network untagged",
@@ -210,6 +214,52 @@ func editInterface(e *edit, at *line, c *call) error {
 func editEthertype(e *edit, at *line, c *call) error {
 	if c.undo == "" && !slices.Contains([]string{"0x8100", "0x88a8", "0x9100"}, c.args[0]) {
 		return unavailable(e, at, c)
+	}
+	return e.plain(at, c)
+}
+
+// editAllowed changes what a trunk carries, which is every VLAN unless something is said.
+func editAllowed(e *edit, at *line, c *call) error {
+	if c.undo != "" {
+		return e.plain(at, c)
+	}
+	was := at.arg(c.name())
+	if was == "" {
+		was = "1-4094"
+	}
+	have, _ := parseVLANs(was)
+	said, _ := parseVLANs(c.args[1])
+	have = slices.DeleteFunc(have, func(v int) bool { return slices.Contains(said, v) })
+	if c.args[0] == "add" {
+		have = append(have, said...)
+		slices.Sort(have)
+	}
+	list := or(formatVLANs(have), "none")
+	if list == "1-4094" {
+		e.remove(at, c.name())
+	} else if list != was {
+		at.put(c.name(), &line{command: c.command, text: c.name() + " " + list, args: []string{list}})
+		e.changed = true
+	}
+	return nil
+}
+
+// translations returns the tag of each VLAN that has another on a port, or is said to have the same.
+func (l *line) translations() map[string]string {
+	tags := make(map[string]string)
+	for _, kid := range l.kids {
+		if len(kid.args) == 2 && strings.HasPrefix(kid.text, "switchport vlan translation ") {
+			tags[kid.args[1]] = kid.args[0]
+		}
+	}
+	return tags
+}
+
+func editTranslation(e *edit, at *line, c *call) error {
+	if c.undo == "" {
+		if tag, ok := at.translations()[c.args[1]]; ok && tag != c.args[0] {
+			return refuse("Error: VLAN %s is translated from %s already", c.args[1], tag)
+		}
 	}
 	return e.plain(at, c)
 }

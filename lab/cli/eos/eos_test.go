@@ -275,6 +275,14 @@ func TestCommitThatFailsLeavesTheSessionOpen(t *testing.T) {
 			"% Error: /interfaces/interface[name=Ethernet1]/subinterfaces/subinterface[index=200]/vlan/match: overlaps subinterface 100: both match outer VLAN 100\n",
 		},
 		{
+			"interface Ethernet2;switchport mode trunk;switchport trunk allowed vlan 600;switchport vlan translation 5 600",
+			"% Error: Ethernet2 lets in the VLANs it translates by their own tags too (not supported on this hardware platform)\n",
+		},
+		{
+			"interface Ethernet2;switchport mode trunk;switchport trunk allowed vlan 600-601;vlan 600,601;interface Ethernet2;shape rate 100 kbps",
+			"% Error: Ethernet2 has a rate for several VLANs (not supported on this hardware platform)\n",
+		},
+		{
 			"interface Ethernet2;channel-group 3 mode active;interface Ethernet3;channel-group 3 mode passive",
 			"% Error: members of Port-Channel3 differ in their mode or timer (not supported on this hardware platform)\n",
 		},
@@ -332,6 +340,9 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 		{"channel-group 5 mode on", "% Cannot change mode; remove all members and try again."},
 		{"storm-control broadcast level pps 5", "% Unavailable command (not supported on this hardware platform)"},
 		{"switchport dot1q ethertype 0x9200", "% Unavailable command (not supported on this hardware platform)"},
+		{"switchport trunk allowed vlan add all", "% Invalid input (at token 5: 'all')"},
+		{"switchport vlan translation 100 600", ""},
+		{"switchport vlan translation 101 600", "% Error: VLAN 600 is translated from 100 already"},
 		{"interface Ethernet1.5", ""},
 		{"vlan id 77", "! VLAN does not exist. Creating vlan 77"},
 		{"mac access-group ix in", "! MAC access list ix does not exist; until it does, nothing is permitted"},
@@ -480,6 +491,9 @@ func TestConfigurationIsShownInOneWay(t *testing.T) {
 		"patch panel", "patch b", "!! ixagent ns:7", "connector 2 interface Ethernet5.4095", "connector 1 interface Port-Channel10.20", "patch a",
 		"policy-map type quality-of-service ix", "class class-default", "police rate 100000 kbps burst-size 611 kbytes",
 		"interface Ethernet3", "lacp timer normal", "no lldp receive", "switchport trunk allowed vlan 5,3-4,5", "switchport mode trunk",
+		"switchport trunk allowed vlan add 9,5,7", "switchport trunk allowed vlan remove 4,8", "switchport trunk native vlan tag",
+		"switchport vlan translation in required", "switchport vlan translation 100 3", "switchport vlan translation 5 5", "no switchport vlan translation 5 5",
+		"!! circuit 100 vlan 3 one", "!! circuit 9 vlan 9 two",
 		"interface Ethernet4", "description gone", "default interface Ethernet4",
 		"interface Vxlan1", "no vxlan vlan 600 flood vtep 10.0.0.9", "commit",
 	)
@@ -526,8 +540,13 @@ interface Ethernet1
 interface Ethernet2
 !
 interface Ethernet3
+   !! circuit 100 vlan 3 one
+   !! circuit 9 vlan 9 two
    switchport mode trunk
-   switchport trunk allowed vlan 3-5
+   switchport trunk native vlan tag
+   switchport trunk allowed vlan 3,5,7,9
+   switchport vlan translation in required
+   switchport vlan translation 100 3
    no lldp receive
 !
 interface Ethernet4
@@ -624,7 +643,7 @@ func TestLinesThatAreUndoneAreGone(t *testing.T) {
 
 // What the text says is what the plane is told.
 func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, func(o *eos.Options) { o.Ports = append(o.Ports, "Ethernet9") })
 	u := r.login(t)
 	u.must("configure session a")
 	u.must(
@@ -639,6 +658,9 @@ func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
 		"interface Ethernet5", "no switchport", "interface Ethernet5.4095", "encapsulation vlan", "client untagged", "mac access-group missing in",
 		"interface Ethernet6", "switchport access vlan 600",
 		"interface Ethernet7", "switchport mode trunk", "switchport trunk native vlan 700", "switchport trunk allowed vlan 600-700,800",
+		"interface Ethernet9", "switchport mode trunk", "switchport trunk native vlan tag", "switchport trunk allowed vlan none", "mac access-group ix in",
+		"switchport vlan translation in required", "switchport vlan translation 600 600", "switchport vlan translation 5 700",
+		"switchport trunk allowed vlan add 600,650-701", "switchport trunk allowed vlan remove 650-698,700",
 		"interface Ethernet8", "shutdown", "interface Ethernet8.9", "vlan id 600", "encapsulation vlan", "client dot1q 9",
 		"vlan 700", "no mac address learning", "no vlan 800", "interface Vxlan1", "vxlan vlan 600 vni 10600", "vxlan vlan 600 flood vtep 10.0.0.9 10.0.0.10",
 		"mac access-list ix", "10 deny any 0180.c200.0000 0000.0000.000f", "20 permit 0200.0012.3456 0000.0000.0000 any", "30 deny any any",
@@ -656,6 +678,7 @@ func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
 			{Name: "Ethernet6", Enabled: true},
 			{Name: "Ethernet7", Enabled: true},
 			{Name: "Ethernet8"},
+			{Name: "Ethernet9", Enabled: true},
 		},
 		LAGs: []dataplane.LAG{
 			{
@@ -670,6 +693,7 @@ func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
 			{Parent: "Ethernet6", Unit: 0, Enabled: true, Service: "vlan-600"},
 			{Parent: "Ethernet7", Unit: 0, Enabled: true, Service: "vlan-700"},
 			{Parent: "Ethernet7", Unit: 600, Enabled: true, Tags: 1, Outer: 600, Service: "vlan-600"},
+			{Parent: "Ethernet9", Unit: 600, Enabled: true, Tags: 1, Outer: 600, Service: "vlan-600", Filter: "ix"},
 			{
 				Parent: "Port-Channel10", Unit: 100, Enabled: true, Tags: 1, Outer: 100, Service: "vlan-600", Filter: "ix",
 				In: dataplane.Policer{Rate: 100_000_000, Burst: 611 << 10}, Out: dataplane.Policer{Rate: 200_000},

@@ -102,7 +102,7 @@ func (t *translation) port(l *line) error {
 		}
 	}
 	if !member && !l.has("switchport") {
-		t.switchport(l)
+		return t.switchport(l)
 	}
 	return nil
 }
@@ -140,20 +140,39 @@ func (t *translation) lag(l *line, out tree.Branch) error {
 }
 
 // switchport writes the circuits of a port that is bridged: unit 0 for untagged frames, and the VLAN's number for others.
-func (t *translation) switchport(l *line) {
+func (t *translation) switchport(l *line) error {
 	if !l.has("switchport mode") {
-		t.bridge(l.args[0], or(l.arg("switchport access vlan"), "1"), true)
-		return
+		return t.bridge(l, or(l.arg("switchport access vlan"), "1"), "")
 	}
 	native := or(l.arg("switchport trunk native vlan"), "1")
 	allowed := l.arg("switchport trunk allowed vlan")
 	numbers, _ := parseVLANs(allowed)
-	for vlan := range t.vlans {
-		n, _ := strconv.Atoi(vlan)
-		if allowed == "" || slices.Contains(numbers, n) {
-			t.bridge(l.args[0], vlan, vlan == native)
-		}
+	tags, required := l.translations(), l.has("switchport vlan translation in required")
+	if len(tags) > 0 && !required {
+		return refuse("Error: %s lets in the VLANs it translates by their own tags too (not supported on this hardware platform)", l.args[0])
 	}
+	carried := 0
+	for vlan := range t.vlans {
+		tag := vlan
+		if required {
+			tag = tags[vlan]
+		}
+		n, _ := strconv.Atoi(vlan)
+		if tag == "" && vlan != native || allowed != "" && !slices.Contains(numbers, n) {
+			continue
+		}
+		if vlan == native {
+			tag = ""
+		}
+		if err := t.bridge(l, vlan, tag); err != nil {
+			return err
+		}
+		carried++
+	}
+	if carried > 1 && (l.has("service-policy type qos input") || l.has("shape rate")) {
+		return refuse("Error: %s has a rate for several VLANs (not supported on this hardware platform)", l.args[0])
+	}
+	return nil
 }
 
 func or(a, b string) string {
@@ -163,20 +182,23 @@ func or(a, b string) string {
 	return b
 }
 
-func (t *translation) bridge(parent, vlan string, untagged bool) {
+// bridge writes what a port has of a VLAN: the frames with a tag, or those without one if that is empty.
+func (t *translation) bridge(l *line, vlan, tag string) error {
 	if t.vlans[vlan] == nil {
-		return
+		return nil
 	}
-	c := circuit{parent, vlan}
-	if untagged {
+	c := circuit{l.args[0], vlan}
+	if tag == "" {
 		c.unit = "0"
 	}
 	out := t.subinterface(c)
 	out.At("config").Set("enabled", "true")
-	if !untagged {
-		out.At("vlan", "match", "single-tagged", "config").Set("vlan-id", vlan)
+	if tag != "" {
+		out.At("vlan", "match", "single-tagged", "config").Set("vlan-id", tag)
 	}
 	t.joined[vlan] = append(t.joined[vlan], c)
+	t.filter(l, c)
+	return t.rate(l, c)
 }
 
 func (t *translation) subinterface(c circuit) tree.Branch {
@@ -224,16 +246,23 @@ func (t *translation) sub(l *line) error {
 		t.joined[vlan] = append(t.joined[vlan], c)
 	}
 	t.live[name] = c
-	if list := l.arg("mac access-group"); list != "" {
-		t.list(list)
-		b := t.edit.Branch("acl", "interfaces", "interface").Entry(name)
-		b.At("config").Set("id", name)
-		t.refer(b, c)
-		set := b.At("ingress-acl-sets", "ingress-acl-set").Entry(list, "ACL_L2").At("config")
-		set.Set("set-name", list)
-		set.Set("type", "ACL_L2")
-	}
+	t.filter(l, c)
 	return t.rate(l, c)
+}
+
+// filter writes which access list the frames of a subinterface pass.
+func (t *translation) filter(l *line, c circuit) {
+	list := l.arg("mac access-group")
+	if list == "" {
+		return
+	}
+	t.list(list)
+	b := t.edit.Branch("acl", "interfaces", "interface").Entry(c.name())
+	b.At("config").Set("id", c.name())
+	t.refer(b, c)
+	set := b.At("ingress-acl-sets", "ingress-acl-set").Entry(list, "ACL_L2").At("config")
+	set.Set("set-name", list)
+	set.Set("type", "ACL_L2")
 }
 
 func (t *translation) refer(b tree.Branch, c circuit) {

@@ -23,6 +23,8 @@ type Options struct {
 	NoPeers      bool     // no tunnels
 	NoVLAN       bool     // services have no VLAN
 	ServiceVLAN  bool     // every service has a VLAN, but for lines without peers, which have none
+	LineVLAN     bool     // and these lines too
+	PortVLANs    bool     // a circuit is a VLAN of its port: all of a port have one filter and other services, one with a rate is alone
 	PortAlone    bool     // a circuit of untagged frames suffers no other beside it
 	UntaggedUnit uint32   // number of the subinterface of untagged frames
 }
@@ -86,7 +88,10 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 		}
 		if o.ServiceVLAN {
 			svc.VLAN = switchcfg.VLANID(600 + i)
-			if svc.Type == switchcfg.ServiceLine && len(svc.Peers) == 0 {
+			if o.PortVLANs {
+				svc.VLAN = switchcfg.VLANID(10 + i) // which is the tag of some circuits
+			}
+			if svc.Type == switchcfg.ServiceLine && len(svc.Peers) == 0 && !o.LineVLAN {
 				svc.VLAN = 0
 			}
 		}
@@ -136,7 +141,9 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 		parents, tpids[p] = append(parents, p), port.TPID
 	}
 	for _, parent := range parents {
-		first, alone := true, false
+		alone := false
+		var first *switchcfg.Circuit
+		joined := make(map[string]bool)
 		for i := range pick("circuits", 5) {
 			svc := services[pick("service", len(services))]
 			c := &switchcfg.Circuit{Parent: parent, Unit: uint32(1 + i), Description: mark("nsc", i, pick("account", 4)), Service: svc.Name, Filter: switchcfg.Prefix + "control", Shutdown: pick("down", 8) == 0}
@@ -170,11 +177,20 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 				c.MACLimit = uint32(pick("limit", 3))
 			}
 			untagged := c.Match.Form == switchcfg.Untagged
-			if _, dup := s[c.Key()]; dup || o.PortAlone && (alone || untagged && !first) {
+			if _, dup := s[c.Key()]; dup || o.PortAlone && (alone || untagged && first != nil) {
 				continue
 			}
+			if o.PortVLANs && first != nil {
+				if joined[c.Service] || max(first.RateIn, first.RateOut) > 0 {
+					continue
+				}
+				c.Filter, c.RateIn, c.RateOut = first.Filter, 0, 0
+			}
 			s.Put(c)
-			first, alone = false, untagged
+			alone, joined[c.Service] = untagged, true
+			if first == nil {
+				first = c
+			}
 		}
 	}
 	return legalPart(s)
