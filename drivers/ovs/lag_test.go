@@ -189,6 +189,24 @@ func TestStaticLAGTakesFramesFromEveryMember(t *testing.T) {
 	judge.Poll(t, "all have left by the one", func() bool { return len(m1.in) == frames }, func() string { return fmt.Sprint(len(m1.in)) })
 }
 
+// A port is never without an interface, and an interface is never in two ports.
+func TestLAGsMayTakeEachOthersMembers(t *testing.T) {
+	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
+	for _, mode := range []switchcfg.LAGMode{switchcfg.ModeStatic, switchcfg.ModeLACP} {
+		for _, members := range [][2]string{{"Ethernet1", "Ethernet2"}, {"Ethernet2", "Ethernet3"}, {"Ethernet1", "Ethernet2"}, {"Ethernet2", "Ethernet1"}} {
+			var objects []switchcfg.Object
+			for i, m := range members {
+				l := &switchcfg.LAG{Name: fmt.Sprintf("lag%d", 1+i), Description: "ixagent conn:1", Mode: mode, Members: []string{m}}
+				if mode == switchcfg.ModeLACP {
+					l.Rate = switchcfg.RateFast
+				}
+				objects = append(objects, l, &switchcfg.Interface{Name: m, Description: "ixagent port:1"})
+			}
+			b.apply(objects...)
+		}
+	}
+}
+
 func TestRatesAreThoseThatWereOrdered(t *testing.T) {
 	for _, in := range []bool{true, false} {
 		t.Run(fmt.Sprintf("from the member %t", in), func(t *testing.T) {

@@ -29,8 +29,9 @@ func compare(have, ours, target *config, loose bool) difference {
 		return h != nil && t != nil && h.in != t.in
 	}
 	anew := func(k rowKey) bool { return have.rows[k] == nil || elsewhere(k) }
-	d.remove(have, target, removed, elsewhere)
+	leaving := d.remove(have, removed, elsewhere)
 	d.put(have, target, anew)
+	d.leave(leaving)
 	for f := range target.flows {
 		if _, ok := have.flows[f]; !ok {
 			d.add = append(d.add, f)
@@ -65,14 +66,15 @@ func (d *difference) say(words ...string) {
 	}
 }
 
-// remove takes away rows. What is in a row that goes, goes with it.
-func (d *difference) remove(have, target *config, removed, elsewhere func(rowKey) bool) {
+// remove takes away rows. What is in a row that goes, goes with it. Interfaces of ports that stay are only named, for
+// leave, as long as there is one row of their name.
+func (d *difference) remove(have *config, removed, elsewhere func(rowKey) bool) (leaving []*row) {
 	goes := func(k rowKey) bool { return removed(k) || elsewhere(k) }
 	for _, r := range have.sorted(tableInterface) {
 		port := rowKey{tablePort, r.in}
 		if bridge := have.rows[port]; goes(r.rowKey) && bridge != nil && !goes(port) && !removed(rowKey{tableBridge, bridge.in}) {
-			d.say("remove", tablePort, r.in, "interfaces")
-			d.db = append(d.db, `"$(`+command("ovs-vsctl", "--timeout=5", "get", tableInterface, r.name, "_uuid")+`)"`)
+			d.say("--id="+leaver(len(leaving)), "get", tableInterface, r.name)
+			leaving = append(leaving, r)
 		}
 	}
 	for _, r := range have.sorted(tablePort) {
@@ -84,6 +86,16 @@ func (d *difference) remove(have, target *config, removed, elsewhere func(rowKey
 		if removed(r.rowKey) {
 			d.say("--if-exists", "del-br", r.name)
 		}
+	}
+	return leaving
+}
+
+func leaver(n int) string { return fmt.Sprintf("@l%d", n) }
+
+// leave takes interfaces out of ports, which by then have others: a port is never without one.
+func (d *difference) leave(leaving []*row) {
+	for n, r := range leaving {
+		d.say("remove", tablePort, r.in, "interfaces", leaver(n))
 	}
 }
 
