@@ -317,8 +317,10 @@ func (w *writer) flows(d difference) {
 	}
 }
 
-// bundle writes a change of flows that is made as a whole. The datapath goes by what it has cached for a moment more,
-// which is waited for.
+// bundle writes a change of flows that is made as a whole. The datapath goes by what it has cached until it has been
+// compared with the flows, which is waited for: no frame passes by what is gone, and none is sent to the number of a port
+// that the next transaction gives to another. A comparison that is under way may not have seen the change, so the one
+// after it counts. A switch with two kinds of datapath cannot be asked, and is given a second.
 func (w *writer) bundle(gone, add []string) {
 	if len(gone)+len(add) == 0 {
 		return
@@ -332,7 +334,8 @@ func (w *writer) bundle(gone, add []string) {
 		w.line(shell("flow add "+strings.Replace(strings.ReplaceAll(f, ", ", ","), " actions=", ",actions=", 1)), `\`)
 	}
 	w.line("|", w.ofctl("bundle", hub, "-"), "|| return 1")
-	w.line(fmt.Sprintf("ovs-appctl --timeout=%d revalidator/wait >/dev/null 2>&1 || :", w.seconds))
+	compared := fmt.Sprintf("ovs-appctl --timeout=%d revalidator/wait", w.seconds)
+	w.line("{", compared, "&&", compared+"; } >/dev/null 2>&1 || sleep 1")
 }
 
 // commit writes the function that does all, and its call. A pending commit is noted in the database, where any session
