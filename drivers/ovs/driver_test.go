@@ -83,6 +83,7 @@ func TestWhateverIsLostIsNoticed(t *testing.T) {
 }
 
 func TestAnswerCutAnywhereIsAnError(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1")
 	d := l.open(t)
 	s := make(switchcfg.State)
@@ -119,6 +120,7 @@ func lan(filter string, more ...switchcfg.Object) []switchcfg.Object {
 }
 
 func TestFilterAdmitsItsSourcesOnlyAndCounts(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("ix-f", &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice(1))}})...)
@@ -147,6 +149,7 @@ func TestFilterAdmitsItsSourcesOnlyAndCounts(t *testing.T) {
 
 // Flows are in no database. Without them nothing passes, which is observed, and the next plan brings them back.
 func TestLostFlowsCloseCircuitsUntilTheNextPlan(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	filter := &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice(1)), switchcfg.MAC(bob(1))}}
@@ -185,6 +188,7 @@ func TestLostFlowsCloseCircuitsUntilTheNextPlan(t *testing.T) {
 
 // The database takes an interface that does not exist, and ovs-vsctl is content.
 func TestInterfaceThatDoesNotExistIsRefusedAndNothingStays(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("")...)
@@ -209,6 +213,7 @@ func TestInterfaceThatDoesNotExistIsRefusedAndNothingStays(t *testing.T) {
 }
 
 func TestSwitchThatDoesNothingEndsEveryOperationInTime(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1", "Ethernet2")
 	d := l.open(t)
 	d.timeout = 6 * time.Second
@@ -251,6 +256,7 @@ func TestSwitchThatDoesNothingEndsEveryOperationInTime(t *testing.T) {
 }
 
 func TestWhatOthersMadeIsSeenAndNotTouched(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3", "Ethernet4")
 	b.Vsctl("add-br", "core", "--", "set", "bridge", "core", "datapath_type=netdev", "--", "add-port", "core", "Ethernet3", "tag=5", "--", "set", "Open_vSwitch", ".", "external_ids:a=b")
 	b.beside(t, lan("")...)
@@ -300,6 +306,7 @@ func (b *bench) beside(t *testing.T, objects ...switchcfg.Object) {
 // A session that is gone, and with it the agent, does not keep the device from taking a commit back, nor another session from
 // confirming it.
 func TestPendingCommitBelongsToTheDevice(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1", "Ethernet2")
 	s := make(switchcfg.State)
 	s.Put(lan("")...)
@@ -346,6 +353,7 @@ func TestPendingCommitBelongsToTheDevice(t *testing.T) {
 }
 
 func TestReservedAddressesPassNoService(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("")...)
@@ -356,6 +364,7 @@ func TestReservedAddressesPassNoService(t *testing.T) {
 }
 
 func TestWhatCannotBeCarriedIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1")
 	port := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1"}
 	shut := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1", Shutdown: true}
