@@ -292,6 +292,45 @@ func TestWhatOthersMadeIsSeenAndNotTouched(t *testing.T) {
 	}
 }
 
+func TestWhatOthersSetInOurRowsIsTakenBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1", "Ethernet2")
+	b.apply(lan("")...)
+	for _, change := range []string{
+		"Port Ethernet1 protected=true", "Port Ethernet1 tag=5", "Port Ethernet1 trunks=5,6", "Port Ethernet1 vlan_mode=access", "Port Ethernet1 lacp=active",
+		"Port Ethernet1 bond_mode=balance-slb", "Port Ethernet1 other_config:lacp-time=fast", "Interface Ethernet1 type=tap", "Interface Ethernet1 mtu_request=1400",
+		"Interface Ethernet1 options:a=b", "Interface Ethernet1 ofport_request=77", "Bridge ixagent fail_mode=standalone", "Bridge ixagent flood_vlans=7",
+		"Bridge ixagent other_config:forward-bpdu=true", "Open_vSwitch . other_config:vlan-limit=2",
+	} {
+		b.Vsctl(append([]string{"set"}, strings.Fields(change)...)...)
+		now := observed(t, b.driver)
+		if now.Equal(b.state) {
+			t.Errorf("nobody notices that %s", change)
+		}
+		next := maps.Clone(b.state)
+		for _, o := range now { // flows that the switch has by itself when it is standalone, which go with that
+			if odd, ok := o.(*switchcfg.Opaque); ok {
+				next.Put(odd)
+			}
+		}
+		if _, err := b.driver.Apply(t.Context(), plan.Diff(now, next)); err != nil {
+			t.Fatalf("%s: %v", change, err)
+		}
+		if got := observed(t, b.driver); !got.Equal(b.state) {
+			t.Fatalf("%s: %s", change, cmp.Diff(string(b.state.AppendText(nil)), string(got.AppendText(nil))))
+		}
+	}
+}
+
+func TestRoleOfACircuitMayChange(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1")
+	for _, role := range []switchcfg.Role{switchcfg.RoleLeaf, switchcfg.RoleRoot, switchcfg.RoleLeaf} {
+		b.apply(&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceTree}, &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1"},
+			&switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1", Role: role})
+	}
+}
+
 // beside has the driver make objects beside what is there already.
 func (b *bench) beside(t *testing.T, objects ...switchcfg.Object) {
 	t.Helper()

@@ -163,9 +163,14 @@ func (d *difference) set(r, was *row) {
 				continue
 			}
 			column, key, isMap := strings.Cut(c, ":")
-			if isMap {
+			switch {
+			case isMap:
 				d.say("remove", r.table, r.name, column, key)
-			} else {
+			case c == "protected": // this and the next always have a value
+				d.say("set", r.table, r.name, c+"=false")
+			case c == "type" || c == "datapath_type":
+				d.say("set", r.table, r.name, c+"="+quoted(""))
+			default:
 				d.say("clear", r.table, r.name, column)
 			}
 		}
