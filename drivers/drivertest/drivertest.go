@@ -29,6 +29,7 @@ type Harness struct {
 	Scope   *plan.Scope           // must cover what Options generate
 	Options switchcfgtest.Options // of the states the switch is brought to
 	Window  time.Duration         // the shortest window of a confirmed commit; 0 is a second
+	Apart   bool                  // one switch does not wait for another, so that tests run at once
 }
 
 // Switch is one switch under test.
@@ -46,20 +47,29 @@ func Run(t *testing.T, h Harness) {
 	if h.Window == 0 {
 		h.Window = time.Second
 	}
-	t.Run("EveryPlanArrivesAndTheNextIsEmpty", h.converge)
-	t.Run("StalePlanIsRefused", h.stale)
-	t.Run("WhatCannotBeCarriedIsRefused", h.unsupported)
-	t.Run("TextIsCarriedAsItIsOrRefused", h.hostile)
-	t.Run("EndedContextEndsEveryOperation", h.cancelled)
-	t.Run("TruncatedReadIsAnError", h.truncated)
-	t.Run("ConfirmedStays", h.confirmed)
-	t.Run("RevertedIsAsBefore", h.reverted)
-	t.Run("UnconfirmedIsTakenBack", h.expired)
-	t.Run("RenderingIsWhatIsSent", h.rendered)
-	t.Run("PreviewLeavesNoTrace", h.previewed)
-	t.Run("ChangeIsAnnounced", h.announced)
-	t.Run("WhatIsDoneIsOfWhatIsThere", h.operational)
-	t.Run("CountersOnlyGrow", h.counted)
+	h.run(t, "EveryPlanArrivesAndTheNextIsEmpty", h.converge)
+	h.run(t, "StalePlanIsRefused", h.stale)
+	h.run(t, "WhatCannotBeCarriedIsRefused", h.unsupported)
+	h.run(t, "TextIsCarriedAsItIsOrRefused", h.hostile)
+	h.run(t, "EndedContextEndsEveryOperation", h.cancelled)
+	h.run(t, "TruncatedReadIsAnError", h.truncated)
+	h.run(t, "ConfirmedStays", h.confirmed)
+	h.run(t, "RevertedIsAsBefore", h.reverted)
+	h.run(t, "UnconfirmedIsTakenBack", h.expired)
+	h.run(t, "RenderingIsWhatIsSent", h.rendered)
+	h.run(t, "PreviewLeavesNoTrace", h.previewed)
+	h.run(t, "ChangeIsAnnounced", h.announced)
+	h.run(t, "WhatIsDoneIsOfWhatIsThere", h.operational)
+	h.run(t, "CountersOnlyGrow", h.counted)
+}
+
+func (h Harness) run(t *testing.T, law string, f func(*testing.T)) {
+	t.Run(law, func(t *testing.T) {
+		if h.Apart {
+			t.Parallel()
+		}
+		f(t)
+	})
 }
 
 // Fewer has rapid check what it checks in t, and until t ends, only so often, unless somebody has said how often: each

@@ -24,35 +24,43 @@ func Hostile() []string {
 	}
 }
 
-// hostile puts every hostile text where a text can stand. A driver that injected one could not read back just that.
+// hostile puts every hostile text where a text can stand. A driver that injected one could not read back just that. A text
+// that is taken everywhere at once is taken in each place.
 func (h Harness) hostile(t *testing.T) {
 	d := open(t, h.New(t))
 	before := observe(t, d)
-	port := h.Options.Ports[0]
-	for _, text := range Hostile() {
-		for place, objects := range map[string][]switchcfg.Object{
-			"the description of a port":    h.attached(port, text, "ix-1", "ixagent ns:1", "ixagent nsc:1"),
-			"the description of a service": h.attached(port, "ixagent port:1", "ix-1", text, "ixagent nsc:1"),
-			"the description of a circuit": h.attached(port, "ixagent port:1", "ix-1", "ixagent ns:1", text),
-			"the name of a service":        h.attached(port, "ixagent port:1", text, "ixagent ns:1", "ixagent nsc:1"),
-			"the name of a filter":         {&switchcfg.Filter{Name: text, AnySource: true}},
-			"the name of a port":           {&switchcfg.Interface{Name: text, Description: "ixagent port:1"}},
-			"the name of a LAG":            {&switchcfg.Interface{Name: port, Description: "ixagent port:1"}, &switchcfg.LAG{Name: text, Description: "ixagent conn:1", Mode: switchcfg.ModeStatic, Members: []string{port}}},
-		} {
-			desired := maps.Clone(before)
-			desired.Put(objects...)
-			_, err := d.Apply(t.Context(), plan.Diff(before, desired))
-			if err == nil {
-				same(t, observe(t, d), desired)
-				back := plan.Diff(desired, before)
-				slices.Reverse(back)
-				_, err = d.Apply(t.Context(), back)
-				if err != nil {
-					t.Fatalf("%.60q as %s cannot be taken back: %v", text, place, err)
-				}
-			} else if f := drivers.FaultOf(err); f != drivers.Unsupported && f != drivers.Rejected {
+	port, member := h.Options.Ports[0], h.Options.Ports[1]
+	takes := func(text, place string, objects ...switchcfg.Object) bool {
+		desired := maps.Clone(before)
+		desired.Put(objects...)
+		if _, err := d.Apply(t.Context(), plan.Diff(before, desired)); err != nil {
+			if f := drivers.FaultOf(err); f != drivers.Unsupported && f != drivers.Rejected {
 				t.Fatalf("%.60q as %s: %.300v, want fault %s or %s", text, place, err, drivers.Unsupported, drivers.Rejected)
 			}
+			return false
+		}
+		same(t, observe(t, d), desired)
+		back := plan.Diff(desired, before)
+		slices.Reverse(back)
+		if _, err := d.Apply(t.Context(), back); err != nil {
+			t.Fatalf("%.60q as %s cannot be taken back: %v", text, place, err)
+		}
+		return true
+	}
+	for _, text := range Hostile() {
+		filter := &switchcfg.Filter{Name: text, AnySource: true}
+		lag := []switchcfg.Object{
+			&switchcfg.Interface{Name: member, Description: "ixagent port:1"},
+			&switchcfg.LAG{Name: text, Description: "ixagent conn:1", Mode: switchcfg.ModeStatic, Members: []string{member}},
+		}
+		takes(text, "the name of a port", &switchcfg.Interface{Name: text, Description: "ixagent port:1"})
+		if !takes(text, "every text but that", append(append(h.attached(port, text, text, text, text), filter), lag...)...) {
+			takes(text, "the description of a port", h.attached(port, text, "ix-1", "ixagent ns:1", "ixagent nsc:1")...)
+			takes(text, "the description of a service", h.attached(port, "ixagent port:1", "ix-1", text, "ixagent nsc:1")...)
+			takes(text, "the description of a circuit", h.attached(port, "ixagent port:1", "ix-1", "ixagent ns:1", text)...)
+			takes(text, "the name of a service", h.attached(port, "ixagent port:1", text, "ixagent ns:1", "ixagent nsc:1")...)
+			takes(text, "the name of a filter", filter)
+			takes(text, "the name of a LAG", lag...)
 		}
 		same(t, observe(t, d), before)
 	}

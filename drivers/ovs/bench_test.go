@@ -49,6 +49,7 @@ func BenchmarkState10k(b *testing.B) {
 func BenchmarkSwitch(b *testing.B) {
 	for _, circuits := range []int{100, 1000} {
 		l := newLab(b, options().Ports...)
+		l.Vsctl("remove", "Open_vSwitch", ".", "other_config", "max-revalidator")
 		device := l.device()
 		device.Timeout = 5 * time.Minute
 		opened, err := Spec().Open(b.Context(), device)

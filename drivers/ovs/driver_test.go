@@ -83,6 +83,7 @@ func TestWhateverIsLostIsNoticed(t *testing.T) {
 }
 
 func TestAnswerCutAnywhereIsAnError(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1")
 	d := l.open(t)
 	s := make(switchcfg.State)
@@ -119,6 +120,7 @@ func lan(filter string, more ...switchcfg.Object) []switchcfg.Object {
 }
 
 func TestFilterAdmitsItsSourcesOnlyAndCounts(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("ix-f", &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice(1))}})...)
@@ -147,6 +149,7 @@ func TestFilterAdmitsItsSourcesOnlyAndCounts(t *testing.T) {
 
 // Flows are in no database. Without them nothing passes, which is observed, and the next plan brings them back.
 func TestLostFlowsCloseCircuitsUntilTheNextPlan(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	filter := &switchcfg.Filter{Name: "ix-f", Sources: []switchcfg.MAC{switchcfg.MAC(alice(1)), switchcfg.MAC(bob(1))}}
@@ -185,6 +188,7 @@ func TestLostFlowsCloseCircuitsUntilTheNextPlan(t *testing.T) {
 
 // The database takes an interface that does not exist, and ovs-vsctl is content.
 func TestInterfaceThatDoesNotExistIsRefusedAndNothingStays(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("")...)
@@ -209,6 +213,7 @@ func TestInterfaceThatDoesNotExistIsRefusedAndNothingStays(t *testing.T) {
 }
 
 func TestSwitchThatDoesNothingEndsEveryOperationInTime(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1", "Ethernet2")
 	d := l.open(t)
 	d.timeout = 6 * time.Second
@@ -251,6 +256,7 @@ func TestSwitchThatDoesNothingEndsEveryOperationInTime(t *testing.T) {
 }
 
 func TestWhatOthersMadeIsSeenAndNotTouched(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3", "Ethernet4")
 	b.Vsctl("add-br", "core", "--", "set", "bridge", "core", "datapath_type=netdev", "--", "add-port", "core", "Ethernet3", "tag=5", "--", "set", "Open_vSwitch", ".", "external_ids:a=b")
 	b.beside(t, lan("")...)
@@ -286,6 +292,45 @@ func TestWhatOthersMadeIsSeenAndNotTouched(t *testing.T) {
 	}
 }
 
+func TestWhatOthersSetInOurRowsIsTakenBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1", "Ethernet2")
+	b.apply(lan("")...)
+	for _, change := range []string{
+		"Port Ethernet1 protected=true", "Port Ethernet1 tag=5", "Port Ethernet1 trunks=5,6", "Port Ethernet1 vlan_mode=access", "Port Ethernet1 lacp=active",
+		"Port Ethernet1 bond_mode=balance-slb", "Port Ethernet1 other_config:lacp-time=fast", "Interface Ethernet1 type=tap", "Interface Ethernet1 mtu_request=1400",
+		"Interface Ethernet1 options:a=b", "Interface Ethernet1 ofport_request=77", "Bridge ixagent fail_mode=standalone", "Bridge ixagent flood_vlans=7",
+		"Bridge ixagent other_config:forward-bpdu=true", "Open_vSwitch . other_config:vlan-limit=2",
+	} {
+		b.Vsctl(append([]string{"set"}, strings.Fields(change)...)...)
+		now := observed(t, b.driver)
+		if now.Equal(b.state) {
+			t.Errorf("nobody notices that %s", change)
+		}
+		next := maps.Clone(b.state)
+		for _, o := range now { // flows that the switch has by itself when it is standalone, which go with that
+			if odd, ok := o.(*switchcfg.Opaque); ok {
+				next.Put(odd)
+			}
+		}
+		if _, err := b.driver.Apply(t.Context(), plan.Diff(now, next)); err != nil {
+			t.Fatalf("%s: %v", change, err)
+		}
+		if got := observed(t, b.driver); !got.Equal(b.state) {
+			t.Fatalf("%s: %s", change, cmp.Diff(string(b.state.AppendText(nil)), string(got.AppendText(nil))))
+		}
+	}
+}
+
+func TestRoleOfACircuitMayChange(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1")
+	for _, role := range []switchcfg.Role{switchcfg.RoleLeaf, switchcfg.RoleRoot, switchcfg.RoleLeaf} {
+		b.apply(&switchcfg.Service{Name: "ix-1", Type: switchcfg.ServiceTree}, &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1"},
+			&switchcfg.Circuit{Parent: "Ethernet1", Service: "ix-1", Role: role})
+	}
+}
+
 // beside has the driver make objects beside what is there already.
 func (b *bench) beside(t *testing.T, objects ...switchcfg.Object) {
 	t.Helper()
@@ -300,6 +345,7 @@ func (b *bench) beside(t *testing.T, objects ...switchcfg.Object) {
 // A session that is gone, and with it the agent, does not keep the device from taking a commit back, nor another session from
 // confirming it.
 func TestPendingCommitBelongsToTheDevice(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "Ethernet1", "Ethernet2")
 	s := make(switchcfg.State)
 	s.Put(lan("")...)
@@ -346,6 +392,7 @@ func TestPendingCommitBelongsToTheDevice(t *testing.T) {
 }
 
 func TestReservedAddressesPassNoService(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 	b.apply(lan("")...)
@@ -356,6 +403,7 @@ func TestReservedAddressesPassNoService(t *testing.T) {
 }
 
 func TestWhatCannotBeCarriedIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1")
 	port := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1"}
 	shut := &switchcfg.Interface{Name: "Ethernet1", Description: "ixagent port:1", Shutdown: true}

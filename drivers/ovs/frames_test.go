@@ -189,6 +189,7 @@ func (m *matrix) retag(f []byte, from, to []frame.Tag) []byte {
 }
 
 func TestOnlyFramesAsOrderedPass(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3", "Ethernet4")
 	m := &matrix{bench: b, m1: b.station("Ethernet1"), m2: b.station("Ethernet2"), m3: b.station("Ethernet3"), m4: b.station("Ethernet4")}
 	for _, tpid := range capabilities().TPIDs {
@@ -322,4 +323,48 @@ func wrong(tpid uint16, right []frame.Tag) []mistake {
 			mistake{"no inner tag", right[:1]})
 	}
 	return ways
+}
+
+// The switch has decided on frames like these before, and goes by that until it is told otherwise.
+func TestWhatIsClosedPassesNothingAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1", "Ethernet2")
+	m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
+	const sources = 8000
+	n := uint32(0)
+	send := func() {
+		n++
+		m1.send(letter(everybody, frame.MAC{2, 0, 0, 0, byte(n % sources >> 8), byte(n % sources)}, n))
+	}
+	opened, closed := make(switchcfg.State), make(switchcfg.State)
+	opened.Put(lan("")...)
+	closed.Put(lan("")...)
+	closed.Put(&switchcfg.Circuit{Parent: "Ethernet1", Description: "ixagent nsc:1", Service: "ix-1", Shutdown: true})
+	apply := func(from, to switchcfg.State) {
+		if _, err := b.driver.Apply(t.Context(), plan.Diff(from, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(nil, opened)
+	for range 4 {
+		for range 2 * sources {
+			send()
+			for len(m2.in) > 0 {
+				<-m2.in
+			}
+		}
+		apply(opened, closed)
+		answered := n
+		for range sources {
+			send()
+		}
+		apply(closed, opened)
+		mark := letter(everybody, bob(1), 0)
+		m1.send(mark)
+		for f := m2.next(); !bytes.Equal(f, mark); f = m2.next() {
+			if f == nil || binary.BigEndian.Uint32(f[14:]) > answered {
+				t.Fatalf("%x came, and the last before the answer was %d", f, answered)
+			}
+		}
+	}
 }

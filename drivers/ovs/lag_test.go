@@ -70,6 +70,7 @@ func carrier(t *testing.T, ns *namespace.Namespace, name string, up bool) {
 }
 
 func TestLACPIsNegotiatedAsOrdered(t *testing.T) {
+	t.Parallel()
 	system := switchcfg.MAC{2, 0x69, 0x78, 0, 0, 7}
 	for _, c := range []struct {
 		ours         switchcfg.LAG
@@ -79,6 +80,7 @@ func TestLACPIsNegotiatedAsOrdered(t *testing.T) {
 		{switchcfg.LAG{Rate: switchcfg.RateSlow, Passive: true}, "active", "fast"},
 	} {
 		t.Run(fmt.Sprintf("passive %t %s", c.ours.Passive, c.ours.Rate), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
 			m3 := b.station("Ethernet3")
 			partner := judge.NewOVS(t, b.members)
@@ -123,8 +125,10 @@ func TestLACPIsNegotiatedAsOrdered(t *testing.T) {
 
 // What comes by a member without LACP is not the LAG's, also where there is one member only.
 func TestNothingPassesBeforeLACPHasSettled(t *testing.T) {
+	t.Parallel()
 	for _, members := range [][]string{{"Ethernet1"}, {"Ethernet1", "Ethernet2"}} {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
 			m1, m3 := b.station("Ethernet1"), b.station("Ethernet3")
 			_, right := stack(switchcfg.TPIDCustomer, 1)
@@ -155,6 +159,7 @@ func TestNothingPassesBeforeLACPHasSettled(t *testing.T) {
 
 // By whichever member of a static LAG a frame comes, broadcast or not, it is the LAG's, and each frame leaves by one.
 func TestStaticLAGTakesFramesFromEveryMember(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
 	m1, m2, m3 := b.station("Ethernet1"), b.station("Ethernet2"), b.station("Ethernet3")
 	_, right := stack(switchcfg.TPIDCustomer, 1)
@@ -189,9 +194,30 @@ func TestStaticLAGTakesFramesFromEveryMember(t *testing.T) {
 	judge.Poll(t, "all have left by the one", func() bool { return len(m1.in) == frames }, func() string { return fmt.Sprint(len(m1.in)) })
 }
 
+// A port is never without an interface, and an interface is never in two ports.
+func TestLAGsMayTakeEachOthersMembers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
+	for _, mode := range []switchcfg.LAGMode{switchcfg.ModeStatic, switchcfg.ModeLACP} {
+		for _, members := range [][2]string{{"Ethernet1", "Ethernet2"}, {"Ethernet2", "Ethernet3"}, {"Ethernet1", "Ethernet2"}, {"Ethernet2", "Ethernet1"}} {
+			var objects []switchcfg.Object
+			for i, m := range members {
+				l := &switchcfg.LAG{Name: fmt.Sprintf("lag%d", 1+i), Description: "ixagent conn:1", Mode: mode, Members: []string{m}}
+				if mode == switchcfg.ModeLACP {
+					l.Rate = switchcfg.RateFast
+				}
+				objects = append(objects, l, &switchcfg.Interface{Name: m, Description: "ixagent port:1"})
+			}
+			b.apply(objects...)
+		}
+	}
+}
+
 func TestRatesAreThoseThatWereOrdered(t *testing.T) {
+	t.Parallel()
 	for _, in := range []bool{true, false} {
 		t.Run(fmt.Sprintf("from the member %t", in), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, "Ethernet1", "Ethernet2")
 			m1, m2 := b.station("Ethernet1"), b.station("Ethernet2")
 			objects := lan("", &switchcfg.Policer{Rate: 1000})

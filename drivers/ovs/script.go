@@ -29,8 +29,9 @@ func compare(have, ours, target *config, loose bool) difference {
 		return h != nil && t != nil && h.in != t.in
 	}
 	anew := func(k rowKey) bool { return have.rows[k] == nil || elsewhere(k) }
-	d.remove(have, target, removed, elsewhere)
+	leaving := d.remove(have, removed, elsewhere)
 	d.put(have, target, anew)
+	d.leave(leaving)
 	for f := range target.flows {
 		if _, ok := have.flows[f]; !ok {
 			d.add = append(d.add, f)
@@ -65,14 +66,15 @@ func (d *difference) say(words ...string) {
 	}
 }
 
-// remove takes away rows. What is in a row that goes, goes with it.
-func (d *difference) remove(have, target *config, removed, elsewhere func(rowKey) bool) {
+// remove takes away rows. What is in a row that goes, goes with it. Interfaces of ports that stay are only named, for
+// leave, as long as there is one row of their name.
+func (d *difference) remove(have *config, removed, elsewhere func(rowKey) bool) (leaving []*row) {
 	goes := func(k rowKey) bool { return removed(k) || elsewhere(k) }
 	for _, r := range have.sorted(tableInterface) {
 		port := rowKey{tablePort, r.in}
 		if bridge := have.rows[port]; goes(r.rowKey) && bridge != nil && !goes(port) && !removed(rowKey{tableBridge, bridge.in}) {
-			d.say("remove", tablePort, r.in, "interfaces")
-			d.db = append(d.db, `"$(`+command("ovs-vsctl", "--timeout=5", "get", tableInterface, r.name, "_uuid")+`)"`)
+			d.say("--id="+leaver(len(leaving)), "get", tableInterface, r.name)
+			leaving = append(leaving, r)
 		}
 	}
 	for _, r := range have.sorted(tablePort) {
@@ -84,6 +86,16 @@ func (d *difference) remove(have, target *config, removed, elsewhere func(rowKey
 		if removed(r.rowKey) {
 			d.say("--if-exists", "del-br", r.name)
 		}
+	}
+	return leaving
+}
+
+func leaver(n int) string { return fmt.Sprintf("@l%d", n) }
+
+// leave takes interfaces out of ports, which by then have others: a port is never without one.
+func (d *difference) leave(leaving []*row) {
+	for n, r := range leaving {
+		d.say("remove", tablePort, r.in, "interfaces", leaver(n))
 	}
 }
 
@@ -151,9 +163,14 @@ func (d *difference) set(r, was *row) {
 				continue
 			}
 			column, key, isMap := strings.Cut(c, ":")
-			if isMap {
+			switch {
+			case isMap:
 				d.say("remove", r.table, r.name, column, key)
-			} else {
+			case c == "protected": // this and the next always have a value
+				d.say("set", r.table, r.name, c+"=false")
+			case c == "type" || c == "datapath_type":
+				d.say("set", r.table, r.name, c+"="+quoted(""))
+			default:
 				d.say("clear", r.table, r.name, column)
 			}
 		}
@@ -305,8 +322,10 @@ func (w *writer) flows(d difference) {
 	}
 }
 
-// bundle writes a change of flows that is made as a whole. The datapath goes by what it has cached for a moment more,
-// which is waited for.
+// bundle writes a change of flows that is made as a whole. The datapath goes by what it has cached until it has been
+// compared with the flows, which is waited for: no frame passes by what is gone, and none is sent to the number of a port
+// that the next transaction gives to another. A comparison that is under way may not have seen the change, so the one
+// after it counts. A switch with two kinds of datapath cannot be asked, and is given a second.
 func (w *writer) bundle(gone, add []string) {
 	if len(gone)+len(add) == 0 {
 		return
@@ -320,7 +339,8 @@ func (w *writer) bundle(gone, add []string) {
 		w.line(shell("flow add "+strings.Replace(strings.ReplaceAll(f, ", ", ","), " actions=", ",actions=", 1)), `\`)
 	}
 	w.line("|", w.ofctl("bundle", hub, "-"), "|| return 1")
-	w.line(fmt.Sprintf("ovs-appctl --timeout=%d revalidator/wait >/dev/null 2>&1 || :", w.seconds))
+	compared := fmt.Sprintf("ovs-appctl --timeout=%d revalidator/wait", w.seconds)
+	w.line("{", compared, "&&", compared+"; } >/dev/null 2>&1 || sleep 1")
 }
 
 // commit writes the function that does all, and its call. A pending commit is noted in the database, where any session

@@ -37,6 +37,7 @@ func underlay(t *testing.T, o *judge.OVS, ns *namespace.Namespace, port, address
 }
 
 func TestServiceCrossesTheFabricInVXLAN(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "Ethernet1", "Ethernet2")
 	m1 := b.station("Ethernet1")
 	peer := judge.NewOVS(t, b.members)

@@ -51,6 +51,7 @@ func NewServer(t testing.TB, ns *namespace.Namespace) *Server {
 	s.file("host_key", hostKey)
 	s.file("authorized_keys", ssh.MarshalAuthorizedKey(login))
 	s.KnownHosts = append([]byte("[127.0.0.1]:"+port+" "), ssh.MarshalAuthorizedKey(host)...)
+	// HOME is not the user's, whose shell may have much to do at the beginning of each session.
 	s.file("sshd_config", fmt.Appendf(nil, `ListenAddress %s
 HostKey %s
 AuthorizedKeysFile %s
@@ -60,7 +61,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxSessions 100
-SetEnv OVS_RUNDIR=%s OVS_LOGDIR=%[4]s OVS_DBDIR=%[4]s
+SetEnv HOME=%s OVS_RUNDIR=%[4]s OVS_LOGDIR=%[4]s OVS_DBDIR=%[4]s
 `, s.Address, filepath.Join(s.dir, "host_key"), filepath.Join(s.dir, "authorized_keys"), s.dir))
 	_ = os.MkdirAll("/run/sshd", 0o755) // of Debian's unit; without it sshd says what it lacks
 	here, err := namespace.Current()
