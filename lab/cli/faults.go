@@ -33,7 +33,7 @@ type Fault struct {
 	At      int
 	Text    string
 	Do      func() // called by the session of the command, and not with a lock held
-	Count   int // how often; 0 for every time
+	Count   int    // how often; 0 for every time
 }
 
 // Noise is what a device sends although nothing is wrong with it.
