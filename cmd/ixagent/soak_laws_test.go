@@ -142,7 +142,7 @@ func stateOf(t *tree.Tree, caps *drivers.Capabilities) (switchcfg.State, error) 
 }
 
 // check holds everything that was committed against the laws. Began are the plans that the journal has for the switch.
-func (o *observer) check(began []plan.Plan) error {
+func (o *observer) check(began []begun) error {
 	o.mu.Lock()
 	commits := slices.Clone(o.commits)
 	o.mu.Unlock()
@@ -160,8 +160,8 @@ func (o *observer) check(began []plan.Plan) error {
 			}
 			continue // made by hand
 		}
-		if o.forgetful.Load() && i > 0 {
-			undone, err := o.alike(c.after, commits[i-1].before)
+		if i > 0 {
+			undone, err := o.undone(commits[i-1], c, began)
 			if err != nil {
 				return err
 			}
@@ -181,18 +181,28 @@ func (o *observer) check(began []plan.Plan) error {
 	return errors.Join(faults...)
 }
 
-// alike reports whether two configurations stand for the same.
-func (o *observer) alike(a, b image) (bool, error) {
-	x, err := o.state(a)
+// undone reports whether a commit takes back the one before it: on a switch that knows no confirmed commits, or because
+// another switch has taken its part of a transaction back that was decided.
+func (o *observer) undone(last, c commit, began []begun) (bool, error) {
+	from, err := o.state(last.before)
 	if err != nil {
 		return false, err
 	}
-	y, err := o.state(b)
-	return err == nil && x.Equal(y), err
+	made, err := o.state(c.before)
+	if err != nil {
+		return false, err
+	}
+	to, err := o.state(c.after)
+	if err != nil || !to.Equal(from) {
+		return false, err
+	}
+	return o.forgetful.Load() || slices.ContainsFunc(began, func(p begun) bool {
+		return p.decided && p.Basis == from.Digest() && p.Target == made.Digest()
+	}), nil
 }
 
 // forward checks a commit of an agent.
-func (o *observer) forward(c commit, looked image, began []plan.Plan, takenBack bool) error {
+func (o *observer) forward(c commit, looked image, began []begun, takenBack bool) error {
 	before, err := o.state(c.before)
 	if err != nil {
 		return err
@@ -351,7 +361,7 @@ func legal(before, after switchcfg.State) error {
 // for what the switch was then and leads to what it is now. What changes on the switch between the agent's last look, when
 // it was as seen, and the commit is noticed after the commit only: then the switch either is as planned all the same, or
 // takes the commit back where it can.
-func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan.Plan, takenBack bool) error {
+func (o *observer) writtenDown(seen, before, after switchcfg.State, began []begun, takenBack bool) error {
 	from, to := before.Digest(), after.Digest()
 	for _, p := range began {
 		if p.Target == to && (p.Basis == from || p.Basis == seen.Digest()) {
@@ -366,8 +376,14 @@ func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan
 	return fmt.Errorf("law 6: the journal has no plan that leads from %.12s to %.12s", from, to)
 }
 
-// begun returns the plans in a journal, by device.
-func begun(dir string) (map[string][]plan.Plan, error) {
+// begun is a plan that was written down.
+type begun struct {
+	plan.Plan
+	decided bool // all switches of its transaction were to keep it
+}
+
+// written returns the plans in a journal, by device.
+func written(dir string) (map[string][]begun, error) {
 	j, err := journal.Existing(dir)
 	if err != nil {
 		return nil, err
@@ -376,10 +392,10 @@ func begun(dir string) (map[string][]plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string][]plan.Plan)
+	out := make(map[string][]begun)
 	for _, e := range all {
-		var p plan.Plan
-		if err := json.Unmarshal(e.Plan, &p); err != nil {
+		p := begun{decided: e.Decided}
+		if err := json.Unmarshal(e.Plan, &p.Plan); err != nil {
 			return nil, err
 		}
 		out[p.Device] = append(out[p.Device], p)

@@ -43,6 +43,9 @@ var (
 // confirmWindow is how long a switch waits for a confirmation. Where it counts in minutes, one takes as long.
 const confirmWindow = 10 * time.Second
 
+// attention is how long an agent has to make right what it can know of without a look.
+const attention = 15 * time.Second
+
 // trial is one run of a schedule: an exchange, its switches and an agent, each of which misbehaves.
 type trial struct {
 	schedule
@@ -340,6 +343,14 @@ func pause(d time.Duration) { <-time.After(d) }
 // becomesRight waits until every switch is as it should be.
 func (t *trial) becomesRight() error {
 	start := time.Now()
+	err := eventuallyNil(attention, t.right)
+	if err != nil && t.vendors != [trialSwitches]vendor{} {
+		// What is changed by hand on a switch that nobody can watch is found at the next look, which comes at a reload.
+		t.note("the agent is reloaded: %v", err)
+		if err := t.agent.reload(); err != nil {
+			return err
+		}
+	}
 	if err := eventuallyNil(*soakPatience, t.right); err != nil {
 		return fmt.Errorf("not within %v: %w", *soakPatience, err)
 	}
@@ -388,7 +399,7 @@ func (t *trial) stateDir() string { return t.config.StateDir.String() }
 
 // laws holds every commit of every switch against the laws.
 func (t *trial) laws() error {
-	began, err := begun(t.stateDir())
+	began, err := written(t.stateDir())
 	if err != nil {
 		return err
 	}
