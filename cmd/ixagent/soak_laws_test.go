@@ -360,14 +360,14 @@ func legal(before, after switchcfg.State) error {
 // writtenDown is law 6, and what the journal promises: the commit is that of a plan that was written down, which was made
 // for what the switch was then and leads to what it is now. What changes on the switch between the agent's last look, when
 // it was as seen, and the commit is noticed after the commit only: then the switch either is as planned all the same, or
-// takes the commit back where it can.
+// takes the commit back where it can. Junos has a lock, behind which nothing changes.
 func (o *observer) writtenDown(seen, before, after switchcfg.State, began []begun, takenBack bool) error {
 	from, to := before.Digest(), after.Digest()
 	for _, p := range began {
-		if p.Target == to && (p.Basis == from || p.Basis == seen.Digest()) {
+		if p.Target == to && (p.Basis == from || o.vendor != "junos" && p.Basis == seen.Digest()) {
 			return nil
 		}
-		if takenBack || o.forgetful.Load() || p.Basis == seen.Digest() {
+		if o.vendor != "junos" && (takenBack || o.forgetful.Load() || p.Basis == seen.Digest()) {
 			if got, err := plan.Apply(before, p.Changes); err == nil && got.Digest() == to {
 				return nil
 			}

@@ -22,12 +22,13 @@ func (v vendor) commands() []string {
 	return []string{"", "show running-config", "show configuration sessions", "configure session ixagent-", "interface ", "commit timer", "write memory", "end"}
 }
 
-// begins is what an agent enters between its reading and its changes.
+// begins is what an agent enters between its reading and its commit, when others can commit still. On EOS it has its
+// candidate by then, in which their changes are not.
 func (v vendor) begins() string {
 	if v == "junos" {
 		return "configure exclusive"
 	}
-	return "configure session ixagent-"
+	return "interface "
 }
 
 // refusal is a no of the command line.
@@ -85,6 +86,17 @@ func (r *dice) lineTroubles(vendors [trialSwitches]vendor) []func() action {
 	}
 	at := func() int { return []int{0, r.IntN(40), r.IntN(400), r.IntN(8000)}[r.IntN(4)] }
 	typed := func() string { return fmt.Sprintf("typed %d", r.Uint32()) }
+	meanwhile := func() action {
+		name, v := pick()
+		text := typed()
+		return of(name, func(t *trial, o *observer) {
+			o.Lines.Add(cli.Fault{Kind: cli.Meanwhile, Command: v.begins(), Count: 1, Do: func() {
+				if !o.Pending() {
+					t.types(o, 0, v.describes(text)...)
+				}
+			}})
+		}, "somebody types %q after the next reading", text)
+	}
 	return []func() action{
 		func() action { return strike(cli.Fault{Kind: cli.CutBefore}, "cuts the session before", 0) },
 		func() action { return strike(cli.Fault{Kind: cli.CutAfter}, "cuts the session after", 0) },
@@ -129,17 +141,7 @@ func (r *dice) lineTroubles(vendors [trialSwitches]vendor) []func() action {
 				}
 			}, "somebody types %q", text)
 		},
-		func() action {
-			name, v := pick()
-			text := typed()
-			return of(name, func(t *trial, o *observer) {
-				o.Lines.Add(cli.Fault{Kind: cli.Meanwhile, Command: v.begins(), Count: 1, Do: func() {
-					if !o.Pending() {
-						t.types(o, 0, v.describes(text)...)
-					}
-				}})
-			}, "somebody types %q after the next reading", text)
-		},
+		meanwhile, meanwhile, meanwhile,
 		func() action {
 			name, v := pick()
 			text, n := typed(), 1+r.IntN(5)
