@@ -246,6 +246,16 @@ func (s *soakSupervisor) up() error {
 	})
 }
 
+// reload has the process that runs begin anew, as its operator may.
+func (s *soakSupervisor) reload() error {
+	if err := s.up(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.signal(syscall.SIGHUP)
+}
+
 // stop ends the process that runs with a signal, and waits for it.
 func (s *soakSupervisor) stop(with syscall.Signal) error {
 	s.mu.Lock()

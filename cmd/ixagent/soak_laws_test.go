@@ -16,6 +16,9 @@ import (
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/journal"
+	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/eos"
+	"github.com/ixagent/ixagent/drivers/junos"
 	"github.com/ixagent/ixagent/drivers/openconfig"
 	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd/tree"
@@ -23,10 +26,24 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
+// image is a configuration that a switch had.
+type image struct {
+	*tree.Tree
+	text string // of a command line
+}
+
+// is returns what tells an image from others.
+func (v image) is() any {
+	if v.text != "" {
+		return v.text
+	}
+	return v.Root()
+}
+
 // commit is a change of a switch's configuration.
 type commit struct {
 	at            time.Duration // since the trial began
-	before, after *tree.Tree
+	before, after image
 	steady        map[string]bool            // marks of the records in service until then, see observer
 	macs          map[string][]switchcfg.MAC // their addresses, of those for which they never changed
 }
@@ -35,6 +52,7 @@ type commit struct {
 type observer struct {
 	device *config.Device
 	*sandbox.Switch
+	vendor    vendor
 	start     time.Time
 	forgetful atomic.Bool // it was one that does not know confirmed commits
 
@@ -42,22 +60,36 @@ type observer struct {
 	commits []commit
 	steady  map[string]bool
 	macs    map[string][]switchcfg.MAC
-	arm     func() // called in its own time after the next commit that is not made by hand
-	parsed  map[*tree.Tree]switchcfg.State
+	arm     func()                  // called in its own time after the next commit that is not made by hand
+	parsed  map[any]switchcfg.State // by what it is
+	last    image
 }
 
-func observe(d *config.Device, s *sandbox.Switch, start time.Time) *observer {
-	o := &observer{device: d, Switch: s, start: start, parsed: make(map[*tree.Tree]switchcfg.State)}
-	s.OnCommit(func(before, after *tree.Tree) {
+func observe(d *config.Device, s *sandbox.Switch, v vendor, start time.Time) *observer {
+	o := &observer{device: d, Switch: s, vendor: v, start: start, parsed: make(map[any]switchcfg.State)}
+	o.last = o.now()
+	s.OnCommit(func(_, _ *tree.Tree) {
+		now := o.now()
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.commits = append(o.commits, commit{time.Since(o.start), before, after, o.steady, o.macs})
-		if o.arm != nil && hand(before) == hand(after) {
+		before := o.last
+		o.last = now
+		o.commits = append(o.commits, commit{time.Since(o.start), before, now, o.steady, o.macs})
+		if o.arm != nil && o.hand(before) == o.hand(now) {
 			go o.arm()
 			o.arm = nil
 		}
 	})
 	return o
+}
+
+// now returns what runs.
+func (o *observer) now() image {
+	v := image{Tree: o.Running()}
+	if o.vendor != "" {
+		v.text = string(o.Device.Show(o.Native()))
+	}
+	return v
 }
 
 // serve says which records are in service, and in service with the same addresses, since the trial began.
@@ -74,41 +106,62 @@ func (o *observer) afterNextCommit(f func()) {
 }
 
 // hand returns what whoever configures a switch by hand writes down with every change: the description of the uplink.
-func hand(t *tree.Tree) string {
-	return t.At("interfaces", "interface").Entry(uplink).Text("config", "description")
+func (o *observer) hand(v image) string {
+	return v.At("interfaces", "interface").Entry(o.vendor.uplink()).Text("config", "description")
 }
 
 // state returns what a configuration stands for.
-func (o *observer) state(t *tree.Tree) (switchcfg.State, error) {
+func (o *observer) state(v image) (switchcfg.State, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s, ok := o.parsed[t]; ok {
+	if s, ok := o.parsed[v.is()]; ok {
 		return s, nil
 	}
-	text, _ := t.Root().AppendJSON(nil, tree.Config)
 	caps := o.device.Capabilities()
-	s, err := openconfig.Parse(text, &caps)
+	var s switchcfg.State
+	var err error
+	switch o.vendor {
+	case "eos":
+		s, err = eos.Parse([]byte(v.text), &caps)
+	case "junos":
+		s, err = junos.Parse([]byte(v.text), &caps)
+	default:
+		s, err = stateOf(v.Tree, &caps)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: its configuration cannot be read: %w", o.device.Name, err)
 	}
-	o.parsed[t] = s
+	o.parsed[v.is()] = s
 	return s, nil
 }
 
+// stateOf returns what a tree stands for.
+func stateOf(t *tree.Tree, caps *drivers.Capabilities) (switchcfg.State, error) {
+	text, _ := t.Root().AppendJSON(nil, tree.Config)
+	return openconfig.Parse(text, caps)
+}
+
 // check holds everything that was committed against the laws. Began are the plans that the journal has for the switch.
-func (o *observer) check(began []plan.Plan) error {
+func (o *observer) check(began []begun) error {
 	o.mu.Lock()
 	commits := slices.Clone(o.commits)
 	o.mu.Unlock()
 	var faults []error
-	earlier := make(map[tree.Node]bool) // the roots of configurations that were left
+	earlier := make(map[any]bool) // configurations that were left
+	hands := make(map[string]bool)
 	for i, c := range commits {
-		earlier[c.before.Root()] = true
-		if hand(c.before) != hand(c.after) || earlier[c.after.Root()] {
-			continue // made by hand, or taken back
+		earlier[c.before.is()], hands[o.hand(c.before)] = true, true
+		if earlier[c.after.is()] {
+			continue // taken back
 		}
-		if o.forgetful.Load() && i > 0 {
-			undone, err := o.alike(c.after, commits[i-1].before)
+		if hand := o.hand(c.after); hand != o.hand(c.before) {
+			if hands[hand] {
+				faults = append(faults, fmt.Errorf("law 4: %s, commit %d at %v: what was made by hand is undone", o.device.Name, i, c.at.Round(time.Millisecond)))
+			}
+			continue // made by hand
+		}
+		if i > 0 {
+			undone, err := o.undone(commits[i-1], c, began)
 			if err != nil {
 				return err
 			}
@@ -116,7 +169,7 @@ func (o *observer) check(began []plan.Plan) error {
 				continue // taken back by the inverse plan
 			}
 		}
-		takenBack := i+1 < len(commits) && commits[i+1].after.Root().Same(c.before.Root())
+		takenBack := i+1 < len(commits) && commits[i+1].after.is() == c.before.is()
 		looked := c.before // what the agent may have seen last
 		if i > 0 {
 			looked = commits[i-1].before
@@ -128,18 +181,28 @@ func (o *observer) check(began []plan.Plan) error {
 	return errors.Join(faults...)
 }
 
-// alike reports whether two configurations stand for the same.
-func (o *observer) alike(a, b *tree.Tree) (bool, error) {
-	x, err := o.state(a)
+// undone reports whether a commit takes back the one before it: on a switch that knows no confirmed commits, or because
+// another switch has taken its part of a transaction back that was decided.
+func (o *observer) undone(last, c commit, began []begun) (bool, error) {
+	from, err := o.state(last.before)
 	if err != nil {
 		return false, err
 	}
-	y, err := o.state(b)
-	return err == nil && x.Equal(y), err
+	made, err := o.state(c.before)
+	if err != nil {
+		return false, err
+	}
+	to, err := o.state(c.after)
+	if err != nil || !to.Equal(from) {
+		return false, err
+	}
+	return o.forgetful.Load() || slices.ContainsFunc(began, func(p begun) bool {
+		return p.decided && p.Basis == from.Digest() && p.Target == made.Digest()
+	}), nil
 }
 
 // forward checks a commit of an agent.
-func (o *observer) forward(c commit, looked *tree.Tree, began []plan.Plan, takenBack bool) error {
+func (o *observer) forward(c commit, looked image, began []begun, takenBack bool) error {
 	before, err := o.state(c.before)
 	if err != nil {
 		return err
@@ -153,14 +216,27 @@ func (o *observer) forward(c commit, looked *tree.Tree, began []plan.Plan, taken
 		return err
 	}
 	return errors.Join(
-		foreignIsUntouched(c, before, after), nobodyIsTakenDown(c, before, after), legal(before, after),
+		o.foreignIsUntouched(c, before, after), nobodyIsTakenDown(c, before, after), legal(before, after),
 		o.writtenDown(seen, before, after, began, takenBack),
 	)
 }
 
-// foreignIsUntouched is law 4, by the paths that changed and by the objects behind them.
-func foreignIsUntouched(c commit, before, after switchcfg.State) error {
-	all, err := c.before.Schema().Pattern(&gpb.Path{})
+// foreignIsUntouched is law 4, by the paths or lines that changed and by the objects behind them.
+func (o *observer) foreignIsUntouched(c commit, before, after switchcfg.State) error {
+	faults := []error{o.foreignTextIsUntouched(c.before, c.after)}
+	for k, was := range before {
+		if now, ok := after[k]; !mine(was) && (!ok || !switchcfg.Equal(was, now)) {
+			faults = append(faults, fmt.Errorf("law 4: %s is not the agent's, and was changed or removed", k))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (o *observer) foreignTextIsUntouched(before, after image) error {
+	if o.vendor != "" {
+		return o.foreignLinesAreUntouched(before, after)
+	}
+	all, err := before.Schema().Pattern(&gpb.Path{})
 	if err != nil {
 		return err
 	}
@@ -171,13 +247,8 @@ func foreignIsUntouched(c commit, before, after switchcfg.State) error {
 		}
 	}
 	// What is gone is looked at leaf by leaf, too.
-	tree.Diff(c.before, c.after, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
-	tree.Diff(c.after, c.before, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
-	for k, was := range before {
-		if now, ok := after[k]; !mine(was) && (!ok || !switchcfg.Equal(was, now)) {
-			faults = append(faults, fmt.Errorf("law 4: %s is not the agent's, and was changed or removed", k))
-		}
-	}
+	tree.Diff(before.Tree, after.Tree, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
+	tree.Diff(after.Tree, before.Tree, []*tree.Pattern{all}, func(*gpb.Path) {}, look)
 	return errors.Join(faults...)
 }
 
@@ -289,14 +360,14 @@ func legal(before, after switchcfg.State) error {
 // writtenDown is law 6, and what the journal promises: the commit is that of a plan that was written down, which was made
 // for what the switch was then and leads to what it is now. What changes on the switch between the agent's last look, when
 // it was as seen, and the commit is noticed after the commit only: then the switch either is as planned all the same, or
-// takes the commit back where it can.
-func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan.Plan, takenBack bool) error {
+// takes the commit back where it can. Junos has a lock, behind which nothing changes.
+func (o *observer) writtenDown(seen, before, after switchcfg.State, began []begun, takenBack bool) error {
 	from, to := before.Digest(), after.Digest()
 	for _, p := range began {
-		if p.Target == to && (p.Basis == from || p.Basis == seen.Digest()) {
+		if p.Target == to && (p.Basis == from || o.vendor != "junos" && p.Basis == seen.Digest()) {
 			return nil
 		}
-		if takenBack || o.forgetful.Load() || p.Basis == seen.Digest() {
+		if o.vendor != "junos" && (takenBack || o.forgetful.Load() || p.Basis == seen.Digest()) {
 			if got, err := plan.Apply(before, p.Changes); err == nil && got.Digest() == to {
 				return nil
 			}
@@ -305,8 +376,14 @@ func (o *observer) writtenDown(seen, before, after switchcfg.State, began []plan
 	return fmt.Errorf("law 6: the journal has no plan that leads from %.12s to %.12s", from, to)
 }
 
-// begun returns the plans in a journal, by device.
-func begun(dir string) (map[string][]plan.Plan, error) {
+// begun is a plan that was written down.
+type begun struct {
+	plan.Plan
+	decided bool // all switches of its transaction were to keep it
+}
+
+// written returns the plans in a journal, by device.
+func written(dir string) (map[string][]begun, error) {
 	j, err := journal.Existing(dir)
 	if err != nil {
 		return nil, err
@@ -315,10 +392,10 @@ func begun(dir string) (map[string][]plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string][]plan.Plan)
+	out := make(map[string][]begun)
 	for _, e := range all {
-		var p plan.Plan
-		if err := json.Unmarshal(e.Plan, &p); err != nil {
+		p := begun{decided: e.Decided}
+		if err := json.Unmarshal(e.Plan, &p.Plan); err != nil {
 			return nil, err
 		}
 		out[p.Device] = append(out[p.Device], p)
@@ -331,7 +408,7 @@ func (o *observer) differs(intent *plan.Intent) error {
 	if o.Pending() {
 		return fmt.Errorf("%s waits for a confirmation", o.device.Name)
 	}
-	state, err := o.state(o.Running())
+	state, err := o.state(o.now())
 	if err != nil {
 		return err
 	}
@@ -352,7 +429,7 @@ func halves(lines map[string][]string, on map[string]*observer) error {
 		var there, missing []string
 		for _, config := range lines[line] {
 			o := on[switchOf(config)]
-			state, err := o.state(o.Running())
+			state, err := o.state(o.now())
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 // schedule is what happens in a trial before all is calm. It follows from the seed.
 type schedule struct {
 	seed    uint64
+	vendors [trialSwitches]vendor
 	fresh   bool            // it begins while the switches are empty
 	kills   []int           // see soakSupervisor
 	outages []time.Duration // how long nothing runs after each end of an agent; 0: until no switch waits for a confirmation
@@ -32,7 +33,7 @@ type action struct {
 
 // String returns the schedule, a line for each action.
 func (s schedule) String() string {
-	text := fmt.Appendf(nil, "seed %d, fresh %t, kills %v, outages %v\n", s.seed, s.fresh, s.kills, s.outages)
+	text := fmt.Appendf(nil, "seed %d, switches %q, fresh %t, kills %v, outages %v\n", s.seed, s.vendors, s.fresh, s.kills, s.outages)
 	for _, a := range s.actions {
 		text = fmt.Appendf(text, "%8v  %s\n", a.at, a.what)
 	}
@@ -42,7 +43,8 @@ func (s schedule) String() string {
 // span is how long a schedule lasts.
 const span = 3 * time.Second
 
-func newSchedule(seed uint64) schedule {
+// newSchedule throws the dice for a schedule. With lines, one switch is EOS, one Junos, and one takes OpenConfig.
+func newSchedule(seed uint64, lines bool) schedule {
 	r := &dice{rand.New(rand.NewPCG(seed, 1))}
 	s := schedule{seed: seed, fresh: r.IntN(4) == 0}
 	for range 3 {
@@ -60,6 +62,12 @@ func newSchedule(seed uint64) schedule {
 		s.outages = append(s.outages, outage)
 	}
 	orders, troubles := r.orders(), r.troubles()
+	if lines {
+		for i, k := range r.Perm(trialSwitches) {
+			s.vendors[k] = []vendor{"", "eos", "junos"}[i]
+		}
+		troubles = append(troubles, r.lineTroubles(s.vendors)...)
+	}
 	for range 3 + r.IntN(5) {
 		s.actions = append(s.actions, orders[r.IntN(len(orders))]())
 	}
@@ -355,15 +363,16 @@ func (r *dice) foreign() action {
 	return act(func(t *trial) error {
 		return t.byHand(name, func(s switchcfg.State) []plan.Change {
 			var o switchcfg.Object
+			v := t.on[name].vendor
 			switch kind {
 			case 0:
-				o = &switchcfg.Interface{Name: sparePort, Description: fmt.Sprint("lent to a friend, ", n)}
+				o = &switchcfg.Interface{Name: v.spare(), Description: fmt.Sprint("lent to a friend ", n)}
 			case 1:
-				o = &switchcfg.LAG{Name: handLAG, Description: fmt.Sprint("interconnect ", n), Members: []string{"Ethernet10", "Ethernet11"}, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, MinLinks: 1}
+				o = v.interconnect(fmt.Sprint(" ", n))
 			case 2:
-				o = &switchcfg.Circuit{Parent: handLAG, Unit: uint32(n), Description: "management", Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(n)), Service: "management"}
+				o = &switchcfg.Circuit{Parent: v.lag(1), Unit: uint32(n), Description: "management", Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(n)), Service: "management"}
 			default:
-				trunk := t.parent(s, connID(r.of(name), "trunk"))
+				trunk := t.parent(s, connID(numberOf(name), "trunk"))
 				if trunk == "" {
 					return nil
 				}
@@ -377,8 +386,8 @@ func (r *dice) foreign() action {
 	}, "%s: somebody configures %s", name, []string{"a spare port", "a LAG of theirs", "a circuit of theirs", "a circuit of theirs on a LAG of the agent's"}[kind])
 }
 
-// of returns the number of a switch.
-func (r *dice) of(name string) int { return int(name[len(name)-1] - '0') }
+// numberOf returns the number of a switch.
+func numberOf(name string) int { return int(name[len(name)-1] - '0') }
 
 // parent returns the LAG or port on a switch that stands for a connection, or nothing.
 func (t *trial) parent(s switchcfg.State, conn string) string {
@@ -393,7 +402,7 @@ func (t *trial) parent(s switchcfg.State, conn string) string {
 // byHand changes a switch as a person would, who writes every change down in the description of the uplink. A switch that
 // refuses, as one does that waits for a confirmation, is asked again a few times.
 func (t *trial) byHand(name string, change func(switchcfg.State) []plan.Change) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	device, err := t.config.Session(t.on[name].device)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"testing/fstest"
 
 	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
@@ -19,11 +21,63 @@ import (
 const (
 	trialSwitches = 3
 	trialPorts    = 11
-
-	sparePort = "Ethernet8" // a customer port that is never sold
-	uplink    = "Ethernet9"
-	handLAG   = "Port-Channel1"
 )
+
+// vendor is what a switch is: "" for one that takes OpenConfig over gNMI, or the name of a network operating system with a
+// command line, which is its driver's too.
+type vendor string
+
+// driver returns the name of the driver.
+func (v vendor) driver() string { return cmp.Or(string(v), "openconfig") }
+
+// port returns the name of a port, counted from 1.
+func (v vendor) port(p int) string { return sandbox.DevicePorts(string(v), trialPorts)[p-1] }
+
+// spare is a customer port that is never sold.
+func (v vendor) spare() string { return v.port(8) }
+
+func (v vendor) uplink() string { return v.port(9) }
+
+// lag returns the name of a LAG; the first is made by hand.
+func (v vendor) lag(n int) string {
+	if v == "junos" {
+		return fmt.Sprint("ae", n)
+	}
+	return fmt.Sprint("Port-Channel", n)
+}
+
+// byHand is what people have configured on every switch.
+func (v vendor) byHand(management switchcfg.VLANID) []switchcfg.Object {
+	return []switchcfg.Object{
+		&switchcfg.Service{Name: "management", Type: switchcfg.ServiceLAN, VLAN: management},
+		&switchcfg.Interface{Name: v.spare(), Description: "lent to a friend"},
+		v.interconnect(""),
+	}
+}
+
+// interconnect is the LAG that is made by hand.
+func (v vendor) interconnect(more string) *switchcfg.LAG {
+	return &switchcfg.LAG{
+		Name: v.lag(1), Description: "interconnect" + more, Members: []string{v.port(10), v.port(11)},
+		Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast, MinLinks: 1,
+	}
+}
+
+// add starts a switch in a sandbox and returns its address.
+func (v vendor) add(box *sandbox.Sandbox, name string) (string, error) {
+	if v == "" {
+		s, err := box.AddSwitch(name, sandbox.PortNames(trialPorts), sandbox.Client{Password: true, Certificate: true})
+		if err != nil {
+			return "", err
+		}
+		return s.Addr().String(), nil
+	}
+	s, err := box.AddCommandLine(name, sandbox.DevicePorts(string(v), trialPorts), string(v))
+	if err != nil {
+		return "", err
+	}
+	return s.SSH.Addr().String(), nil
+}
 
 func switchName(k int) string { return fmt.Sprint("sw", k) }
 
@@ -304,40 +358,48 @@ func write(to *exchange.Server, changed map[ixapi.Collection][]fields) error {
 }
 
 // trialConfig returns the configuration of an agent for a world.
-func trialConfig(url string, addresses map[string]string) string {
+func trialConfig(url string, vendors [trialSwitches]vendor, addresses map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 sources:
   - {name: sandbox, type: ixapi, url: %q, auth: {type: token, key: file:secrets/exchange-key, secret: file:secrets/exchange-secret}, tls: {ca: tls/ca.pem}, poll: 1s}
 state_dir: state
 listen: 127.0.0.1:0
-limits: {confirm_window: 10s, max_deletes: 1000, max_delete_percent: 100}
+limits: {confirm_window: %v, max_deletes: 1000, max_delete_percent: 100}
 credentials:
   lab: {username: ixagent, password: file:secrets/switch-password, tls: {ca: tls/ca.pem, cert: tls/ixagent.pem, key: tls/ixagent-key.pem}}
+  cli: {username: ixagent, password: file:secrets/switch-password, ssh: {known_hosts: ssh/known_hosts}}
 inventory:
   fabric: {type: vxlan}
-  pools: {vni: [20000-29999]}
+  pools: {vni: [20000-29999], vlan: [2000-2999]}
   exchange_lans:
-    - {network_service: lan, name: peering, vni: 10100, mtu: 1500, quarantine: {name: peering-quarantine, vni: 10999}}
+    - {network_service: lan, name: peering, vlan: 100, vni: 10100, mtu: 1500, quarantine: {name: peering-quarantine, vlan: 999, vni: 10999}}
   storm_control: 10000
   devices:
-`, url)
+`, url, confirmWindow)
 	for k := 1; k <= trialSwitches; k++ {
-		name := switchName(k)
+		name, v := switchName(k), vendors[k-1]
+		profile, credentials, lags := "ixlab", "lab", "prefix: Port-Channel, range: 100-199"
+		switch v {
+		case "eos":
+			profile, credentials = "eos", "cli"
+		case "junos":
+			profile, credentials, lags = "mx", "cli", "prefix: ae, range: 10-19"
+		}
 		fmt.Fprintf(&b, `    - name: %[1]s
       id: device:%[1]s
-      driver: openconfig
-      profile: ixlab
+      driver: %[4]s
+      profile: %[5]s
       address: %[2]s
-      credentials: lab
+      credentials: %[6]s
       mode: enforce
       tunnel_address: 10.255.0.%[3]d
-      lags: {prefix: Port-Channel, range: 100-199}
+      lags: {%[7]s}
       mtu: 9100
       ports:
-`, name, addresses[name], k)
+`, name, addresses[name], k, v.driver(), profile, credentials, lags)
 		for p := 1; p <= 8; p++ {
-			fmt.Fprintf(&b, "        - {id: %q, interface: Ethernet%d}\n", portID(k, p), p)
+			fmt.Fprintf(&b, "        - {id: %q, interface: %s}\n", portID(k, p), v.port(p))
 		}
 	}
 	return b.String()

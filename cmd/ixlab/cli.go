@@ -36,7 +36,7 @@ func (l *commandLine) make(o *switchd.Options, secret switchd.Secret) error {
 		return nil
 	}
 	var err error
-	if l.device, err = sandbox.NewDevice(l.nos, o.Name, o.Ports, func() { l.server.Cut() }); err != nil {
+	if l.device, err = sandbox.NewDevice(l.nos, o.Name, o.Ports, 0, func() { l.server.Cut() }); err != nil {
 		return err
 	}
 	if secret == "" {

@@ -71,7 +71,7 @@ func overSSH(nos, profile, lag string, spec drivers.Spec) system {
 		name: nos, spec: spec, profile: profile, lag: lag, changes: 60,
 		ports: func(n int) []string { return sandbox.DevicePorts(nos, n) },
 		start: func(t testing.TB, o switchd.Options, lab switchd.Secret) (*switchd.Switch, drivers.Device) {
-			device, err := sandbox.NewDevice(nos, o.Name, o.Ports, nil)
+			device, err := sandbox.NewDevice(nos, o.Name, o.Ports, 0, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,6 +37,13 @@ func (d *driver) observe(ctx context.Context, op string) (switchcfg.State, rest,
 	return state, r, nil
 }
 
+// Parse returns the state that a configuration in the form of `display set` stands for, as a session with a switch of these
+// capabilities observes it.
+func Parse(text []byte, c *drivers.Capabilities) (switchcfg.State, error) {
+	state, _, err := parse(c, text)
+	return state, err
+}
+
 // exec returns the answer to one command, if the device says that it is whole.
 func (d *driver) exec(ctx context.Context, op, command string) ([]byte, error) {
 	out, err := d.session.Exec(ctx, op, command, nil)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,16 +60,21 @@ func KnownHosts(text []byte) (gossh.HostKeyCallback, error) {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "ixagent-")
+	// The package reads files only, and on a full disk none can be written.
+	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "known_hosts")
-	if err := os.WriteFile(name, text, 0o600); err != nil {
-		return nil, err
-	}
-	return knownhosts.New(name)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = w.Write(text) // what is not read was refused
+		_ = w.Close()
+	}()
+	known, err := knownhosts.New(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	_ = r.Close()
+	<-written
+	return known, err
 }
 
 // verify is the [gossh.HostKeyCallback].

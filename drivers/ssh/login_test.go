@@ -98,6 +98,14 @@ func TestHostIsVerified(t *testing.T) {
 	}
 }
 
+func TestHostIsVerifiedWhereNoFileCanBeWritten(t *testing.T) {
+	t.Setenv("TMPDIR", "/dev/null")
+	host := new(device)
+	d := host.start(t, "127.0.0.1:0")
+	d.SSH = &drivers.SSH{KnownHosts: []byte(strings.Repeat("# a long file\n", 10_000) + known(d.Address, host.keys[0].PublicKey()))}
+	logIn(t, d)
+}
+
 func TestHostWithACertificateIsVerified(t *testing.T) {
 	authority := newSigner(t)
 	certify := func(key gossh.Signer, change func(*gossh.Certificate)) gossh.Signer {

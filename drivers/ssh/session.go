@@ -335,6 +335,9 @@ func (s *Session) Send(ctx context.Context, op string, lines []string) ([]string
 	if s.grammar == nil {
 		return nil, s.Fail(op, drivers.Unsupported, errNoCommandLine)
 	}
+	if len(lines) == 0 {
+		return nil, nil // there is no prompt to wait for
+	}
 	o.answers = toQuestions
 	for _, line := range lines {
 		if err := s.grammar.sendable(line); err != nil {

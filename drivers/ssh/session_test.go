@@ -89,6 +89,22 @@ func TestPromptMayHaveSeveralLines(t *testing.T) {
 	})
 }
 
+func TestSendingNothingSendsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{answers: map[string]string{"show": "a\n"}}
+		s := open(t, d)
+		if remarks, err := s.Send(t.Context(), "apply", nil); remarks != nil || err != nil {
+			t.Fatalf("%q, %v", remarks, err)
+		}
+		if out, err := s.Run(t.Context(), "observe", "show"); out != "a\n" || err != nil {
+			t.Fatalf("read %q, %v", out, err)
+		}
+		if diff := cmp.Diff([]string{"! terminal length 0", "show"}, d.lines()); diff != "" {
+			t.Error("the device received (-want +got):\n", diff)
+		}
+	})
+}
+
 func TestSessionBeginsInTheFirstMode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &device{

@@ -26,6 +26,11 @@ type Device interface {
 	Native() any
 	// Attach gives the NOS the switch that was made with Native, and makes that run. It comes before all else.
 	Attach(sw *switchd.Switch) error
+	// Show is the whole text of a configuration that [switchd.Switch.Native] returned, as users read it. It may be called
+	// from an OnCommit function of the switch.
+	Show(native any) []byte
+	// Reboot loses what is not confirmed, and cuts all sessions, as a power cycle does.
+	Reboot()
 }
 
 // Style is what terminals of a NOS have in common.

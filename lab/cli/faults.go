@@ -23,6 +23,7 @@ const (
 	Insert                    // at the offset stands Text, as of a message to all terminals
 	Ask                       // before the command Text is asked, and unless the answer is yes, the command is not run
 	Answer                    // the command is not run and Text is what it says
+	Meanwhile                 // before the command takes effect Do is called
 )
 
 // Fault is what goes wrong with commands.
@@ -31,7 +32,8 @@ type Fault struct {
 	Command string // the beginning of the line, or of the exec command; empty for every one
 	At      int
 	Text    string
-	Count   int // how often; 0 for every time
+	Do      func() // called by the session of the command, and not with a lock held
+	Count   int    // how often; 0 for every time
 }
 
 // Noise is what a device sends although nothing is wrong with it.

@@ -288,6 +288,8 @@ func (s *Server) run(shell Shell, t *Terminal, line string) error {
 	case CutBefore:
 		t.cut()
 		return errGone
+	case Meanwhile:
+		fault.Do()
 	case Ask:
 		answer, err := t.Ask(fault.Text, true)
 		if errors.Is(err, errAbort) {
@@ -332,6 +334,8 @@ func (s *Server) exec(sess ssh.Session, cut func()) {
 	case CutBefore:
 		cut()
 		return
+	case Meanwhile:
+		fault.Do()
 	case Answer:
 		t.raw(fault.Text)
 		return

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"google.golang.org/grpc/codes"
@@ -33,6 +34,7 @@ type Options struct {
 	Dir     string
 	Secret  switchd.Secret // of the switches; a fresh one when it is empty
 	Records fs.FS          // of the exchange, see [exchange.Options]
+	Minute  time.Duration  // of switches that count in minutes, see [NewDevice]
 	Logger  *slog.Logger   // nobody is told anything when it is nil
 }
 
@@ -43,6 +45,7 @@ type Sandbox struct {
 
 	server *tls.Config
 	secret switchd.Secret
+	minute time.Duration
 	hosts  string // file of known hosts
 	log    *slog.Logger
 }
@@ -68,10 +71,11 @@ func (s *Switch) Close() {
 
 // Reboot loses what is not confirmed, and cuts all sessions.
 func (s *Switch) Reboot() {
-	s.Switch.Reboot()
-	if s.SSH != nil {
-		s.SSH.Cut()
+	if s.Device != nil {
+		s.Device.Reboot()
+		return
 	}
+	s.Switch.Reboot()
 }
 
 // Client is how a switch wants its clients to prove who they are: by one of these at least.
@@ -100,7 +104,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
-		secret: secret, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
+		secret: secret, minute: o.Minute, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}
 	s.Exchange, err = exchange.New(exchange.Options{Data: o.Records, Credentials: []exchange.Credential{api}, TLS: s.server, Logger: o.Logger})
 	if err != nil {
@@ -135,7 +139,7 @@ func (s *Sandbox) AddSwitch(name string, ports []string, client Client) (*Switch
 func (s *Sandbox) AddCommandLine(name string, ports []string, nos string) (*Switch, error) {
 	sw := &Switch{Faults: new(switchd.Faults), Lines: new(cli.Faults)}
 	var err error
-	if sw.Device, err = NewDevice(nos, name, ports, func() { sw.SSH.Cut() }); err != nil {
+	if sw.Device, err = NewDevice(nos, name, ports, s.minute, func() { sw.SSH.Cut() }); err != nil {
 		return nil, err
 	}
 	users := map[string]string{switchd.SecretUser: s.secret.Password()}

@@ -178,9 +178,7 @@ func (s *store) accept(before, next *tree.Tree) (undo func(), err error) {
 func (s *store) install(c snapshot) error {
 	before, next := s.snapshot().tree, c.tree
 	if next.Root().Same(before.Root()) {
-		s.now.Lock()
-		defer s.now.Unlock()
-		s.native = c.native
+		s.rename(c.native)
 		return nil
 	}
 	undo, err := s.accept(before, next)
@@ -197,10 +195,26 @@ func (s *store) install(c snapshot) error {
 		}
 	}
 	s.publish(c, down)
-	for _, h := range s.hooks {
-		h.f(before, next)
-	}
+	s.tell(before, next)
 	return nil
+}
+
+// rename makes another native configuration that which the running one was made from. The caller holds mu.
+func (s *store) rename(native any) {
+	s.now.Lock()
+	was := s.native
+	s.native = native
+	s.now.Unlock()
+	if native != was {
+		s.tell(s.running, s.running)
+	}
+}
+
+// tell calls the hooks after a change. The caller holds mu.
+func (s *store) tell(before, after *tree.Tree) {
+	for _, h := range s.hooks {
+		h.f(before, after)
+	}
 }
 
 // ensurePorts puts physical ports back that an edit removed: they are there as

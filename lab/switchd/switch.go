@@ -201,8 +201,8 @@ func (s *Switch) Pending() bool {
 // how much time it has left; ok is false if none does.
 func (s *Switch) Unconfirmed() (id string, left time.Duration, ok bool) { return s.store.unconfirmed() }
 
-// OnCommit has f called after every change of the running configuration,
-// reverts included, in their order and before the client has its answer. f must
+// OnCommit has f called after every change of the running configuration, and
+// of what that was made from, reverts included, in their order and before the client has its answer. f must
 // be quick and must not change the switch. cancel ends it.
 func (s *Switch) OnCommit(f func(before, after *tree.Tree)) (cancel func()) {
 	return s.store.onCommit(f)

@@ -173,14 +173,14 @@ func (b *builder) settle() {
 	}
 }
 
-// keepReplaced withholds the removal of a circuit whose record is to have another one that is withheld: what moves is
+// keepReplaced withholds what takes a circuit from a record that is to have another one, which is withheld: what moves is
 // not taken away before it can arrive. The same goes for the filter of a circuit that is to become another record's and
 // does not yet. It reports whether there was any.
 func (b *builder) keepReplaced() bool {
-	arrives := make(map[string]*cand) // withheld creations by record
+	arrives := make(map[string]*cand) // withheld circuits by the record that they would become the one of
 	b.each(func(c *cand) {
-		if !c.active() && c.Verb == Create && c.Key.Kind == switchcfg.KindCircuit && c.Cause.Record != "" {
-			arrives[c.Cause.Record] = c
+		if to := recordOf(c.After); !c.active() && c.Key.Kind == switchcfg.KindCircuit && to != "" && to != recordOf(c.Before) {
+			arrives[to] = c
 		}
 	})
 	kept := false
@@ -190,15 +190,19 @@ func (b *builder) keepReplaced() bool {
 				c.hold, kept = &Hold{Depends, fmt.Sprintf("%s does not become another member's yet: %s", k, a.hold.Detail)}, true
 			}
 		}
-		if a := arrives[c.Cause.Record]; a != nil && c.active() && c.Verb == Delete && c.Key.Kind == switchcfg.KindCircuit {
+		from := recordOf(c.Before)
+		if a := arrives[from]; a != nil && c.active() && c.Key.Kind == switchcfg.KindCircuit && recordOf(c.After) != from {
 			c.hold, kept = &Hold{Depends, fmt.Sprintf("%s, which takes its place, is withheld: %s", a.Key, a.hold.Detail)}, true
 		}
 	})
 	return kept
 }
 
-// recordOf returns the record in an object's mark.
+// recordOf returns the record in an object's mark; "" without one, or without an object.
 func recordOf(o switchcfg.Object) string {
+	if o == nil {
+		return ""
+	}
 	t, _ := switchcfg.ParseTag(switchcfg.Description(o))
 	return t.Record
 }

@@ -208,6 +208,23 @@ func cases() map[string]struct {
 				circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-Ethernet1.100"), byHand(lan("b"))),
 			state(port("Ethernet1"), lan("a"), lan("b"), filter("Ethernet1.100", 2), circuit("Ethernet1", 100, "n2", single(100), "ix-b", "ix-Ethernet1.100")), nil,
 		},
+		"moves-to-a-frozen-circuit": {
+			"a config is to have the circuit of another one, which is frozen: it keeps its own", state(port("Ethernet1"), lan("a"), filter("f"),
+				circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f"), circuit("Ethernet1", 200, "n2", single(200), "ix-a", "ix-f")),
+			state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 100, "n2", single(100), "ix-a", "ix-f")), func(in *Input) {
+				in.Intent.Frozen = []Freeze{{Record: "nsc:n1", Why: "network-service-config n1 has a MAC that the exchange does not list"}}
+			},
+		},
+		"half-of-a-swap": {
+			"two configs swap circuits, and one of these is held: neither moves", state(port("Ethernet1"), lan("a"), filter("f"),
+				circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f"), circuit("Ethernet1", 200, "n2", single(200), "ix-a", "ix-f")),
+			state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 100, "n2", single(100), "ix-a", "ix-f"),
+				circuit("Ethernet1", 200, "n1", single(200), "ix-a", "ix-f")), func(in *Input) {
+				in.Guard = func([]Change, switchcfg.State) map[switchcfg.Key]Hold {
+					return map[switchcfg.Key]Hold{{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 100}: {Limited, "too many"}}
+				}
+			},
+		},
 		"opaque": {"what the model cannot express is in the way", state(port("Ethernet1"), &switchcfg.Opaque{At: switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Ethernet1", Unit: 100}, Why: "it matches a range of VLANs", Text: []string{"single-tagged-range 100..200"}}), state(port("Ethernet1"), lan("a"), filter("f"), circuit("Ethernet1", 100, "n1", single(100), "ix-a", "ix-f")), nil},
 		"lag-mode": {"static becomes LACP where the device must make the LAG anew", renumbered("lag1"), func() switchcfg.State {
 			s := renumbered("lag1")

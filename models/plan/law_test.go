@@ -196,7 +196,24 @@ func TestWithholdingLeavesALegalRest(t *testing.T) {
 				t.Fatalf("%s is frozen and is in the plan", c.Key)
 			}
 		}
+		wanted, there := circuitRecords(in.Intent.State), circuitRecords(after)
+		for r := range circuitRecords(in.Observed) {
+			if wanted[r] && !there[r] {
+				t.Fatalf("%s has and is to have a circuit, and none after\n%s", r, p.AppendText(nil))
+			}
+		}
 	})
+}
+
+// circuitRecords returns the records that have a circuit.
+func circuitRecords(s switchcfg.State) map[string]bool {
+	out := make(map[string]bool)
+	for k, o := range s {
+		if r := recordOf(o); k.Kind == switchcfg.KindCircuit && r != "" {
+			out[r] = true
+		}
+	}
+	return out
 }
 
 // foreign returns o as if somebody else had made it, where the kind can show that.

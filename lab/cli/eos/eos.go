@@ -128,6 +128,9 @@ func (n *NOS) Attach(sw *switchd.Switch) error {
 	return n.install(n.base)
 }
 
+// Show implements [cli.Device].
+func (n *NOS) Show(native any) []byte { return append(native.(*config).text(), "end\n"...) }
+
 // Reboot loses all sessions and an unconfirmed commit, as a power cycle does.
 func (n *NOS) Reboot() {
 	n.mu.Lock()
@@ -142,7 +145,7 @@ func (n *NOS) Reboot() {
 // Text is the running configuration, and after it the candidate of each session that is open: everything that a user
 // could leave behind.
 func (n *NOS) Text() []byte {
-	text := append(n.running().text(), "end\n"...)
+	text := n.Show(n.running())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range n.sessions {

@@ -108,6 +108,9 @@ func (n *NOS) Attach(sw *switchd.Switch) error {
 	return nil
 }
 
+// Show implements [cli.Device].
+func (n *NOS) Show(native any) []byte { return appendSet(nil, native.(*node), nil) }
+
 // Reboot loses what was not committed or confirmed, as a power cycle does.
 func (n *NOS) Reboot() {
 	n.mu.Lock()
