@@ -89,6 +89,48 @@ func Fewer(t testing.TB, checks int) {
 	t.Cleanup(func() { set(f.DefValue) })
 }
 
+// Scope returns what an inventory would give to the agent of a switch on which states of o come.
+func Scope(o switchcfgtest.Options) *plan.Scope {
+	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
+	for _, p := range o.Ports {
+		s.Ports[p] = true
+	}
+	return s
+}
+
+// Session opens a session that ends with t.
+func Session(t testing.TB, spec drivers.Spec, device drivers.Device) drivers.Driver {
+	t.Helper()
+	d, err := spec.Open(t.Context(), device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// Carried takes out of s what a device cannot carry, and what is not legal without that.
+func Carried(s switchcfg.State, c *drivers.Capabilities) switchcfg.State {
+	for k, o := range s {
+		if c.Carry(o) != nil {
+			delete(s, k)
+		}
+	}
+	for {
+		faults := switchcfg.Check(s)
+		if len(faults) == 0 {
+			return s
+		}
+		for _, f := range faults {
+			delete(s, f.Key)
+		}
+	}
+}
+
 func open(t *testing.T, s Switch) drivers.Driver {
 	t.Helper()
 	d := s.Open()
@@ -102,21 +144,7 @@ func open(t *testing.T, s Switch) drivers.Driver {
 
 // draw returns a state that the switch can carry.
 func (h Harness) draw(t *rapid.T, label string) switchcfg.State {
-	s := h.Options.State(t, label)
-	for k, o := range s {
-		if h.Caps.Carry(o) != nil {
-			delete(s, k)
-		}
-	}
-	for {
-		faults := switchcfg.Check(s)
-		if len(faults) == 0 {
-			return s
-		}
-		for _, f := range faults {
-			delete(s, f.Key)
-		}
-	}
+	return Carried(h.Options.State(t, label), &h.Caps)
 }
 
 // some returns a fixed state with circuits in it.

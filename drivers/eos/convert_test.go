@@ -49,21 +49,7 @@ func options(c drivers.Capabilities) switchcfgtest.Options {
 
 // draw returns a legal state of what a device can carry.
 func draw(t *rapid.T, c drivers.Capabilities, label string) switchcfg.State {
-	s := options(c).State(t, label)
-	for k, o := range s {
-		if c.Carry(o) != nil {
-			delete(s, k)
-		}
-	}
-	for {
-		faults := switchcfg.Check(s)
-		if len(faults) == 0 {
-			return s
-		}
-		for _, f := range faults {
-			delete(s, f.Key)
-		}
-	}
+	return drivertest.Carried(options(c).State(t, label), &c)
 }
 
 // some returns a fixed state with at least n objects.

@@ -16,10 +16,8 @@ import (
 	"github.com/ixagent/ixagent/lab/dataplane"
 	"github.com/ixagent/ixagent/lab/dataplane/wire"
 	"github.com/ixagent/ixagent/lab/switchd"
-	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
-	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -131,24 +129,7 @@ func newLab(t testing.TB, caps drivers.Capabilities, ports ...string) *lab {
 
 func (l *lab) open(t testing.TB) drivers.Driver {
 	t.Helper()
-	d, err := Spec().Open(t.Context(), l.device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
-}
-
-func scope(o switchcfgtest.Options) *plan.Scope {
-	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
-	for _, p := range o.Ports {
-		s.Ports[p] = true
-	}
-	return s
+	return drivertest.Session(t, Spec(), l.device)
 }
 
 func TestLabSwitchConforms(t *testing.T) {
@@ -157,7 +138,7 @@ func TestLabSwitchConforms(t *testing.T) {
 		t.Parallel() // it waits, most of the time
 		o := options(caps)
 		drivertest.Run(t, drivertest.Harness{
-			Caps: caps, Options: o, Scope: scope(o),
+			Caps: caps, Options: o, Scope: drivertest.Scope(o),
 			New: func(t *testing.T) drivertest.Switch {
 				l := newLab(t, caps, o.Ports...)
 				sw := drivertest.Switch{

@@ -51,23 +51,12 @@ func options(c *drivers.Capabilities) switchcfgtest.Options {
 // draw returns a state that the device can carry.
 func draw(t *rapid.T, c *drivers.Capabilities, label string) switchcfg.State {
 	s := options(c).State(t, label)
-	for k, o := range s {
+	for _, o := range s {
 		if x, ok := o.(*switchcfg.Circuit); ok && !c.RateIn {
 			x.RateIn, x.RateOut = 0, 0 // else hardly a circuit is left
 		}
-		if c.Carry(o) != nil {
-			delete(s, k)
-		}
 	}
-	for {
-		faults := switchcfg.Check(s)
-		if len(faults) == 0 {
-			return s
-		}
-		for _, f := range faults {
-			delete(s, f.Key)
-		}
-	}
+	return drivertest.Carried(s, c)
 }
 
 // base is what the configuration says besides, before and behind ours.

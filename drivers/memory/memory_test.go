@@ -15,21 +15,13 @@ import (
 	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
 )
 
-func scope(o switchcfgtest.Options) *plan.Scope {
-	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
-	for _, p := range o.Ports {
-		s.Ports[p] = true
-	}
-	return s
-}
-
 func TestEveryProfileConforms(t *testing.T) {
 	for _, profile := range memory.Spec().Profiles {
 		t.Run(profile.Name, func(t *testing.T) {
 			options := switchcfgtest.Default()
 			options.PortTPID = profile.Capabilities.TPIDScope == drivers.PortScope
 			drivertest.Run(t, drivertest.Harness{
-				Caps: profile.Capabilities, Options: options, Scope: scope(options), Window: 50 * time.Millisecond,
+				Caps: profile.Capabilities, Options: options, Scope: drivertest.Scope(options), Window: 50 * time.Millisecond,
 				New: func(*testing.T) drivertest.Switch {
 					sw := memory.New(profile.Capabilities, nil)
 					flows := make(map[switchcfg.Key]memory.Flow)

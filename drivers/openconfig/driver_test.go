@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -83,7 +84,7 @@ func TestWhatIsForeignIsNeverTouched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := plan.Build(plan.Input{Observed: now, Intent: plan.Intent{State: desired}, Scope: scope(o), Traits: caps.Traits})
+		p := plan.Build(plan.Input{Observed: now, Intent: plan.Intent{State: desired}, Scope: drivertest.Scope(o), Traits: caps.Traits})
 		for _, w := range p.Withheld {
 			t.Fatalf("withheld: %+v", w)
 		}

@@ -66,24 +66,7 @@ func newLabOn(t testing.TB, caps drivers.Capabilities, plane *dataplane.Plane, p
 
 func (l *lab) open(t testing.TB) drivers.Driver {
 	t.Helper()
-	d, err := Spec().Open(t.Context(), l.device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
-}
-
-func scope(o switchcfgtest.Options) *plan.Scope {
-	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
-	for _, p := range o.Ports {
-		s.Ports[p] = true
-	}
-	return s
+	return drivertest.Session(t, Spec(), l.device)
 }
 
 func options(c drivers.Capabilities) switchcfgtest.Options {
@@ -122,7 +105,7 @@ func TestLabSwitchConforms(t *testing.T) {
 func conforms(t *testing.T, caps drivers.Capabilities, start func(*testing.T, drivers.Capabilities, []string) (*lab, func(*switchcfg.Circuit))) {
 	o := options(caps)
 	drivertest.Run(t, drivertest.Harness{
-		Caps: caps, Options: o, Scope: scope(o),
+		Caps: caps, Options: o, Scope: drivertest.Scope(o),
 		New: func(t *testing.T) drivertest.Switch {
 			l, send := start(t, caps, o.Ports)
 			return drivertest.Switch{

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/drivers/drivertest"
 	"github.com/ixagent/ixagent/lab/dataplane/frame"
 	"github.com/ixagent/ixagent/lab/dataplane/judge"
 	"github.com/ixagent/ixagent/models/plan"
@@ -27,18 +28,8 @@ func asTold(s switchcfg.State) *found {
 
 // carriable draws a state that can be carried.
 func carriable(t *rapid.T) switchcfg.State {
-	s, caps := options().State(t, "state"), capabilities()
-	for k, o := range s {
-		if caps.Carry(o) != nil {
-			delete(s, k)
-		}
-	}
-	for faults := switchcfg.Check(s); len(faults) > 0; faults = switchcfg.Check(s) {
-		for _, f := range faults {
-			delete(s, f.Key)
-		}
-	}
-	return s
+	caps := capabilities()
+	return drivertest.Carried(options().State(t, "state"), &caps)
 }
 
 func TestParsingWhatIsRenderedGivesTheSame(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"github.com/ixagent/ixagent/lab/dataplane/judge"
 	"github.com/ixagent/ixagent/lab/namespace"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
-	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/secret"
 	"github.com/ixagent/ixagent/models/switchcfg"
 	"github.com/ixagent/ixagent/models/switchcfg/switchcfgtest"
@@ -26,14 +25,6 @@ func options() switchcfgtest.Options {
 	o := switchcfgtest.Default()
 	o.NoStorm, o.NoMACLimit, o.NoServiceMTU, o.NoVLAN = true, true, true, true
 	return o
-}
-
-func scope(o switchcfgtest.Options) *plan.Scope {
-	s := &plan.Scope{Ports: make(map[string]bool), LAGPrefix: o.LAGPrefix, LAGFirst: 1, LAGLast: 99}
-	for _, p := range o.Ports {
-		s.Ports[p] = true
-	}
-	return s
 }
 
 // lab is Open vSwitch behind OpenSSH. Each of its ports is cabled to an interface of the same name in the namespace of
@@ -92,7 +83,7 @@ func TestOpenVSwitchConforms(t *testing.T) {
 	drivertest.Fewer(t, 8)
 	o := options()
 	drivertest.Run(t, drivertest.Harness{
-		Caps: capabilities(), Options: o, Scope: scope(o), Window: 2 * time.Second, Apart: true,
+		Caps: capabilities(), Options: o, Scope: drivertest.Scope(o), Window: 2 * time.Second, Apart: true,
 		New: func(t *testing.T) drivertest.Switch {
 			b := newBench(t, o.Ports...)
 			return drivertest.Switch{
