@@ -36,8 +36,8 @@ bench: ## run the benchmarks and print their results (BENCH=regexp chooses)
 	@grep -rl --include=*_test.go '^func Benchmark' . | xargs -r -n1 dirname | sort -u \
 	| xargs -r go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m | grep -E '^(pkg:|Benchmark|---|FAIL|panic)'
 
-soak: ## run SEEDS (1000) schedules of faults against the agent and hold the laws against the switches
-	go test -timeout 2h -run TestNoScheduleOfFaultsBreaksALaw ./cmd/ixagent -soak.seeds $(SEEDS) -v | grep -v '^=== '
+soak: ## run SEEDS (1000) schedules of faults against the agent, and as many with command lines, and hold the laws against the switches
+	go test -timeout 2h -run TestNoScheduleOfFaultsBreaksALaw ./cmd/ixagent -soak.seeds $(SEEDS) -soak.lines $(SEEDS) -v | grep -v '^=== '
 
 size: build ## measure time, memory and processor time for 200 switches with 50 circuits each
 	bin/ixlab size --agent bin/ixagent --set 200x50
