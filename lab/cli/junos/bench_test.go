@@ -218,6 +218,13 @@ func (x *terminal) must(lines ...string) {
 	}
 }
 
+// exclusive opens the exclusive candidate. A session that was cut may have its lock for a moment more.
+func (x *terminal) exclusive() {
+	x.t.Helper()
+	for strings.Contains(x.run("configure exclusive"), "locked") {
+	}
+}
+
 // want runs a line of which the output must contain a text.
 func (x *terminal) want(line, text string) {
 	x.t.Helper()
