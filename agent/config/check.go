@@ -365,6 +365,9 @@ func (k *checker) devices() {
 			k.faultAt(&d.TunnelAddress, "", "%s is not an address that others can reach", t)
 		}
 		unique(k, tunnels, d.TunnelAddress, &d.TunnelAddress, "tunnel address")
+		if k.given(&d.Timeout) && (d.Timeout < time.Second || d.Timeout > 10*time.Minute) {
+			k.faultAt(&d.Timeout, "", "%s is not between 1s and 10m", d.Timeout)
+		}
 		k.lags(d)
 		k.ports(d, ports, portNames)
 		d.derived.scope.Services = k.lans

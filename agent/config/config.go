@@ -237,21 +237,22 @@ const (
 
 // Device is a switch.
 type Device struct {
-	Name          string     `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=63"` // of your choice, unique
-	ID            ixapi.ID   `yaml:"id" jsonschema:"oneof_type=string;integer"`                                    // of the device at the exchange; without it the name
-	Driver        string     `yaml:"driver" jsonschema:"required"`                                                 // see ixagent drivers
-	Profile       string     `yaml:"profile"`                                                                      // kind or release of the device; without it the driver's first
-	Address       Address    `yaml:"address" jsonschema:"required"`                                                // host or host:port of its management; without a port the driver's
-	Credentials   string     `yaml:"credentials" jsonschema:"required"`                                            // name of an entry of credentials
-	Mode          Mode       `yaml:"mode" jsonschema:"default=observe,enum=observe,enum=approve,enum=enforce"`     // observe: plan only; approve: apply what a person approved; enforce: apply by itself
-	HealDrift     *bool      `yaml:"heal_drift"`                                                                   // undo what others changed on the agent's objects; without it as policy.heal_drift says
-	Adopt         bool       `yaml:"adopt"`                                                                        // take over what is found on the agent's ports and numbers without its mark
-	TunnelAddress netip.Addr `yaml:"tunnel_address"`                                                               // end of its VXLAN tunnels
-	LAGs          LAGs       `yaml:"lags"`                                                                         // the LAGs the agent may make; without it none
-	MTU           uint16     `yaml:"mtu" jsonschema:"minimum=1280"`                                                // of customer ports, octets of the layer-2 payload; without it the device's default
-	Site          string     `yaml:"site"`                                                                         // of your choice
-	Override      Override   `yaml:"capabilities"`                                                                 // where this device differs from its profile
-	Ports         []*Port    `yaml:"ports"`                                                                        // the customer ports; what is not listed is never touched
+	Name          string        `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=63"` // of your choice, unique
+	ID            ixapi.ID      `yaml:"id" jsonschema:"oneof_type=string;integer"`                                    // of the device at the exchange; without it the name
+	Driver        string        `yaml:"driver" jsonschema:"required"`                                                 // see ixagent drivers
+	Profile       string        `yaml:"profile"`                                                                      // kind or release of the device; without it the driver's first
+	Address       Address       `yaml:"address" jsonschema:"required"`                                                // host or host:port of its management; without a port the driver's
+	Credentials   string        `yaml:"credentials" jsonschema:"required"`                                            // name of an entry of credentials
+	Mode          Mode          `yaml:"mode" jsonschema:"default=observe,enum=observe,enum=approve,enum=enforce"`     // observe: plan only; approve: apply what a person approved; enforce: apply by itself
+	HealDrift     *bool         `yaml:"heal_drift"`                                                                   // undo what others changed on the agent's objects; without it as policy.heal_drift says
+	Adopt         bool          `yaml:"adopt"`                                                                        // take over what is found on the agent's ports and numbers without its mark
+	TunnelAddress netip.Addr    `yaml:"tunnel_address"`                                                               // end of its VXLAN tunnels
+	LAGs          LAGs          `yaml:"lags"`                                                                         // the LAGs the agent may make; without it none
+	MTU           uint16        `yaml:"mtu" jsonschema:"minimum=1280"`                                                // of customer ports, octets of the layer-2 payload; without it the device's default
+	Site          string        `yaml:"site"`                                                                         // of your choice
+	Timeout       time.Duration `yaml:"timeout"`                                                                      // of one operation on the device, 1s to 10m; without it the driver's
+	Override      Override      `yaml:"capabilities"`                                                                 // where this device differs from its profile
+	Ports         []*Port       `yaml:"ports"`                                                                        // the customer ports; what is not listed is never touched
 
 	derived derived
 }

@@ -88,7 +88,8 @@ func drawConfig(t *rapid.T) *Config {
 			Name: fmt.Sprintf("sw%d", i), ID: fmt.Sprint(i, word(t, "device")), Driver: "openconfig", Profile: "ixlab",
 			Address: Address{fmt.Sprintf("2001:db8::%d", i+1), 9339}, Mode: rapid.SampledFrom([]Mode{Observe, Approve, Enforce}).Draw(t, "mode"),
 			HealDrift: rapid.SampledFrom([]*bool{nil, new(bool)}).Draw(t, "heal"), Adopt: rapid.Bool().Draw(t, "adopt"), TunnelAddress: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), MTU: 9000, Site: word(t, "site"),
-			LAGs: LAGs{Prefix: "ae", Range: Range{10, 20}},
+			Timeout: time.Duration(rapid.IntRange(1, 600).Draw(t, "timeout of device")) * time.Second,
+			LAGs:    LAGs{Prefix: "ae", Range: Range{10, 20}},
 		}
 		for name := range c.Credentials {
 			d.Credentials = name

@@ -90,7 +90,7 @@ func (s *Source) Client() (ixapi.Options, error) {
 // Session returns what a session with d is opened with, its password fetched and its TLS files read. The error
 // is a [Fault] or [Faults].
 func (c *Config) Session(d *Device) (drivers.Device, error) {
-	s := drivers.Device{Name: d.Name, Address: d.Address.String(), Capabilities: d.Capabilities()}
+	s := drivers.Device{Name: d.Name, Address: d.Address.String(), Capabilities: d.Capabilities(), Timeout: d.Timeout}
 	cred := c.Credentials[d.Credentials]
 	var faults Faults
 	var err error

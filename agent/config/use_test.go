@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/switchcfg"
@@ -154,7 +155,7 @@ credentials:
       jump: {address: bastion, credentials: bastion}
   bastion: {username: guest, password: "file:word", ssh: {insecure_ignore_host_key: true}}
 inventory:
-  devices: [{name: sw1, driver: srlinux, address: "2001:db8::1", credentials: cli}]
+  devices: [{name: sw1, driver: srlinux, address: "2001:db8::1", credentials: cli, timeout: 20s}]
 `, 0o644)
 	for name, text := range map[string]string{"known_hosts": "sw1 ssh-ed25519 AAAA\n", "id": "a key\n", "phrase": "open\n", "word": "sesame\n"} {
 		write(t, filepath.Join(dir, name), text, 0o600)
@@ -166,7 +167,7 @@ inventory:
 		t.Fatal(report(err))
 	}
 	h := s.SSH
-	if s.TLS != nil || s.Address != "[2001:db8::1]:22" || s.Username != "ixagent" || string(h.KnownHosts) != "sw1 ssh-ed25519 AAAA\n" || len(h.HostKeys) != 1 ||
+	if s.TLS != nil || s.Timeout != 20*time.Second || s.Address != "[2001:db8::1]:22" || s.Username != "ixagent" || string(h.KnownHosts) != "sw1 ssh-ed25519 AAAA\n" || len(h.HostKeys) != 1 ||
 		h.Key.Reveal() != "a key" || h.Passphrase.Reveal() != "open" || h.Agent != filepath.Join(dir, "agent.sock") || h.AnyHostKey {
 		t.Errorf("session: %+v", s)
 	}
