@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -155,6 +156,12 @@ that approves it. Nothing is changed.`,
 			return nil
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.HasSuffix(err.Error(), "needs an argument: --device") {
+			return advised{err, "name a switch; what the switches themselves would show is --device-diff"}
+		}
+		return err
+	})
 	f := cmd.Flags()
 	c.flags(cmd)
 	f.StringVarP(&member, "member", "m", "", "show only what concerns this account")
@@ -166,6 +173,15 @@ that approves it. Nothing is changed.`,
 	cmd.MarkFlagsMutuallyExclusive("native", "device-diff", "json")
 	return cmd
 }
+
+// advised is an error with something to do about it.
+type advised struct {
+	error
+	hint string
+}
+
+// Hint returns what can be done.
+func (a advised) Hint() string { return a.hint }
 
 // plans makes the plans of the named switches, or of all, side by side. A switch that cannot be read is an entry
 // of Errors and holds up no other.
