@@ -300,16 +300,21 @@ func (d *document) text() []byte {
 		if i == 0 {
 			b = append(b, "Records that are not provisioned, or only with a remark:\n"...)
 		}
-		sign := "!"
-		if !r.Refused() {
-			sign = "·"
-		}
-		b = fmt.Appendf(b, "  %s %s: %s\n", sign, r.Tag, r.Message)
+		b = appendRejection(b, "", r)
 		if i == len(d.Rejections)-1 {
 			b = append(b, '\n')
 		}
 	}
 	return d.appendSummary(b)
+}
+
+// appendRejection appends a line with what a rejection is of before it.
+func appendRejection(b []byte, of string, r compile.Rejection) []byte {
+	sign := "!"
+	if !r.Refused() {
+		sign = "·"
+	}
+	return fmt.Appendf(b, "  %s %s%s: %s\n", sign, of, r.Tag, r.Message)
 }
 
 func (d *document) appendSummary(b []byte) []byte {
