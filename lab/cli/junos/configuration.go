@@ -90,18 +90,25 @@ func (c *call) change() error {
 	n := c.nos
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.mode != private {
-		if err := n.locked(c.session); err != nil {
-			return err
-		}
+	if _, err := c.writable(); err != nil {
+		return err
 	}
-	n.running()
 	err := verb(c.work(), &c.parser, c.path)
 	if errors.Is(err, errNotFound) {
 		c.printf("warning: statement not found\n")
 		return nil
 	}
 	return err
+}
+
+// writable returns what runs, or why the candidate of the session cannot be changed or committed. The caller holds mu.
+func (c *call) writable() (*node, error) {
+	if c.mode != private {
+		if err := c.nos.locked(c.session); err != nil {
+			return nil, err
+		}
+	}
+	return c.nos.running(), nil
 }
 
 func yes(answer string, unless bool) bool {
@@ -124,12 +131,9 @@ func (c *call) loadTerminal() error {
 	n := c.nos
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.mode != private {
-		if err := n.locked(c.session); err != nil {
-			return err
-		}
+	if _, err := c.writable(); err != nil {
+		return err
 	}
-	n.running()
 	faults := n.load(c.work(), text)
 	for _, f := range faults {
 		c.printf("%s\n", f)
@@ -272,12 +276,9 @@ func (c *call) rollback() error {
 	n := c.nos
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.mode != private {
-		if err := n.locked(c.session); err != nil {
-			return err
-		}
+	if _, err := c.writable(); err != nil {
+		return err
 	}
-	n.running()
 	if number >= len(n.history) {
 		return errNoRollback
 	}
@@ -399,12 +400,10 @@ func (c *call) commit() error {
 	n := c.nos
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.mode != private {
-		if err := n.locked(c.session); err != nil {
-			return err
-		}
+	running, err := c.writable()
+	if err != nil {
+		return err
 	}
-	running := n.running()
 	r.root = c.work().snapshot()
 	if c.mode == private && running != c.base {
 		merged := newEdit(running)
