@@ -130,7 +130,7 @@ func dial(ctx context.Context, h hop, through *gossh.Client, log *slog.Logger) (
 	}
 	var key gossh.Signer
 	if !h.ssh.Key.Empty() {
-		if key, err = ParseKey(h.ssh.Key, h.ssh.Passphrase); err != nil {
+		if key, err = parseKey(h.ssh.Key, h.ssh.Passphrase); err != nil {
 			return nil, denied{fmt.Errorf("private key: %w", err)}
 		}
 	}
@@ -258,8 +258,8 @@ func authentication(ctx context.Context, h hop, key gossh.Signer) ([]gossh.AuthM
 	return methods, done, nil
 }
 
-// ParseKey reads a private key in PEM or OpenSSH's form.
-func ParseKey(key, passphrase secret.Text) (gossh.Signer, error) {
+// parseKey reads a private key in PEM or OpenSSH's form.
+func parseKey(key, passphrase secret.Text) (gossh.Signer, error) {
 	if passphrase.Empty() {
 		return gossh.ParsePrivateKey([]byte(key.Reveal()))
 	}

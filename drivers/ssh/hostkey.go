@@ -38,7 +38,7 @@ func newVerifier(s *drivers.SSH, log *slog.Logger) (*verifier, error) {
 	v := &verifier{pins: s.HostKeys, any: s.AnyHostKey, log: log}
 	if len(bytes.TrimSpace(s.KnownHosts)) > 0 {
 		var err error
-		if v.known, err = KnownHosts(s.KnownHosts); err != nil {
+		if v.known, err = knownHosts(s.KnownHosts); err != nil {
 			return nil, err
 		}
 		v.text = s.KnownHosts
@@ -49,9 +49,9 @@ func newVerifier(s *drivers.SSH, log *slog.Logger) (*verifier, error) {
 	return v, nil
 }
 
-// KnownHosts reads lines of known_hosts(5). A line that is not understood is an error: it may be the one that revokes
+// knownHosts reads lines of known_hosts(5). A line that is not understood is an error: it may be the one that revokes
 // a key.
-func KnownHosts(text []byte) (gossh.HostKeyCallback, error) {
+func knownHosts(text []byte) (gossh.HostKeyCallback, error) {
 	for i, line := range bytes.Split(text, []byte("\n")) {
 		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
 			continue
