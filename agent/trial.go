@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,8 +51,7 @@ func (p *Pass) Try(order []byte) (*Trial, error) {
 	now := p.Now()
 	changed := p.compiler.Update(compile.Delta{Changed: *records, Faults: faults}, now)
 
-	t := &Trial{Status: []ixapi.StatusMessage{}, Others: []compile.Rejection{}, Plans: []plan.Plan{}}
-	t.Possible = true
+	t := &Trial{Possible: true, Status: []ixapi.StatusMessage{}, Others: []compile.Rejection{}, Plans: []plan.Plan{}}
 	for _, r := range p.Rejections() {
 		switch {
 		case r.Collection == ixapi.NetworkServiceConfigs && r.ID == id:
@@ -64,10 +64,10 @@ func (p *Pass) Try(order []byte) (*Trial, error) {
 		}
 		t.Possible = t.Possible && !r.Refused()
 	}
+	if !t.Possible {
+		return t, nil // what is refused leaves everything as it is
+	}
 	for _, d := range changed {
-		if !t.Possible {
-			break // what is refused leaves everything as it is
-		}
 		if changes := plan.Diff(before[d].State, p.Intent(d).State); len(changes) > 0 {
 			t.Plans = append(t.Plans, plan.Plan{Device: d, Changes: changes})
 		}
@@ -93,16 +93,14 @@ func inProduction(order []byte) (ixapi.ID, []byte, error) {
 	if fields == nil {
 		return "", nil, errors.New("the order is not a JSON object")
 	}
-	var head struct{ ID ixapi.ID }
+	var id ixapi.ID
 	if raw, ok := fields["id"]; ok {
-		if err := json.Unmarshal(raw, &head.ID); err != nil {
+		if err := json.Unmarshal(raw, &id); err != nil {
 			return "", nil, errors.New("the id of the order is not a string")
 		}
 	}
-	if head.ID == "" {
-		head.ID = trialID
-	}
-	for name, value := range map[string]string{"id": head.ID, "state": string(ixapi.StateProduction)} {
+	id = cmp.Or(id, trialID)
+	for name, value := range map[string]string{"id": id, "state": string(ixapi.StateProduction)} {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return "", nil, err
@@ -110,5 +108,5 @@ func inProduction(order []byte) (ixapi.ID, []byte, error) {
 		fields[name] = text
 	}
 	text, err := json.Marshal(fields)
-	return head.ID, text, err
+	return id, text, err
 }
