@@ -1,8 +1,10 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -405,6 +407,23 @@ func TestLogIsBoundedAndHasNoSecrets(t *testing.T) {
 			if strings.Contains(log, word) {
 				t.Errorf("the log has %q", word)
 			}
+		}
+	})
+}
+
+func TestSessionThatEndsInDoubtTellsWhatTheDeviceSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, &device{serve: map[string]func(*terminal){"show": func(t *terminal) {
+			t.print("interface Ethernet1\nsnmp-server community hidden ro\n")
+			_ = t.key()
+		}}})
+		var told bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&told, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		if _, err := s.Run(t.Context(), "observe", "show"); drivers.FaultOf(err) != drivers.Transient {
+			t.Fatal(err)
+		}
+		if text := told.String(); !strings.Contains(text, "interface Ethernet1") || !strings.Contains(text, "op=observe") || strings.Contains(text, "hidden") {
+			t.Error(text)
 		}
 	})
 }

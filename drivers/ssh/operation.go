@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -89,6 +90,9 @@ func (o *operation) broken(f drivers.Fault, err error) error {
 	s.dead = err
 	o.stop()
 	s.conn.end(err)
+	if s.grammar != nil && s.log.Enabled(o.ctx, slog.LevelDebug) {
+		s.log.Debug("session ends in doubt", "device", s.device.Name, "op", o.op, "err", err, "said", string(s.Log()))
+	}
 	return s.Fail(o.op, o.effect.fault(f, o.sent), err)
 }
 
