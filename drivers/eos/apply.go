@@ -62,7 +62,8 @@ func (d *driver) sessions(ctx context.Context, op string) (map[string]configSess
 	return answer.Sessions, nil
 }
 
-// prepare reads the switch and returns what it said and what makes the changes on it.
+// prepare reads the switch, which has to be as it was last observed, and returns what it said and what makes the changes
+// on it.
 func (d *driver) prepare(ctx context.Context, op string, changes []plan.Change) (basis string, commands []string, err error) {
 	if err := d.carries(op, changes); err != nil {
 		return "", nil, err
@@ -70,8 +71,12 @@ func (d *driver) prepare(ctx context.Context, op string, changes []plan.Change) 
 	if err := d.begin(ctx, op); err != nil {
 		return "", nil, err
 	}
+	observed := d.last
 	if basis, err = d.observe(ctx, op); err != nil {
 		return "", nil, err
+	}
+	if observed != nil && !observed.state.Equal(d.last.state) {
+		return "", nil, d.fail(op, drivers.Stale, errors.New("it is another than it was when it was observed"))
 	}
 	commands, err = d.commands(op, changes)
 	return basis, commands, err
@@ -189,6 +194,7 @@ func (d *driver) commit(ctx context.Context, name, basis string, commands []stri
 		err = d.fail(op, drivers.Stale, errors.New("somebody else changed the configuration in the meantime, which a commit would undo"))
 	}
 	if err == nil {
+		d.last = nil
 		_, err = d.session.Commit(ctx, op, modeExec, command)
 	}
 	if err != nil {
@@ -208,6 +214,7 @@ func (d *driver) end(ctx context.Context, op, id, how string) error {
 	}
 	for name, s := range all {
 		if s.State == stateTimer && (name == sessionName(id) || strings.HasPrefix(name, sessionName(id)+"-")) {
+			d.last = nil
 			_, err := d.session.Commit(ctx, op, modeExec, "configure session "+name+" "+how)
 			return err
 		}

@@ -27,7 +27,7 @@ func Spec() drivers.Spec {
 type driver struct {
 	session *ssh.Session
 	device  drivers.Device
-	last    *running // what was read last
+	last    *running // what was read last; nil before, and after a commit
 }
 
 // The modes of the command line.

@@ -112,6 +112,24 @@ func TestWhatSomebodyElseChangesDuringASessionStays(t *testing.T) {
 	}
 }
 
+func TestAnotherStateThanObservedIsStale(t *testing.T) {
+	l, d, changes, want := workbench(t)
+	if _, err := d.Apply(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	changes = plan.Diff(observed(t, d), nil)
+	other := l.open(t)
+	if _, err := other.Apply(t.Context(), plan.Diff(want, some(d.device.Capabilities, 4, 20))); err != nil {
+		t.Fatal(err)
+	}
+	before := l.nos.Text()
+	_, err := d.Apply(t.Context(), changes)
+	fails(t, err, drivers.Stale, "observed")
+	if now := l.nos.Text(); !bytes.Equal(now, before) {
+		t.Fatalf("%s\nbecame\n%s", before, now)
+	}
+}
+
 func TestOnlyStaleSessionsOfTheAgentAreTakenAway(t *testing.T) {
 	l, d, changes, want := workbench(t)
 	for _, name := range []string{"ixagent-dead", "theirs"} {

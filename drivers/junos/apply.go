@@ -57,7 +57,7 @@ func (d *driver) apply(ctx context.Context, changes []plan.Change, commit string
 }
 
 // candidate opens the exclusive candidate for changes, with the commands that make them, and takes back in it whatever
-// edit leaves. The history is that from before the configuration was read.
+// edit leaves. The history is that from before the configuration was read, which has to be what was last observed.
 func (d *driver) candidate(ctx context.Context, op string, changes []plan.Change, edit func(history, []string) error) error {
 	if err := d.carry(op, changes); err != nil {
 		return err
@@ -72,6 +72,9 @@ func (d *driver) candidate(ctx context.Context, op string, changes []plan.Change
 	state, r, err := d.observe(ctx, op)
 	if err != nil {
 		return err
+	}
+	if d.observed != nil && !d.observed.Equal(state) {
+		return d.session.Fail(op, drivers.Stale, errors.New("it is another than it was when it was observed"))
 	}
 	commands, err := d.commands(op, state, r, changes)
 	if err != nil {
@@ -147,6 +150,7 @@ func (d *driver) says(ctx context.Context, op, command, words string) error {
 
 // commit runs a command after which it is either known what became of it, or the fault is Unknown.
 func (d *driver) commit(ctx context.Context, op, command string) error {
+	d.observed, d.rest = nil, rest{}
 	text, err := d.session.Commit(ctx, op, configuration, command)
 	if err == nil && !strings.Contains(text, "commit complete") {
 		err = d.session.Fail(op, drivers.Unknown, fmt.Errorf("%q: %.300s", command, strings.TrimSpace(text)))

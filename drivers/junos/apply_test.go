@@ -154,6 +154,20 @@ func TestCommitOfSomebodySinceTheReadingIsStale(t *testing.T) {
 	}))
 }
 
+func TestAnotherStateThanObservedIsStale(t *testing.T) {
+	l := newLab(t)
+	d, other := l.open(t), l.open(t)
+	bring(t, d, nil, one())
+	observe(t, d)
+	bring(t, other, one(), two())
+	beside := make(switchcfg.State)
+	beside.Put(&switchcfg.Interface{Name: "xe-0/0/5", Description: "ixagent port:5"})
+	if _, err := d.Apply(t.Context(), plan.Diff(nil, beside)); drivers.FaultOf(err) != drivers.Stale {
+		t.Fatalf("%v, want fault %s", err, drivers.Stale)
+	}
+	l.carries(t, two())
+}
+
 func TestAnotherProcessSettlesACommitByItsID(t *testing.T) {
 	l := newLab(t)
 	id := strings.Repeat("0123456789abcdef", 2)

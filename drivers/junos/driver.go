@@ -52,7 +52,7 @@ type driver struct {
 	caps    drivers.Capabilities
 	words   *words
 
-	observed switchcfg.State // by the last Observe; nil before
+	observed switchcfg.State // by the last Observe; nil before, and after a commit
 	rest     rest
 }
 
