@@ -18,8 +18,8 @@ import (
 )
 
 // A Credential is an API key with its secret. It logs in at /auth/token, and as client id and client secret at
-// /oauth2/token.
-type Credential struct{ Key, Secret string }
+// /oauth2/token. It is that of an account, or of the operator of the exchange where Account is empty.
+type Credential struct{ Key, Secret, Account string }
 
 // claims are those of RFC 7519 4.1 that the tokens carry. Use tells an access token from a refresh token.
 type claims struct {
@@ -39,10 +39,10 @@ var (
 	errExpired   = errors.New("the token has expired")
 )
 
-func newSigner() signer {
+func newKey() []byte {
 	key := make([]byte, sha256.Size)
 	rand.Read(key) // never fails
-	return signer{key: key}
+	return key
 }
 
 func (s signer) mac(signed string) string {
@@ -103,14 +103,15 @@ func (s *Server) issue(subject, use string, lifetime time.Duration) (string, err
 	return s.signer.sign(claims{Subject: subject, Use: use, Issued: now.Unix(), Expires: now.Add(lifetime).Unix(), ID: rand.Text()})
 }
 
-// authenticate checks the bearer token of a request. It returns what is wrong with it, nil when nothing is.
-func (s *Server) authenticate(r *http.Request) *problem {
+// authenticate checks the bearer token of a request, and returns whose it is or what is wrong with it.
+func (s *Server) authenticate(r *http.Request) (principal, *problem) {
+	operator := principal{operator: true}
 	if s.options.Anonymous {
-		return nil
+		return operator, nil
 	}
-	reject := func(kind, title, detail string) *problem {
+	reject := func(kind, title, detail string) (principal, *problem) {
 		p := unauthorized(kind, title, detail)
-		return &p
+		return principal{}, &p
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
@@ -124,16 +125,22 @@ func (s *Server) authenticate(r *http.Request) *problem {
 	}
 	for _, t := range s.options.Tokens {
 		if subtle.ConstantTimeCompare([]byte(t), []byte(token)) == 1 {
-			return nil
+			return operator, nil
 		}
 	}
-	switch _, err := s.signer.verify(token, "access", s.options.Clock()); {
+	c, err := s.signer.verify(token, "access", s.options.Clock())
+	switch {
 	case errors.Is(err, errExpired):
 		return reject(signatureExpired, "Signature expired", err.Error())
 	case err != nil:
 		return reject(authenticationError, "Authentication credentials invalid", err.Error())
 	}
-	return nil
+	for _, known := range s.options.Credentials {
+		if known.Key == c.Subject {
+			return principal{account: known.Account, operator: known.Account == ""}, nil
+		}
+	}
+	return reject(authenticationError, "Authentication credentials invalid", "whoever the token was given to is no longer known")
 }
 
 type tokenPair struct {
@@ -259,14 +266,8 @@ func (s *Server) clientCredentials(w http.ResponseWriter, r *http.Request) {
 // decode reads a JSON object from the body of a request.
 func decode(r *http.Request, into any) *problem {
 	text, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		p := generic(http.StatusRequestEntityTooLarge, err.Error())
-		return &p
-	case err != nil:
-		p := generic(http.StatusBadRequest, "the body could not be read")
-		return &p
+	if p := unreadable(err); p != nil {
+		return p
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		p := problem{Type: validationError, Title: validationErrorTitle, Status: http.StatusBadRequest, Detail: "the body is not the JSON object it should be"}

@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // page is the part of a list that is asked for.
 type page struct {
 	limit, offset int
-	paginated     bool      // some page_* parameter was sent: the answer is 206
-	at            *snapshot // the records as the token remembers them
+	paginated     bool            // some page_* parameter was sent: the answer is 206
+	at            *store.Snapshot // the records as the token remembers them
 }
 
 // pageOf reads the page_* parameters. A token pins the records for a while, so that the pages of one list are of one
@@ -56,7 +58,7 @@ func (s *Server) pageOf(name string, query url.Values) (page, []property) {
 }
 
 // list answers GET of a collection.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) list(w http.ResponseWriter, r *http.Request, by principal, name string) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		p := invalid()
@@ -75,9 +77,11 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	records = s.spoil(name, records, p.offset > 0)
-	bodies := make([]json.RawMessage, len(records))
-	for i, r := range records {
-		bodies[i] = r.raw
+	bodies := make([]json.RawMessage, 0, len(records))
+	for _, r := range records {
+		if text, ok := s.view(by, p.at, name, r); ok {
+			bodies = append(bodies, text)
+		}
 	}
 	if fields := query["fields"]; fields != nil && name == "product-offerings" {
 		if bodies, err = project(bodies, strings.Split(strings.Join(fields, ","), ",")); err != nil {
@@ -115,7 +119,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 // choose returns the records that pass every filter of the query. Archived ones are left out unless the state is asked for.
-func (s *Server) choose(at *snapshot, name string, query url.Values) ([]*record, []property) {
+func (s *Server) choose(at *store.Snapshot, name string, query url.Values) ([]*store.Record, []property) {
 	tests := []test{}
 	var faults []property
 	for parameter, values := range query {
@@ -135,13 +139,13 @@ func (s *Server) choose(at *snapshot, name string, query url.Values) ([]*record,
 		return nil, faults
 	}
 	if _, stateful := s.collections[name].filters["state"]; stateful && !query.Has("state") {
-		tests = append(tests, func(r *record) bool { return r.state() != "archived" })
+		tests = append(tests, func(r *store.Record) bool { return r.State() != "archived" })
 	}
 	if len(tests) == 0 {
-		return at.lists[name], nil
+		return at.List(name), nil
 	}
-	var chosen []*record
-	for _, r := range at.lists[name] {
+	var chosen []*store.Record
+	for _, r := range at.List(name) {
 		if !slices.ContainsFunc(tests, func(t test) bool { return !t(r) }) {
 			chosen = append(chosen, r)
 		}

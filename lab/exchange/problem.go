@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -13,6 +14,8 @@ const (
 	signatureExpired     = problemPrefix + "signature-expired.html"
 	notFound             = problemPrefix + "not-found.html"
 	validationError      = problemPrefix + "validation-error.html"
+	permissionDenied     = problemPrefix + "permission-denied.html"
+	unableToFulfill      = problemPrefix + "unable-to-fulfill.html"
 	noSpecificType       = "about:blank" // RFC 9457 4.2.1
 	problemMediaType     = "application/problem+json"
 	recordMediaType      = "application/json"
@@ -44,6 +47,16 @@ func missing(detail string) problem {
 
 func invalid(properties ...property) problem {
 	return problem{Type: validationError, Title: validationErrorTitle, Status: http.StatusBadRequest, Properties: properties}
+}
+
+// unable says why what is asked for cannot be done although it is asked for in the right way.
+func unable(format string, args ...any) problem {
+	return problem{Type: unableToFulfill, Title: "Unable to fulfill", Status: http.StatusBadRequest, Detail: fmt.Sprintf(format, args...)}
+}
+
+// forbidden says what a party must not do with what it sees.
+func forbidden(format string, args ...any) problem {
+	return problem{Type: permissionDenied, Title: "Permission denied", Status: http.StatusForbidden, Detail: fmt.Sprintf(format, args...)}
 }
 
 func unauthorized(kind, title, detail string) problem {
