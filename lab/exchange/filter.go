@@ -106,6 +106,7 @@ func collections() map[string]collection {
 func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
+		"billing_account": true, "discoverable": true, "joining_member_account": true, "public": true,
 		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true,
 	}
 	for _, c := range collections() {
