@@ -344,7 +344,7 @@ func (s *Server) settle() {
 		return
 	}
 	if len(ripe(s.store.Now(), day)) > 0 {
-		if p := s.transact(principal{operator: true}, (*order).settle); p != nil {
+		if p := s.transact(principal{operator: true}, (*order).expire); p != nil {
 			return
 		}
 		version = s.store.Now().Version
@@ -380,8 +380,8 @@ func ripe(at *store.Snapshot, day string) (out []due) {
 	return out
 }
 
-// settle moves on what has to.
-func (o *order) settle() *problem {
+// expire has what is ripe be over.
+func (o *order) expire() *problem {
 	for _, d := range ripe(o.Now(), o.today()) {
 		record, err := o.Get(d.collection, d.id).Object()
 		if err != nil {

@@ -62,7 +62,7 @@ func unable(format string, args ...any) problem {
 func tooEarly(first policy) problem {
 	return problem{
 		Type: cancellationPolicy, Title: "Requested cancellation date outside of notice period.", Status: http.StatusBadRequest,
-		Detail: "the first day on which this can end is " + first.DecommissionAt,
+		Detail:         "the first day on which this can end is " + first.DecommissionAt,
 		DecommissionAt: first.DecommissionAt, ChargedUntil: first.ChargedUntil,
 	}
 }
