@@ -9,7 +9,8 @@ func configResources() map[string]*resource {
 			prefix: "mac",
 			fields: together(ownable(), []field{
 				{name: "address", is: stationMAC, required: true},
-				{name: "valid_not_before", is: moment, null: true}, {name: "valid_not_after", is: moment, null: true},
+				{name: "valid_not_before", is: moment, null: true},
+				{name: "valid_not_after", is: moment, null: true},
 			}),
 			create:  func(*order) *problem { return nil },
 			remove:  removeMAC,
