@@ -498,13 +498,8 @@ func (o *order) progress(id string) *problem {
 	if c == nil || !inService(c) {
 		return nil
 	}
-	all, whole := o.ofConnection(id), true
+	all, allocated, whole := o.ofConnection(id), true, true
 	for _, r := range all {
-		port, given := r.Text("port")
-		whole = whole && given
-		if !given {
-			continue
-		}
 		state := r.State()
 		if state == "allocated" && !o.server.options.PatchedByHand {
 			state = "production"
@@ -512,18 +507,19 @@ func (o *order) progress(id string) *problem {
 				return p
 			}
 		}
+		port, _ := r.Text("port")
 		if on := o.Get("ports", port); state == "production" && on != nil && on.State() == "allocated" {
 			if p := o.edit("ports", port, store.Object{"state": "production", "operational_state": "up"}); p != nil {
 				return p
 			}
 		}
-		whole = whole && state == "production"
+		allocated = allocated && state != "requested"
+		whole = whole && state != "requested" && state != "allocated"
 	}
 	if len(all) == 0 {
 		return nil
 	}
-	allocated := !slices.ContainsFunc(all, func(r *store.Record) bool { return r.State() == "requested" })
-	if allocated {
+	if o.grew(id) {
 		if p := o.measure(id); p != nil {
 			return p
 		}
@@ -548,6 +544,9 @@ func (o *order) progress(id string) *problem {
 
 // grew reports whether the ports of a connection are others now than before the transaction.
 func (o *order) grew(id string) bool {
-	was, is := o.server.store.Now().Get("connections", id), o.Get("connections", id)
-	return was != nil && !slices.Equal(was.List("ports"), is.List("ports"))
+	var before []string
+	if was := o.server.store.Now().Get("connections", id); was != nil {
+		before = was.List("ports")
+	}
+	return !slices.Equal(before, o.Get("connections", id).List("ports"))
 }
