@@ -107,6 +107,7 @@ func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
 		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true,
+		"subnet_v4": true, "subnet_v6": true, "ip_v4": true, "ip_v6": true,
 	}
 	for _, c := range collections() {
 		for name := range c.filters {

@@ -179,7 +179,7 @@ func (o *order) take(whole bool) {
 		if _, sent := o.body[f.name]; sent {
 			o.sent[f.name] = true
 		}
-		o.fill(o.new, f, f.name, o.body, whole)
+		o.fill(o.new, f, f.name, o.body, whole && (!f.fixed || o.old == nil))
 		if f.fixed && o.old != nil && o.sent[f.name] && o.changed(f.name) {
 			o.fault(f.name, "cannot change")
 		}

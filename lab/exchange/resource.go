@@ -87,7 +87,8 @@ func stateful(state string) []field {
 // cancelable are those of one that is ordered for a time.
 func cancelable() []field {
 	return []field{
-		{name: "decommission_at", ours: true, null: true}, {name: "charged_until", ours: true, null: true},
+		{name: "decommission_at", ours: true, null: true},
+		{name: "charged_until", ours: true, null: true},
 		{name: "current_billing_start_date", ours: true, null: true},
 	}
 }
@@ -95,7 +96,8 @@ func cancelable() []field {
 // ownable are those of one that belongs to somebody.
 func ownable() []field {
 	return []field{
-		{name: "managing_account", is: reference("accounts"), required: true}, {name: "consuming_account", is: reference("accounts"), required: true},
+		{name: "managing_account", is: reference("accounts"), required: true},
+		{name: "consuming_account", is: reference("accounts"), required: true},
 		{name: "external_ref", is: text(128), null: true},
 	}
 }
@@ -103,7 +105,8 @@ func ownable() []field {
 // invoiceable are those of one that somebody pays.
 func invoiceable() []field {
 	return []field{
-		{name: "billing_account", is: reference("accounts"), required: true}, {name: "purchase_order", is: text(80), fallback: ""},
+		{name: "billing_account", is: reference("accounts"), required: true},
+		{name: "purchase_order", is: text(80), fallback: ""},
 		{name: "contract_ref", is: text(128), null: true},
 	}
 }
