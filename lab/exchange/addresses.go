@@ -168,8 +168,8 @@ func subnetsOf(service *store.Record) (all []netip.Prefix) {
 	return all
 }
 
-// assign gives a config an address of each prefix of its LAN.
-func (o *order) assign() *problem {
+// giveAddresses gives a config an address of each prefix of its LAN.
+func (o *order) giveAddresses() *problem {
 	if _, has := o.new["ips"]; !has {
 		return nil
 	}
@@ -178,10 +178,9 @@ func (o *order) assign() *problem {
 	account, _ := o.new.Text("consuming_account")
 	ids := []any{}
 	for _, n := range subnetsOf(service) {
-		address, ok := o.free(service, n, account)
+		address, ok := o.leastAddress(service, n, account)
 		if !ok {
-			p := unable("no address of %s is free", n)
-			return &p
+			return new(unable("no address of %s is free", n))
 		}
 		version := 4
 		if !address.Is4() {
@@ -200,8 +199,8 @@ func (o *order) assign() *problem {
 	return nil
 }
 
-// free returns the least host address of a prefix of a service that can be given to an account.
-func (o *order) free(service *store.Record, n netip.Prefix, account string) (netip.Addr, bool) {
+// leastAddress returns the least host address of a prefix of a service that can be given to an account.
+func (o *order) leastAddress(service *store.Record, n netip.Prefix, account string) (netip.Addr, bool) {
 	var taken [maxHosts / 64]uint64
 	take := func(text string) {
 		if a, err := netip.ParseAddr(text); err == nil && n.Contains(a) {
@@ -282,8 +281,8 @@ func (o *order) handOver() *problem {
 	return nil
 }
 
-// release gives up the addresses of a config that has ended.
-func (o *order) release(config store.Object) *problem {
+// releaseAddresses gives up the addresses of a config that has ended.
+func releaseAddresses(o *order, config store.Object) *problem {
 	for _, id := range config.List("ips") {
 		ip := o.Get("ips", id)
 		if ip == nil {

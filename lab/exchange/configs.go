@@ -46,7 +46,8 @@ func configResources() map[string]*resource {
 					zone(),
 				},
 			},
-			create: orderConfig, update: changeConfig, updated: http.StatusAccepted,
+			create: orderConfig, update: changeConfig, updated: http.StatusAccepted, remove: decommission, removed: http.StatusAccepted,
+			ended: releaseAddresses, actions: map[string]action{"cancellation-policy": cancellation()},
 		},
 		"macs": macResource(),
 		"ips":  ipResource(),
@@ -112,18 +113,16 @@ func orderConfig(o *order) *problem {
 	if p := o.checkConfig(); p != nil {
 		return p
 	}
-	if p := o.assign(); p != nil {
-		return p
-	}
-	return o.placed("")
+	return o.giveAddresses()
 }
 
-// changeConfig changes a config. One that carries traffic is in its change until the switches carry the new values.
+// changeConfig changes a config. One that carries traffic is in its change until the switches carry the new values, and
+// one that could not be brought about is tried again.
 func changeConfig(o *order) *problem {
-	switch state, _ := o.old.Text("state"); state {
+	state, _ := o.old.Text("state")
+	switch state {
 	case "decommission_requested", "decommissioned", "archived", "cancelled":
-		p := unable("a config in state %s cannot change", state)
-		return &p
+		return new(unable("a config in state %s cannot change", state))
 	}
 	if !o.sent["product_offering"] {
 		o.new["product_offering"] = o.old["product_offering"]
@@ -134,30 +133,13 @@ func changeConfig(o *order) *problem {
 	if p := o.handOver(); p != nil {
 		return p
 	}
-	was, _ := o.old.Text("connection")
-	return o.placed(was)
-}
-
-// placed brings up to date what hangs on the config: what is left on its connections, and its state.
-func (o *order) placed(was string) *problem {
-	state, _ := o.new.Text("state")
-	touched := o.fresh(switched()...)
-	switch begun := o.new["current_billing_start_date"] != nil; {
-	case state == "error" && !begun:
-		state = "testing"
-	case state == "error", state == "production" && touched:
-		state = "production_change_pending"
+	switch {
+	case state == "error" && !begun(o.old):
+		return o.advance(o.collection, o.id, "testing")
+	case state == "error", state == "production" && o.fresh(switched()...):
+		return o.advance(o.collection, o.id, "production_change_pending")
 	}
-	if state != "requested" {
-		if now, _ := o.new.Text("state"); now == state {
-			return nil
-		}
-		return o.advance(o.collection, o.id, state)
-	}
-	if p := o.keep(o.collection, o.new); p != nil {
-		return p
-	}
-	return o.settle(o.id)
+	return nil
 }
 
 // switched are the fields that a switch can see.
@@ -187,8 +169,7 @@ func (o *order) checkConfig() *problem {
 	}
 	lan, err := service.Object()
 	if err != nil {
-		p := generic(http.StatusInternalServerError, err.Error())
-		return &p
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	if o.fresh("role_assignments") {
 		o.checkRoles(lan)

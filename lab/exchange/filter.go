@@ -106,7 +106,7 @@ func collections() map[string]collection {
 func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
-		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true,
+		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true, "decommission_at": true,
 		"subnet_v4": true, "subnet_v6": true, "ip_v4": true, "ip_v6": true,
 	}
 	for _, c := range collections() {

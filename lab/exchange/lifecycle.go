@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
@@ -27,8 +28,7 @@ func transitions() map[string][]string {
 }
 
 // advance moves a record on to a state, and makes the status messages all that it has. Where no agent reports what it
-// carries, testing and changing are over at once. What hangs on the record follows: the configs of a connection or a
-// service that waited for it, and the addresses of a config that ends.
+// carries, testing and changing are over at once.
 func (o *order) advance(collection, id, state string, status ...map[string]any) *problem {
 	record, p := o.latest(collection, id)
 	if p != nil {
@@ -39,8 +39,7 @@ func (o *order) advance(collection, id, state string, status ...map[string]any) 
 	}
 	was, _ := record.Text("state")
 	if was != state && !slices.Contains(transitions()[was], state) {
-		p := unable("what is in state %s cannot go to state %s", was, state)
-		return &p
+		return new(unable("what is in state %s cannot go to state %s", was, state))
 	}
 	messages := []any{}
 	for _, m := range status {
@@ -53,10 +52,7 @@ func (o *order) advance(collection, id, state string, status ...map[string]any) 
 	if o.Get(collection, id) == nil {
 		return nil // it is stored at the end of its order
 	}
-	if p := o.keep(collection, record); p != nil {
-		return p
-	}
-	return o.follow(collection, record)
+	return o.keep(collection, record)
 }
 
 // latest returns a record to be changed: the one that is ordered, or a copy of one that is stored.
@@ -77,66 +73,68 @@ func (o *order) latest(collection, id string) (store.Object, *problem) {
 	return record, nil
 }
 
-// follow does what the state of a record entails for others.
-func (o *order) follow(collection string, record store.Object) *problem {
-	id, _ := record.Text("id")
-	state, _ := record.Text("state")
-	switch field := map[string]string{"connections": "connection", "network-services": "network_service"}[collection]; {
-	case field != "":
-		return o.settleAll(field, id)
-	case collection == "network-service-configs" && (state == "decommissioned" || state == "archived" || state == "cancelled"):
-		return o.release(record)
-	}
-	return nil
-}
-
-// settleAll settles the configs that wait, by what a field of theirs refers to.
-func (o *order) settleAll(field, id string) *problem {
-	var waiting []string
-	for _, c := range o.List("network-service-configs") {
-		if of, _ := c.Text(field); of == id && c.State() == "requested" {
-			waiting = append(waiting, c.ID)
+// moveOn moves configs on for which something has changed that they may have waited for.
+func (o *order) moveOn() *problem {
+	waiting := map[string]bool{}
+	for _, change := range o.Changes() {
+		r := o.Get(change.Collection, change.ID)
+		field, id := "", change.ID
+		switch change.Collection {
+		case "connections":
+			field = "connection"
+		case "network-services":
+			field = "network_service"
+		case "network-feature-configs":
+			if r != nil {
+				id, _ = r.Text("network_service_config")
+				waiting[id] = true
+			}
+		case "network-service-configs":
+			waiting[id] = true
+			if r == nil {
+				continue
+			}
+			if kind, _ := r.Text("type"); kind == "p2p_vc" { // the other end may wait for this one
+				field = "network_service"
+				id, _ = r.Text(field)
+			}
+		}
+		if field == "" {
+			continue
+		}
+		for _, c := range o.List("network-service-configs") {
+			if of, _ := c.Text(field); of == id && c.State() == "requested" {
+				waiting[c.ID] = true
+			}
 		}
 	}
-	for _, config := range waiting {
-		if p := o.move(config); p != nil {
+	for _, id := range slices.Sorted(maps.Keys(waiting)) {
+		if p := o.moveConfig(id); p != nil {
 			return p
 		}
 	}
 	return nil
 }
 
-// settle moves a stored config on as far as it can go by itself, and the other end of a line with it.
-func (o *order) settle(id string) *problem {
-	config, p := o.latest("network-service-configs", id)
-	if p != nil {
-		return p
-	}
-	if kind, _ := config.Text("type"); kind == "p2p_vc" {
-		service, _ := config.Text("network_service")
-		return o.settleAll("network_service", service)
-	}
-	return o.move(id)
-}
-
-// move moves a config that is requested on to testing, or has its status say what it waits for.
-func (o *order) move(id string) *problem {
-	config, p := o.latest("network-service-configs", id)
-	if p != nil {
-		return p
-	}
-	if state, _ := config.Text("state"); state != "requested" {
+// moveConfig moves a config that is requested on to testing, or has its status say what it waits for.
+func (o *order) moveConfig(id string) *problem {
+	const configs = "network-service-configs"
+	if r := o.Get(configs, id); r == nil || r.State() != "requested" {
 		return nil
 	}
-	waits := o.waits(id, config)
+	config, p := o.latest(configs, id)
+	if p != nil {
+		return p
+	}
+	waits := o.lacks(id, config)
 	if waits == nil {
-		return o.advance("network-service-configs", id, "testing")
+		return o.advance(configs, id, "testing")
 	}
 	if slices.Equal(tagsOf(config), tagsOf(store.Object{"status": waits})) {
 		return nil
 	}
 	config["status"] = waits
-	return o.keep("network-service-configs", config)
+	return o.keep(configs, config)
 }
 
 // tagsOf returns the messages of a record without their times.
@@ -150,8 +148,8 @@ func tagsOf(record store.Object) (all []string) {
 	return all
 }
 
-// waits returns messages that say what keeps a config out of production; nil for nothing.
-func (o *order) waits(id string, config store.Object) (all []any) {
+// lacks returns messages that say what keeps a config out of production; nil for nothing.
+func (o *order) lacks(id string, config store.Object) (all []any) {
 	say := func(tag, format string, args ...any) {
 		all = append(all, o.status(5, tag, fmt.Sprintf(format, args...), nil))
 	}

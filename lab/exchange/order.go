@@ -191,7 +191,11 @@ func (s *Server) transact(by principal, f func(*order) *problem) *problem {
 	var p *problem
 	refused := errors.New("refused")
 	err := s.store.Update(func(tx *store.Tx) error {
-		if p = f(&order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}); p != nil {
+		o := &order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}
+		if p = f(o); p == nil {
+			p = o.moveOn()
+		}
+		if p != nil {
 			return refused
 		}
 		return nil
@@ -244,9 +248,10 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		return
 	}
 	res := s.resources[collection]
-	status, gone := http.StatusCreated, false
-	var answer store.Object
+	status := http.StatusCreated
+	var made *order
 	p = s.transact(by, func(o *order) *problem {
+		made = o
 		o.collection, o.resource, o.id, o.body, o.query = collection, res, id, body, r.URL.Query()
 		o.new = store.Object{}
 		rule := res.create
@@ -288,14 +293,15 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		if p == nil && r.Method != http.MethodDelete {
 			p = o.keep(collection, o.new)
 		}
-		if answer = o.new; answer == nil {
-			answer, gone = o.old, true
-		}
 		return p
 	})
 	if p != nil {
 		p.write(w, r)
 		return
+	}
+	answer, gone := made.new, made.new == nil
+	if gone {
+		answer = made.old
 	}
 	record, err := s.store.Parse(collection, answer)
 	if err != nil {

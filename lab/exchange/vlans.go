@@ -129,8 +129,7 @@ func (o *order) chooseVLAN(connection *store.Record) *problem {
 	}
 	if t.outer == 0 {
 		if t, ok = t.choose(taken); !ok {
-			p := unable("no VLAN is free on this connection")
-			return &p
+			return new(unable("no VLAN is free on this connection"))
 		}
 	}
 	config := o.new.Object("vlan_config")
