@@ -179,7 +179,7 @@ func (o *order) take(whole bool) {
 		if _, sent := o.body[f.name]; sent {
 			o.sent[f.name] = true
 		}
-		o.fill(o.new, f, f.name, o.body, whole)
+		o.fill(o.new, f, f.name, o.body, whole && (!f.fixed || o.old == nil))
 		if f.fixed && o.old != nil && o.sent[f.name] && o.changed(f.name) {
 			o.fault(f.name, "cannot change")
 		}
@@ -194,6 +194,9 @@ func (s *Server) transact(by principal, f func(*order) *problem) *problem {
 		o := &order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}
 		if p = f(o); p == nil {
 			p = o.follow()
+		}
+		if p == nil {
+			p = o.moveOn()
 		}
 		if p != nil {
 			return refused

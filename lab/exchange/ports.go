@@ -498,7 +498,7 @@ func (o *order) progress(id string) *problem {
 	if c == nil || !inService(c) {
 		return nil
 	}
-	all, allocated, whole := o.ofConnection(id), true, true
+	all, allocated, whole, patched := o.ofConnection(id), true, true, false
 	for _, r := range all {
 		state := r.State()
 		if state == "allocated" && !o.server.options.PatchedByHand {
@@ -513,6 +513,8 @@ func (o *order) progress(id string) *problem {
 				return p
 			}
 		}
+		was := o.server.store.Now().Get("port-reservations", r.ID)
+		patched = patched || state == "production" && (was == nil || was.State() != state)
 		allocated = allocated && state != "requested"
 		whole = whole && state != "requested" && state != "allocated"
 	}
@@ -534,7 +536,7 @@ func (o *order) progress(id string) *problem {
 		fields["state"] = "allocated"
 	case state == "production" && (!whole || o.server.options.Reported && o.grew(id)):
 		fields["state"] = "production_change_pending"
-	case state == "production_change_pending" && whole && !o.server.options.Reported:
+	case state == "production_change_pending" && patched && whole && !o.server.options.Reported:
 		fields["state"] = "production"
 	default:
 		return nil

@@ -62,10 +62,13 @@ type Options struct {
 	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
 	// production. Without it that is done as soon as there is a port.
 	PatchedByHand bool
-	// Reported says that an agent posts its results: what is ordered stays in testing until they say that it is there.
-	Reported bool
 	// FirstOfferings are product offerings that an account has to order before it is in production.
 	FirstOfferings []string
+	// Reported says that an agent posts to /results what became of records. Without it what is ordered is in production as
+	// soon as the exchange has all it needs.
+	Reported bool
+	// AddressRest is how long an address of a LAN that was given up is given to no other account, 30 days when it is 0.
+	AddressRest time.Duration
 	// Clock tells the time, time.Now when it is nil.
 	Clock func() time.Time
 	// Logger is told of requests, at level debug; nobody is when it is nil.
@@ -128,7 +131,8 @@ func New(o Options) (*Server, error) {
 	o.RefreshLifetime = orDefault(o.RefreshLifetime, 24*time.Hour)
 	o.PageSize = orDefault(o.PageSize, 100)
 	o.PageLifetime = orDefault(o.PageLifetime, 5*time.Minute)
-	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 {
+	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
+	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 || o.AddressRest < 0 {
 		return nil, errors.New("exchange: a size or a lifetime is negative")
 	}
 	if o.Clock == nil {
