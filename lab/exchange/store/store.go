@@ -269,6 +269,9 @@ func (tx *Tx) Put(collection string, value any) (*Record, error) {
 	return r, nil
 }
 
+// Changes returns what the transaction has changed so far, each record once.
+func (tx *Tx) Changes() []Change { return slices.Clone(tx.changes) }
+
 func (tx *Tx) changed(collection, id string) {
 	if c := (Change{collection, id}); !tx.known[c] {
 		tx.known[c] = true
