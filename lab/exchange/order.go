@@ -193,6 +193,9 @@ func (s *Server) transact(by principal, f func(*order) *problem) *problem {
 	err := s.store.Update(func(tx *store.Tx) error {
 		o := &order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}
 		if p = f(o); p == nil {
+			p = o.follow()
+		}
+		if p == nil {
 			p = o.moveOn()
 		}
 		if p != nil {

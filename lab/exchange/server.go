@@ -57,6 +57,13 @@ type Options struct {
 	PageLifetime time.Duration
 	// Unpaginated makes it an exchange without the optional pagination, which ignores the page_* parameters.
 	Unpaginated bool
+	// Hardware is what the ports of a device carry, by its name; everything that IX-API has when it is not listed.
+	Hardware map[string]Hardware
+	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
+	// production. Without it that is done as soon as there is a port.
+	PatchedByHand bool
+	// FirstOfferings are product offerings that an account has to order before it is in production.
+	FirstOfferings []string
 	// Reported says that an agent posts to /results what became of records. Without it what is ordered is in production as
 	// soon as the exchange has all it needs.
 	Reported bool
@@ -370,7 +377,11 @@ func (s *Server) forget(now time.Time) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.options.Logger.Debug("request", "method", r.Method, "path", r.URL.EscapedPath(), "query", r.URL.RawQuery)
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		most := int64(maxRequest)
+		if strings.HasSuffix(r.URL.Path, "/loa") {
+			most = maxLetter
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 	}
 	s.settle()
 	escaped := strings.TrimRight(r.URL.EscapedPath(), "/")
