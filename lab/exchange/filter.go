@@ -106,7 +106,7 @@ func collections() map[string]collection {
 func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
-		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true,
+		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true, "decommission_at": true,
 	}
 	for _, c := range collections() {
 		for name := range c.filters {

@@ -16,6 +16,8 @@ type resource struct {
 	// be in order.new, may change it and other records, and reports what is wrong with the request by order.fault, or
 	// returns the problem. Remove decides what becomes of the record: it stores order.new, or removes it.
 	create, update, remove rule
+	// ended releases what a record held, once its service is over: it was cancelled or is decommissioned.
+	ended func(o *order, record store.Object) *problem
 
 	updated, removed int // status of a PUT or PATCH, and of a DELETE, when all is well
 
@@ -31,11 +33,12 @@ type action map[string]func(*call)
 
 // A call is a request to a path below a record that the caller sees.
 type call struct {
-	server *Server
-	w      http.ResponseWriter
-	r      *http.Request
-	by     principal
-	record *store.Record
+	server     *Server
+	w          http.ResponseWriter
+	r          *http.Request
+	by         principal
+	collection string
+	record     *store.Record
 	// rest is what follows the name of the action in the path.
 	rest []string
 }

@@ -81,6 +81,9 @@ type Server struct {
 	subscribed []chan store.Change // of subscribers
 	taken      []event.Event       // results that were posted
 
+	settledAt uint64 // version of the store and
+	settledOn string // day for which settle has nothing to do
+
 	http     *http.Server
 	listener net.Listener
 	stop     context.CancelFunc
@@ -363,6 +366,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 	}
+	s.settle()
 	escaped := strings.TrimRight(r.URL.EscapedPath(), "/")
 	if escaped == "/oauth2/token" {
 		if !s.disturb(w, r, "oauth2") {
@@ -463,7 +467,7 @@ func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, col
 			return
 		}
 		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil {
-			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, record: record, rest: parts[n+1:]})
+			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, collection: collection, record: record, rest: parts[n+1:]})
 			return
 		}
 		break
