@@ -53,6 +53,9 @@ type answer struct {
 	value  reflect.Value // of the only success that the schema has; invalid where this was none
 }
 
+// said is the beginning of the answer, for a person.
+func (a answer) said() string { return fmt.Sprintf("%.1000s", a.body) }
+
 // call calls an operation; what it wants and is not given is zero. An answer that the schema has no type for is an error.
 func (o operation) call(ctx context.Context, args ...reflect.Value) (answer, error) {
 	in := []reflect.Value{reflect.ValueOf(ctx)}
@@ -73,12 +76,12 @@ func (o operation) call(ctx context.Context, args ...reflect.Value) (answer, err
 	typed := got.FieldByName(fmt.Sprintf("JSON%d", a.status))
 	if !typed.IsValid() || typed.IsNil() {
 		return a, fmt.Errorf("%s: the schema has no such answer: %s of %s: %s", o.name, response.Status,
-			response.Header.Get("Content-Type"), a.body)
+			response.Header.Get("Content-Type"), a.said())
 	}
 	if a.status < 300 {
 		a.value = typed.Elem()
 		if err := resolve(a.value); err != nil {
-			return a, fmt.Errorf("%s: %w in %s", o.name, err, a.body)
+			return a, fmt.Errorf("%s: %w in %s", o.name, err, a.said())
 		}
 	}
 	return a, nil
@@ -88,7 +91,7 @@ func (o operation) call(ctx context.Context, args ...reflect.Value) (answer, err
 func (o operation) must(ctx context.Context, args ...reflect.Value) (answer, error) {
 	a, err := o.call(ctx, args...)
 	if err == nil && a.status >= 300 {
-		err = fmt.Errorf("%s: %d: %s", o.name, a.status, a.body)
+		err = fmt.Errorf("%s: %d: %s", o.name, a.status, a.said())
 	}
 	return a, err
 }

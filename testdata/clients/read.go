@@ -50,7 +50,7 @@ func (e *exchange) read(ctx context.Context) error {
 			continue // the schema has no answer for a role that is unknown
 		}
 		if got, err := one.call(ctx, reflect.ValueOf("nobody-has-this-id")); err != nil || got.status != 404 {
-			return fmt.Errorf("%s: an unknown id is answered with %d %s, %w", collection, got.status, got.body, err)
+			return fmt.Errorf("%s: an unknown id is answered with %d %s, %w", collection, got.status, got.said(), err)
 		}
 	}
 	return nil
