@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
 )
 
@@ -121,7 +121,7 @@ func readOrder(in io.Reader, name string) ([]byte, error) {
 }
 
 // trialText returns what would become of an order as a person reads it.
-func trialText(t *agent.Trial) []byte {
+func trialText(t *compile.Trial) []byte {
 	var b []byte
 	if t.Possible {
 		b = append(b, "The order can be provisioned.\n"...)
