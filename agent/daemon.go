@@ -118,18 +118,17 @@ func (d *daemon) compile(ctx context.Context) {
 	}
 }
 
-// errNothingCompiled is the answer to who asks what would become of an order, while nobody can know.
-var errNothingCompiled = errors.New("what the switches should carry is not known yet: see /-/ready")
-
 // try finds out what would become of an order; see [compile.Compiler.Try]. It is done between what else is compiled, so
 // that nobody sees anything of it.
 func (d *daemon) try(ctx context.Context, order []byte) (t *compile.Trial, err error) {
 	start, done := time.Now(), make(chan struct{})
 	try := func() {
 		defer close(done)
-		if err = errNothingCompiled; d.alloc != nil && d.last != nil {
-			t, err = d.compiler.Try(order, d.Now())
+		if d.alloc == nil || d.last == nil {
+			err = errors.New("what the switches should carry is not known yet: see /-/ready")
+			return
 		}
+		t, err = d.compiler.Try(order, d.Now())
 	}
 	select {
 	case d.asked <- try:

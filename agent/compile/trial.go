@@ -120,7 +120,11 @@ func (c *Compiler) read(order []byte) (*ixapi.Records, error) {
 		return nil, err
 	}
 	raw := make(map[ixapi.Collection]ixapi.Raw)
-	for collection, list := range lists {
+	for _, collection := range ordered() {
+		list, given := lists[collection]
+		if !given {
+			continue
+		}
 		fresh := 0
 		for i, fields := range list {
 			var id ixapi.ID
@@ -227,8 +231,12 @@ func complete(fields record, old *ixapi.Connection) error {
 
 // wrong returns an error that names what is wrong with an order.
 func wrong(what string, properties ...ixapi.ProblemProperty) *OrderError {
-	for i, p := range properties {
-		what += map[bool]string{true: ": ", false: "; "}[i == 0] + p.Name + ": " + p.Reason
+	var said []string
+	for _, p := range properties {
+		said = append(said, p.Name+": "+p.Reason)
+	}
+	if len(said) > 0 {
+		what += ": " + strings.Join(said, "; ")
 	}
 	return &OrderError{What: what, Properties: properties}
 }

@@ -65,11 +65,13 @@ func (a *app) checkOrderCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "order FILE",
-		Short: "Say whether a network service config could be provisioned that is not ordered yet",
+		Short: "Say whether what is not ordered yet could be provisioned",
 		Long: `Read the exchange, and say whether a network service config in a file, as it would be sent to the exchange, could be
 provisioned: its port, encapsulation, ethertype, capacity and collisions with what others have, and what the switches
-would carry for it. One with the id of a config that exists is a change of that one. Nothing is ordered or changed, and
-the switches are not asked. FILE is - for standard input.`,
+would carry for it. One with the id of a config that exists is a change of that one. Records that belong together are
+in lists, as in {"connections": [], "network-services": [], "network-service-configs": [], "macs": []}; of a connection
+that exists, only its id and what changes have to be there. Nothing is ordered or changed, and the switches are not
+asked. FILE is - for standard input. A daemon answers the same to POST /api/v1/check, without reading the exchange anew.`,
 		Example: `  ixagent check order order.json
   ixagent check order --json order.json`,
 		Args: cobra.ExactArgs(1),
