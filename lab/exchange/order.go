@@ -179,7 +179,7 @@ func (o *order) take(whole bool) {
 		if _, sent := o.body[f.name]; sent {
 			o.sent[f.name] = true
 		}
-		o.fill(o.new, f, f.name, o.body, whole)
+		o.fill(o.new, f, f.name, o.body, whole && (!f.fixed || o.old == nil))
 		if f.fixed && o.old != nil && o.sent[f.name] && o.changed(f.name) {
 			o.fault(f.name, "cannot change")
 		}
@@ -191,7 +191,14 @@ func (s *Server) transact(by principal, f func(*order) *problem) *problem {
 	var p *problem
 	refused := errors.New("refused")
 	err := s.store.Update(func(tx *store.Tx) error {
-		if p = f(&order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}); p != nil {
+		o := &order{Tx: tx, server: s, by: by, now: s.options.Clock(), sent: map[string]bool{}}
+		if p = f(o); p == nil {
+			p = o.follow()
+		}
+		if p == nil {
+			p = o.moveOn()
+		}
+		if p != nil {
 			return refused
 		}
 		return nil
@@ -245,8 +252,9 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 	}
 	res := s.resources[collection]
 	status := http.StatusCreated
-	var answer store.Object
+	var made *order
 	p = s.transact(by, func(o *order) *problem {
+		made = o
 		o.collection, o.resource, o.id, o.body, o.query = collection, res, id, body, r.URL.Query()
 		o.new = store.Object{}
 		rule := res.create
@@ -293,14 +301,15 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		if p == nil && r.Method != http.MethodDelete {
 			p = o.keep(collection, o.new)
 		}
-		if answer = o.new; answer == nil {
-			answer = o.old
-		}
 		return p
 	})
 	if p != nil {
 		p.write(w, r)
 		return
+	}
+	answer := made.new
+	if answer == nil {
+		answer = made.old
 	}
 	record, err := s.store.Parse(collection, answer)
 	if err != nil {

@@ -17,6 +17,7 @@ const (
 	validationError      = problemPrefix + "validation-error.html"
 	permissionDenied     = problemPrefix + "permission-denied.html"
 	unableToFulfill      = problemPrefix + "unable-to-fulfill.html"
+	cancellationPolicy   = problemPrefix + "cancellation-policy-error.html"
 	noSpecificType       = "about:blank" // RFC 9457 4.2.1
 	problemMediaType     = "application/problem+json"
 	recordMediaType      = "application/json"
@@ -37,6 +38,9 @@ type problem struct {
 	Instance   string     `json:"instance,omitempty"`
 	Properties []property `json:"properties,omitempty"`
 	Conflicts  []conflict `json:"conflicts,omitempty"`
+	// The first day on which something can end, and until when it is paid for then (cancellation-policy-error).
+	DecommissionAt string `json:"decommission_at,omitempty"`
+	ChargedUntil   string `json:"charged_until,omitempty"`
 
 	retryAfter int // seconds, in the header; 0 for none
 }
@@ -64,6 +68,15 @@ func invalid(properties ...property) problem {
 // unable says why what is asked for cannot be done although it is asked for in the right way.
 func unable(format string, args ...any) problem {
 	return problem{Type: unableToFulfill, Title: "Unable to fulfill", Status: http.StatusBadRequest, Detail: fmt.Sprintf(format, args...)}
+}
+
+// tooEarly says that something cannot end before the day of a policy.
+func tooEarly(first policy) problem {
+	return problem{
+		Type: cancellationPolicy, Title: "Requested cancellation date outside of notice period.", Status: http.StatusBadRequest,
+		Detail:         "the first day on which this can end is " + first.DecommissionAt,
+		DecommissionAt: first.DecommissionAt, ChargedUntil: first.ChargedUntil,
+	}
 }
 
 // forbidden says what a party must not do with what it sees.

@@ -16,6 +16,8 @@ type resource struct {
 	// be in order.new, may change it and other records, and reports what is wrong with the request by order.fault, or
 	// returns the problem. Remove decides what becomes of the record: it stores order.new, or removes it.
 	create, update, remove rule
+	// ended releases what a record held, once its service is over: it was cancelled or is decommissioned.
+	ended func(o *order, record store.Object) *problem
 
 	updated, removed int // status of a PUT or PATCH, and of a DELETE, when all is well
 

@@ -66,6 +66,18 @@ type Options struct {
 	RequestBurst int
 	// MaxRequests bounds the requests that are answered at the same time. There is no limit when it is 0.
 	MaxRequests int
+	// Hardware is what the ports of a device carry, by its name; everything that IX-API has when it is not listed.
+	Hardware map[string]Hardware
+	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
+	// production. Without it that is done as soon as there is a port.
+	PatchedByHand bool
+	// FirstOfferings are product offerings that an account has to order before it is in production.
+	FirstOfferings []string
+	// Reported says that an agent posts to /results what became of records. Without it what is ordered is in production as
+	// soon as the exchange has all it needs.
+	Reported bool
+	// AddressRest is how long an address of a LAN that was given up is given to no other account, 30 days when it is 0.
+	AddressRest time.Duration
 	// Clock tells the time, time.Now when it is nil.
 	Clock func() time.Time
 	// Logger is told of requests, at level debug; nobody is when it is nil.
@@ -90,6 +102,9 @@ type Server struct {
 
 	subscribed []chan store.Change // of subscribers
 	taken      []event.Event       // results that were posted
+
+	settledAt uint64 // version of the store and
+	settledOn string // day for which settle has nothing to do
 
 	http     *http.Server
 	listener net.Listener
@@ -129,7 +144,8 @@ func New(o Options) (*Server, error) {
 	if o.RequestRate < 0 || o.RequestBurst < 0 || o.MaxRequests < 0 {
 		return nil, errors.New("exchange: a limit is negative")
 	}
-	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 {
+	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
+	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 || o.AddressRest < 0 {
 		return nil, errors.New("exchange: a size or a lifetime is negative")
 	}
 	if o.Clock == nil {
@@ -380,8 +396,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.limits.leave()
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		most := int64(maxRequest)
+		if strings.HasSuffix(r.URL.Path, "/loa") {
+			most = maxLetter
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 	}
+	s.settle()
 	escaped := strings.TrimRight(r.URL.EscapedPath(), "/")
 	if escaped == "/oauth2/token" {
 		if !s.disturb(w, r, "oauth2") {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrNoCollection and ErrNoRecord tell what was not found.
@@ -71,6 +72,9 @@ func Open(o Options) (s *Store, err error) {
 		return s, nil
 	}
 	if s.db, err = bolt.Open(o.Path, 0o600, &bolt.Options{Timeout: openTime, FreelistType: bolt.FreelistMapType}); err != nil {
+		if errors.Is(err, bolterrors.ErrTimeout) {
+			err = errors.New("another process has it")
+		}
 		return nil, fmt.Errorf("%s: %w", o.Path, err)
 	}
 	if err := s.load(); err != nil {
@@ -264,6 +268,9 @@ func (tx *Tx) Put(collection string, value any) (*Record, error) {
 	tx.changed(collection, r.ID)
 	return r, nil
 }
+
+// Changes returns what the transaction has changed so far, each record once.
+func (tx *Tx) Changes() []Change { return slices.Clone(tx.changes) }
 
 func (tx *Tx) changed(collection, id string) {
 	if c := (Change{collection, id}); !tx.known[c] {
