@@ -276,7 +276,7 @@ func actOnConnection(c *call) (int, any, error) {
 	}
 	return http.StatusAccepted, map[string]any{
 		"type": given.Type, "href": c.href(connections, k.UUID+"/actions"), "uuid": mint(), "description": given.Description,
-		"data":      map[string]any{"zSide": given.Data.ZSide},
+		"data":      map[string]any{"zSide": c.show(k).ZSide},
 		"changeLog": changeLog{CreatedBy: c.by.user, Created: c.stamp()},
 	}, nil
 }

@@ -142,6 +142,12 @@ func (c *call) show(k *connection) *connection {
 			k.EndCustomer = nil
 		}
 	}
+	if k.Change != nil && k.Change.Data != nil {
+		to := k.Change.Data.Path
+		if own := strings.HasPrefix(to, "/zSide"); to != "/bandwidth" && (own && !sells || !own && !buys) {
+			k.Change.Data = nil
+		}
+	}
 	for pointer, s := range map[string]*side{"/aSide": &k.ASide, "/zSide": &k.ZSide} {
 		if s.Point == nil {
 			continue
@@ -156,9 +162,6 @@ func (c *call) show(k *connection) *connection {
 			k.Operation.Errors = slices.DeleteFunc(k.Operation.Errors, func(f fault) bool {
 				return slices.ContainsFunc(f.Info, func(p property) bool { return strings.HasPrefix(p.Property, pointer) })
 			})
-			if k.Change != nil && k.Change.Data != nil && strings.HasPrefix(k.Change.Data.Path, pointer) {
-				k.Change.Data = nil
-			}
 		}
 		s.Point.Profile.resolve(c, profiles)
 		s.Point.Network.resolve(c, networks)
