@@ -172,8 +172,8 @@ func inServiceOf(at *store.Snapshot, collection, field, id string) (out []*store
 	return out
 }
 
-// names lists the ids of records.
-func names(records []*store.Record) string {
+// idsIn lists the ids of records.
+func idsIn(records []*store.Record) string {
 	var ids []string
 	for _, r := range records {
 		ids = append(ids, r.ID)
@@ -274,7 +274,7 @@ func (o *order) hindered(collection string, record store.Object, day string) *pr
 			return ends && until <= day
 		})
 		if len(left) > 0 {
-			return new(unable("in service on this connection on %s: %s", day, names(left)))
+			return new(unable("in service on this connection on %s: %s", day, idsIn(left)))
 		}
 	case "network-service-configs":
 		for _, reference := range []struct{ collection, field string }{{"network-services", "network_service"}, {"connections", "connection"}} {
