@@ -263,15 +263,35 @@ func secretless(text []byte) []byte {
 func (p *party) answered(answer store.Object, shown []string) {
 	var parts []string
 	for _, name := range shown {
-		var v any = answer[name]
-		if text, ok := answer.Text(name); ok {
-			v = text
-		} else if text, err := json.Marshal(v); err == nil {
-			v = string(text)
+		if text := field(answer, name); text != "" {
+			parts = append(parts, name+" "+text)
 		}
-		parts = append(parts, fmt.Sprintf("%s %v", name, v))
 	}
-	p.page.line("  < %s", strings.Join(parts, ", "))
+	if len(parts) > 0 {
+		p.page.json("<", []byte(strings.Join(parts, ", ")))
+	}
+}
+
+// field returns what a person is told of a field: of status messages their tags and words, nothing where there are none.
+func field(answer store.Object, name string) string {
+	if text, ok := answer.Text(name); ok {
+		return text
+	}
+	messages, _ := answer[name].([]any)
+	var out []string
+	for _, v := range messages {
+		if m, ok := v.(map[string]any); ok && name == "status" {
+			out = append(out, fmt.Sprintf("%v (%v)", m["tag"], m["message"]))
+		}
+	}
+	if name == "status" {
+		return strings.Join(out, ", ")
+	}
+	text, err := json.Marshal(answer[name])
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // follows waits until something holds, and shows what has changed on the switches since they were last shown.
@@ -283,6 +303,9 @@ func (w *walker) follows(ctx context.Context, what string, met func() (bool, err
 		return ok || fault != nil
 	})
 	if err = errors.Join(err, fault); err != nil {
+		return err
+	}
+	if err := await(ctx, "the switches do not have all of it", func() bool { return w.quiet(ctx) == nil }); err != nil {
 		return err
 	}
 	w.page.line("%s, after %v; on the switches:", what, round(time.Since(start)))
@@ -298,6 +321,15 @@ func (w *walker) follows(ctx context.Context, what string, met func() (bool, err
 		w.carry[device] = now
 	}
 	return nil
+}
+
+// quiet returns nil if the switches carry what the exchange says now.
+func (w *walker) quiet(ctx context.Context) error {
+	pass, err := agent.NewPass(ctx, w.options())
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.settled(ctx, pass), pass.Close())
 }
 
 // configure tells a member's router its tags, where there are wires.

@@ -134,9 +134,6 @@ func upload(c *call) {
 		if r == nil {
 			return new(missing("there is no such record"))
 		}
-		if p := o.server.permit(o.by, o.Now(), c.collection, r, "update"); p != nil {
-			return p
-		}
 		if p := o.changeable(r.State()); p != nil {
 			return p
 		}

@@ -1,9 +1,16 @@
 package exchange
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
 )
@@ -139,11 +146,8 @@ func (o *order) moveConfig(id string) *problem {
 
 // tagsOf returns the messages of a record without their times.
 func tagsOf(record store.Object) (all []string) {
-	list, _ := record["status"].([]any)
-	for _, m := range list {
-		if message, ok := m.(map[string]any); ok {
-			all = append(all, fmt.Sprint(message["tag"], " ", message["message"]))
-		}
+	for _, m := range objectsOf(record["status"]) {
+		all = append(all, fmt.Sprint(m["tag"], " ", m["message"]))
 	}
 	return all
 }
@@ -198,4 +202,150 @@ func (o *order) hasOtherEnd(config, service string) bool {
 		of, _ := c.Text("network_service")
 		return of == service && c.ID != config && inService(c)
 	})
+}
+
+// resultType is the type of the events with which an agent says what became of a record.
+const resultType = "net.ixagent.provisioning.result.v1"
+
+const (
+	maxMessages  = 20 // of a result, that a record takes
+	worstTried   = 3  // the greatest severity of a message for which a rejection is an error (RFC 5424 6.2.1: error)
+	reportedAttr = "reported_by"
+)
+
+// A result is what became of a record on the switches, as an agent reports it.
+type result struct {
+	Collection string           `json:"collection"`
+	ID         string           `json:"id"`
+	State      string           `json:"state"`
+	Of         string           `json:"record_state"` // state of the record that it is about, "" where the agent does not say
+	Status     []map[string]any `json:"status"`
+}
+
+// A heard is the latest event of a source about a record.
+type heard struct {
+	Sequence string    `json:"sequence"`
+	Time     time.Time `json:"time"`
+}
+
+// learn moves a record on by what an agent has reported of it. Nothing follows from events that are no news, and from
+// those of records that the exchange does not have.
+func (o *order) learn(e event.Event) *problem {
+	var r result
+	if e.Type() != resultType || e.DataAs(&r) != nil || e.Subject() != r.Collection+"/"+r.ID {
+		return nil
+	}
+	record := o.Get(r.Collection, r.ID)
+	if record == nil || r.Collection != "connections" && r.Collection != "network-service-configs" || !o.news(e) {
+		return nil
+	}
+	all, err := record.Object()
+	if err != nil {
+		return new(generic(http.StatusInternalServerError, err.Error()))
+	}
+	state := record.State()
+	next, told := outcome(state, r)
+	if !told {
+		return nil
+	}
+	var messages []map[string]any
+	for _, m := range objectsOf(all["status"]) {
+		if attrs, _ := m["attrs"].(map[string]any); attrs[reportedAttr] == nil {
+			messages = append(messages, m)
+		}
+	}
+	if r.State != "provisioned" {
+		for _, m := range r.Status[:min(len(r.Status), maxMessages)] {
+			messages = append(messages, o.reported(m, e.Source()))
+		}
+	}
+	return o.advance(r.Collection, r.ID, next, messages...)
+}
+
+// outcome returns the state that a record has after a result, and whether the result says anything of a record in its
+// state. What a person has to look at, an agent does not move.
+func outcome(state string, r result) (next string, told bool) {
+	failed := slices.ContainsFunc(r.Status, func(m map[string]any) bool {
+		severity, err := strconv.Atoi(fmt.Sprint(m["severity"]))
+		return err == nil && severity <= worstTried
+	})
+	for _, t := range []struct {
+		states, results []string
+		next            string // "": the state stays
+		holds           bool
+	}{
+		{[]string{"testing", "production_change_pending"}, []string{"provisioned"}, "production", r.Of == "" || r.Of == state},
+		{[]string{"testing", "production", "production_change_pending"}, []string{"rejected"}, "error", failed},
+		{[]string{"testing", "production", "production_change_pending"}, []string{"rejected", "pending", "failed"}, "", true},
+		{[]string{"production"}, []string{"provisioned"}, "", true},
+		{[]string{"decommission_requested"}, []string{"provisioned", "rejected", "pending", "failed"}, "", true},
+		{[]string{"decommissioned", "cancelled"}, []string{"removed", "rejected", "pending", "failed"}, "", true},
+	} {
+		if t.holds && slices.Contains(t.states, state) && slices.Contains(t.results, r.State) {
+			if t.next == "" {
+				return state, true
+			}
+			return t.next, true
+		}
+	}
+	return state, false
+}
+
+// reported returns a message of an agent as one of a record.
+func (o *order) reported(m map[string]any, by string) map[string]any {
+	attrs := map[string]any{}
+	if given, ok := m["attrs"].(map[string]any); ok {
+		maps.Copy(attrs, given)
+	}
+	attrs[reportedAttr] = by
+	severity, err := strconv.Atoi(fmt.Sprint(m["severity"]))
+	if err != nil {
+		severity = worstTried
+	}
+	tag, _ := m["tag"].(string)
+	text, _ := m["message"].(string)
+	message := o.status(severity, tag, text, attrs)
+	if at, ok := m["timestamp"].(string); ok && !timeOf(at).IsZero() {
+		message["timestamp"] = at
+	}
+	return message
+}
+
+// news reports whether an event is later than those heard from its source about its record, and remembers it. One with
+// a smaller sequence is later if its time is: the source has begun anew.
+func (o *order) news(e event.Event) bool {
+	key := "heard " + e.Source() + " " + e.Subject()
+	var last heard
+	known := json.Unmarshal(o.server.store.Blob(key), &last) == nil
+	sequence, _ := e.Extensions()["sequence"].(string)
+	if known && !e.Time().After(last.Time) && !later(sequence, last.Sequence) {
+		return false
+	}
+	if e.Time().After(last.Time) {
+		last.Time = e.Time()
+	}
+	last.Sequence = sequence
+	text, err := json.Marshal(last)
+	if err != nil {
+		return false
+	}
+	o.PutBlob(key, text)
+	return true
+}
+
+// later compares sequences, which are decimal numbers of any length.
+func later(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return len(a) > len(b) || len(a) == len(b) && a > b
+}
+
+// objectsOf returns the objects of a list.
+func objectsOf(value any) (all []map[string]any) {
+	list, _ := value.([]any)
+	for _, v := range list {
+		if m, ok := v.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
 }

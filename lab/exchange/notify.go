@@ -114,8 +114,17 @@ func (s *Server) tell(ctx context.Context, client *http.Client, sub Subscriber, 
 	return err
 }
 
-// results takes what an agent posts of records: CloudEvents in the structured mode, and nothing else.
+// results takes what an agent posts of records: CloudEvents in the structured mode, and nothing else. It is the
+// operator's, so that nobody moves the states of what it has ordered.
 func (s *Server) results(w http.ResponseWriter, r *http.Request) {
+	by, p := s.authenticate(r)
+	if p == nil && !by.operator {
+		p = new(forbidden("only the operator of the exchange says what its switches carry"))
+	}
+	if p != nil {
+		p.write(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	var e event.Event
 	if err == nil {
@@ -127,6 +136,12 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) {
 	if err != nil || r.Header.Get("Content-Type") != event.ApplicationCloudEventsJSON {
 		generic(http.StatusBadRequest, "not a CloudEvent").write(w, r)
 		return
+	}
+	if s.options.Reported {
+		if p := s.transact(by, func(o *order) *problem { return o.learn(e) }); p != nil {
+			p.write(w, r)
+			return
+		}
 	}
 	s.mu.Lock()
 	s.taken = append(s.taken, e)

@@ -307,8 +307,8 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		p.write(w, r)
 		return
 	}
-	answer, gone := made.new, made.new == nil
-	if gone {
+	answer := made.new
+	if answer == nil {
 		answer = made.old
 	}
 	record, err := s.store.Parse(collection, answer)

@@ -289,21 +289,21 @@ func updateAccount(o *order) *problem {
 	}
 	tidyBilling(o.new)
 	if o.new["billing_information"] == nil && o.old["billing_information"] != nil {
-		if of := o.referring(inService, func(_ string, r *store.Record) bool { return names(r, "billing_account", o.id) }); of != nil {
+		if of := o.referring(inService, func(_ string, r *store.Record) bool { return refersTo(r, "billing_account", o.id) }); of != nil {
 			o.fault("billing_information", "is needed while anything is billed to the account")
 		}
 	}
 	return nil
 }
 
-// names reports whether a field of a record is an id.
-func names(r *store.Record, field, id string) bool {
+// refersTo reports whether a field of a record is an id.
+func refersTo(r *store.Record, field, id string) bool {
 	v, ok := r.Text(field)
 	return ok && v == id
 }
 
-// ordered are the collections of what is ordered and has a life.
-func ordered() []string {
+// living are the collections of what is ordered and has a life.
+func living() []string {
 	return []string{
 		"connections", "ports", "port-reservations", "network-services", "network-service-configs", "network-feature-configs", "routing-functions",
 	}
@@ -317,7 +317,7 @@ type link struct {
 
 // referring returns what is ordered, lives, and refers to something.
 func (o *order) referring(lives func(*store.Record) bool, refers func(collection string, r *store.Record) bool) (found []link) {
-	for _, collection := range ordered() {
+	for _, collection := range living() {
 		for _, r := range o.List(collection) {
 			if lives(r) && refers(collection, r) {
 				found = append(found, link{collection, r})
@@ -370,19 +370,19 @@ func singular(collection string) string {
 // removeAccount removes an account of which nothing is in service any more, with its contacts and their roles.
 func removeAccount(o *order) *problem {
 	uses := o.referring(notEnded(o.today()), func(_ string, r *store.Record) bool {
-		return names(r, "managing_account", o.id) || names(r, "consuming_account", o.id) || names(r, "billing_account", o.id) ||
-			names(r, "joining_member_account", o.id)
+		return refersTo(r, "managing_account", o.id) || refersTo(r, "consuming_account", o.id) || refersTo(r, "billing_account", o.id) ||
+			refersTo(r, "joining_member_account", o.id)
 	})
 	for _, collection := range []string{"accounts", "macs"} {
 		for _, r := range o.List(collection) {
-			if names(r, "managing_account", o.id) || names(r, "consuming_account", o.id) {
+			if refersTo(r, "managing_account", o.id) || refersTo(r, "consuming_account", o.id) {
 				uses = append(uses, link{collection, r})
 			}
 		}
 	}
 	contacts := map[string]bool{}
 	for _, c := range o.List("contacts") {
-		if names(c, "managing_account", o.id) || names(c, "consuming_account", o.id) {
+		if refersTo(c, "managing_account", o.id) || refersTo(c, "consuming_account", o.id) {
 			contacts[c.ID] = true
 		}
 	}
@@ -398,7 +398,7 @@ func removeAccount(o *order) *problem {
 		o.Remove("contacts", id)
 	}
 	for _, rule := range slices.Clone(o.List("member-joining-rules")) {
-		if names(rule, "managing_account", o.id) || names(rule, "consuming_account", o.id) {
+		if refersTo(rule, "managing_account", o.id) || refersTo(rule, "consuming_account", o.id) {
 			o.Remove("member-joining-rules", rule.ID)
 		}
 	}
@@ -435,7 +435,7 @@ func (o *order) usersOf(assignments map[string]bool) []link {
 // updateContact changes a contact, which must stay fit for its roles.
 func updateContact(o *order) *problem {
 	for _, a := range o.List("role-assignments") {
-		if !names(a, "contact", o.id) {
+		if !refersTo(a, "contact", o.id) {
 			continue
 		}
 		role, _ := a.Text("role")

@@ -37,10 +37,10 @@ type problem struct {
 	Detail     string     `json:"detail,omitempty"`
 	Instance   string     `json:"instance,omitempty"`
 	Properties []property `json:"properties,omitempty"`
+	Conflicts  []conflict `json:"conflicts,omitempty"`
 	// The first day on which something can end, and until when it is paid for then (cancellation-policy-error).
-	DecommissionAt string     `json:"decommission_at,omitempty"`
-	ChargedUntil   string     `json:"charged_until,omitempty"`
-	Conflicts      []conflict `json:"conflicts,omitempty"`
+	DecommissionAt string `json:"decommission_at,omitempty"`
+	ChargedUntil   string `json:"charged_until,omitempty"`
 
 	retryAfter int // seconds, in the header; 0 for none
 }

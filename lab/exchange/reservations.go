@@ -54,7 +54,7 @@ func orderReservation(o *order) *problem {
 		o.fault("connection", "there is no such record in connections")
 		return nil
 	}
-	if p := o.server.permit(o.by, o.Now(), "connections", c, "update"); p != nil {
+	if p := o.server.permit(o.by, o.Tx.Now(), "connections", c, "update"); p != nil {
 		return p
 	}
 	if p := o.changeable(c.State()); p != nil {

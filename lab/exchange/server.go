@@ -57,6 +57,15 @@ type Options struct {
 	PageLifetime time.Duration
 	// Unpaginated makes it an exchange without the optional pagination, which ignores the page_* parameters.
 	Unpaginated bool
+	// AcceptTerms accepts the terms of the exchange for each account that is made, for clients that cannot do what its
+	// status asks for.
+	AcceptTerms bool
+	// RequestRate is how many requests a second a credential may make, and RequestBurst how many at once before that
+	// counts, 10 when it is 0. There is no limit when the rate is 0.
+	RequestRate  float64
+	RequestBurst int
+	// MaxRequests bounds the requests that are answered at the same time. There is no limit when it is 0.
+	MaxRequests int
 	// Hardware is what the ports of a device carry, by its name; everything that IX-API has when it is not listed.
 	Hardware map[string]Hardware
 	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
@@ -69,15 +78,6 @@ type Options struct {
 	Reported bool
 	// AddressRest is how long an address of a LAN that was given up is given to no other account, 30 days when it is 0.
 	AddressRest time.Duration
-	// AcceptTerms accepts the terms of the exchange for each account that is made, for clients that cannot do what its
-	// status asks for.
-	AcceptTerms bool
-	// RequestRate is how many requests a second a credential may make, and RequestBurst how many at once before that
-	// counts, 10 when it is 0. There is no limit when the rate is 0.
-	RequestRate  float64
-	RequestBurst int
-	// MaxRequests bounds the requests that are answered at the same time. There is no limit when it is 0.
-	MaxRequests int
 	// Counters are asked for statistics; without them nothing was measured.
 	Counters Counters
 	// Clock tells the time, time.Now when it is nil.
@@ -145,10 +145,10 @@ func New(o Options) (*Server, error) {
 	o.RefreshLifetime = orDefault(o.RefreshLifetime, 24*time.Hour)
 	o.PageSize = orDefault(o.PageSize, 100)
 	o.PageLifetime = orDefault(o.PageLifetime, 5*time.Minute)
-	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
 	if o.RequestRate < 0 || o.RequestBurst < 0 || o.MaxRequests < 0 {
 		return nil, errors.New("exchange: a limit is negative")
 	}
+	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
 	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 || o.AddressRest < 0 {
 		return nil, errors.New("exchange: a size or a lifetime is negative")
 	}
