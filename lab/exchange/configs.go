@@ -159,7 +159,7 @@ func (o *order) checkConfig() *problem {
 	if of, _ := service.Text("type"); of != kind {
 		o.fault("network_service", "is of another type: %s", of)
 	}
-	if !inService(service) {
+	if !inService(service) && o.fresh("network_service") {
 		o.fault("network_service", "has ended")
 	}
 	connection := o.checkPlace()
@@ -177,6 +177,7 @@ func (o *order) checkConfig() *problem {
 	if o.fresh("macs", "consuming_account") {
 		o.checkMACs(service)
 	}
+	o.checkCapacity(connection)
 	switch kind {
 	case "exchange_lan":
 		if len(o.new.List("asns")) == 0 {
@@ -213,7 +214,7 @@ func (o *order) checkPlace() *store.Record {
 		o.fault("connection", "is required without a routing_function")
 	case !on && o.new["vlan_config"] != nil:
 		o.fault("vlan_config", "is of a connection, and there is none")
-	case on && o.new["vlan_config"] == nil:
+	case on && o.new["vlan_config"] == nil && o.fresh("connection", "vlan_config"):
 		o.fault("vlan_config", "is required with a connection")
 	}
 	connection := o.Get("connections", id)
@@ -230,14 +231,17 @@ func (o *order) checkPlace() *store.Record {
 // its service's.
 func (o *order) checkOffering(kind string, service, connection *store.Record) store.Object {
 	id, own := o.new.Text("product_offering")
-	if !own {
-		if kind == "exchange_lan" {
-			o.fault("product_offering", "is required")
-			return nil
-		}
-		id, _ = service.Text("product_offering")
+	if !own && kind == "exchange_lan" {
+		o.fault("product_offering", "is required")
+		return nil
 	}
-	record := o.Get("product-offerings", id)
+	var record *store.Record
+	if own {
+		record = o.offering("product_offering", kind)
+	} else {
+		id, _ = service.Text("product_offering")
+		record = o.Get("product-offerings", id)
+	}
 	if record == nil {
 		return nil
 	}
@@ -245,32 +249,30 @@ func (o *order) checkOffering(kind string, service, connection *store.Record) st
 	if err != nil {
 		return nil
 	}
-	of, _ := offering.Text("type")
-	switch lan, _ := offering.Text("exchange_lan_network_service"); {
-	case of != kind:
-		o.fault("product_offering", "is of another type: %s", of)
-	case kind == "exchange_lan" && lan != service.ID:
-		o.fault("product_offering", "is of another exchange LAN")
-	case kind != "exchange_lan" && own && !o.offers(service, id):
+	if own && !o.offers(service, offering) {
 		o.fault("product_offering", "is none of this network service")
 	}
 	if o.fresh("connection", "product_offering") {
 		o.checkReach(kind, offering, connection)
 	}
 	if o.fresh("capacity", "product_offering") {
-		o.checkBandwidth(offering)
+		o.withinBandwidth("capacity", record)
 	}
 	return offering
 }
 
-// offers reports whether a service has an offering for its configs.
-func (o *order) offers(service *store.Record, offering string) bool {
+// offers reports whether an offering is one for the configs of a service.
+func (o *order) offers(service *store.Record, offering store.Object) bool {
+	id, _ := offering.Text("id")
+	if lan, is := offering.Text("exchange_lan_network_service"); is {
+		return lan == service.ID
+	}
 	all, err := service.Object()
 	if err != nil {
 		return false
 	}
 	own, _ := all.Text("product_offering")
-	return own == offering || slices.Contains(all.List("nsc_product_offerings"), offering)
+	return own == id || slices.Contains(all.List("nsc_product_offerings"), id)
 }
 
 // checkReach finds a connection where the exchange does not hand over what is offered.
@@ -293,18 +295,32 @@ func (o *order) checkReach(kind string, offering store.Object, connection *store
 	}
 }
 
-// checkBandwidth finds a capacity outside the limits of an offering.
-func (o *order) checkBandwidth(offering store.Object) {
-	capacity, given := o.new.Int("capacity")
-	if !given {
+// checkCapacity finds a config that takes more of its connection than is left. One without a capacity has whatever the
+// others leave.
+func (o *order) checkCapacity(connection *store.Record) {
+	if connection == nil || !o.fresh("capacity", "connection") {
 		return
 	}
-	if least, set := offering.Int("bandwidth_min"); set && capacity < least {
-		o.fault("capacity", "is less than the %d Mbit/s that are the least of the product offering", least)
+	allocated, limit, limited := o.capacityOf(connection)
+	wants := o.takes(o.new)
+	if at, _ := o.old.Text("connection"); at == connection.ID {
+		allocated -= o.takes(o.old)
 	}
-	if most, set := offering.Int("bandwidth_max"); set && capacity > most {
-		o.fault("capacity", "is more than the %d Mbit/s that are the most of the product offering", most)
+	if limited && wants > 0 && allocated+wants > limit {
+		o.fault("capacity", "is more than the %d Mbit/s that are left on the connection", max(0, limit-allocated))
 	}
+}
+
+// takes returns the capacity of a config, which in a cloud is that of its service.
+func (o *order) takes(config store.Object) int64 {
+	capacity, _ := config.Int("capacity")
+	if kind, _ := config.Text("type"); kind == "cloud_vc" {
+		id, _ := config.Text("network_service")
+		if service := o.Get("network-services", id); service != nil {
+			capacity, _ = service.Int("capacity")
+		}
+	}
+	return capacity
 }
 
 // checkRoles finds contact roles that a service wants and nobody has.
