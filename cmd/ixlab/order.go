@@ -285,6 +285,9 @@ func (w *walker) follows(ctx context.Context, what string, met func() (bool, err
 	if err = errors.Join(err, fault); err != nil {
 		return err
 	}
+	if err := await(ctx, "the switches do not have all of it", func() bool { return w.quiet(ctx) == nil }); err != nil {
+		return err
+	}
 	w.page.line("%s, after %v; on the switches:", what, round(time.Since(start)))
 	for _, device := range slices.Sorted(maps.Keys(w.carry)) {
 		now, err := w.pass.Observe(ctx, device)
@@ -298,6 +301,15 @@ func (w *walker) follows(ctx context.Context, what string, met func() (bool, err
 		w.carry[device] = now
 	}
 	return nil
+}
+
+// quiet returns nil if the switches carry what the exchange says now.
+func (w *walker) quiet(ctx context.Context) error {
+	pass, err := agent.NewPass(ctx, w.options())
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.settled(ctx, pass), pass.Close())
 }
 
 // configure tells a member's router its tags, where there are wires.

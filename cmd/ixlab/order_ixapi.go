@@ -168,6 +168,7 @@ func (m *customer) connect(ctx context.Context, site string, ports int, quiet bo
 	}
 	c, err := m.askShowing(ctx, http.MethodPost, "/connections", m.owned(store.Object{
 		"product_offering": "po-connection-" + site, "mode": mode, "lacp_timeout": timeout, "port_quantity": ports,
+		"subscriber_side_demarcs": demarcs(ports),
 	}), !quiet, "id", "state", "ports", "vlan_types", "outer_vlan_ethertypes", "capacity_allocation_limit")
 	if err != nil {
 		return err
@@ -177,6 +178,14 @@ func (m *customer) connect(ctx context.Context, site string, ports int, quiet bo
 		return m.reaches(ctx, "/connections/"+m.connection, "production")
 	}
 	return m.follows(ctx, m.connection+" is in production", func() (bool, error) { return m.is(ctx, "/connections/"+m.connection, "production") })
+}
+
+// demarcs says where the cross connects of so many ports end on the member's side.
+func demarcs(ports int) (out []string) {
+	for i := range ports {
+		out = append(out, fmt.Sprintf("rack 7, panel 2, position %d", i+1))
+	}
+	return out
 }
 
 // register registers the address of the member's router.

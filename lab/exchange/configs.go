@@ -159,9 +159,6 @@ func (o *order) checkConfig() *problem {
 	if of, _ := service.Text("type"); of != kind {
 		o.fault("network_service", "is of another type: %s", of)
 	}
-	if !inService(service) && o.fresh("network_service") {
-		o.fault("network_service", "has ended")
-	}
 	connection := o.checkPlace()
 	offering := o.checkOffering(kind, service, connection)
 	if p := o.wrong(); p != nil {
@@ -172,7 +169,7 @@ func (o *order) checkConfig() *problem {
 		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	if o.fresh("role_assignments") {
-		o.checkRoles(lan)
+		o.lacksRole(lan.List("nsc_required_contact_roles"), o.new.List("role_assignments"))
 	}
 	if o.fresh("macs", "consuming_account") {
 		o.checkMACs(service)
@@ -183,12 +180,18 @@ func (o *order) checkConfig() *problem {
 		if len(o.new.List("asns")) == 0 {
 			o.fault("asns", "is empty")
 		}
-	case "p2p_vc":
-		o.checkEnd(lan)
 	case "cloud_vc":
-		o.checkCloud(lan, offering)
+		o.checkCloud(offering)
 	}
 	if p := o.wrong(); p != nil {
+		return p
+	}
+	account, _ := o.new.Text("consuming_account")
+	var capacity *int64
+	if n, limited := o.new.Int("capacity"); limited {
+		capacity = &n
+	}
+	if p := o.mayJoin(service, account, capacity); p != nil {
 		return p
 	}
 	if o.fresh("vlan_config", "connection") {
@@ -230,17 +233,15 @@ func (o *order) checkPlace() *store.Record {
 // checkOffering finds what is wrong with the offering of a config, and returns that which holds for it: its own, or
 // its service's.
 func (o *order) checkOffering(kind string, service, connection *store.Record) store.Object {
-	id, own := o.new.Text("product_offering")
-	if !own && kind == "exchange_lan" {
-		o.fault("product_offering", "is required")
-		return nil
-	}
+	_, own := o.new.Text("product_offering")
 	var record *store.Record
-	if own {
+	switch of, _ := service.Text("product_offering"); {
+	case own:
 		record = o.offering("product_offering", kind)
-	} else {
-		id, _ = service.Text("product_offering")
-		record = o.Get("product-offerings", id)
+	case kind == "exchange_lan":
+		o.fault("product_offering", "is required")
+	default:
+		record = o.Get("product-offerings", of)
 	}
 	if record == nil {
 		return nil
@@ -323,22 +324,6 @@ func (o *order) takes(config store.Object) int64 {
 	return capacity
 }
 
-// checkRoles finds contact roles that a service wants and nobody has.
-func (o *order) checkRoles(service store.Object) {
-	has := map[string]bool{}
-	for _, id := range o.new.List("role_assignments") {
-		if assigned := o.Get("role-assignments", id); assigned != nil {
-			role, _ := assigned.Text("role")
-			has[role] = true
-		}
-	}
-	for _, role := range service.List("nsc_required_contact_roles") {
-		if !has[role] {
-			o.fault("role_assignments", "nobody has role %s, which the network service requires", o.called("roles", role))
-		}
-	}
-}
-
 // called returns the name of a record, or its id.
 func (o *order) called(collection, id string) string {
 	if r := o.Get(collection, id); r != nil {
@@ -349,34 +334,8 @@ func (o *order) called(collection, id string) string {
 	return id
 }
 
-// checkEnd finds a config that is no end of a line: each of the two accounts has one.
-func (o *order) checkEnd(service store.Object) {
-	account, _ := o.new.Text("consuming_account")
-	a, _ := service.Text("consuming_account")
-	b, _ := service.Text("joining_member_account")
-	id, _ := service.Text("id")
-	if account != a && account != b {
-		o.fault("consuming_account", "is neither end of this network service")
-		return
-	}
-	ends := map[string]int{a: 1}
-	ends[b]++
-	for _, c := range o.configsOf("network_service", id) {
-		other, _ := c.Text("consuming_account")
-		ends[other]--
-	}
-	if ends[account] <= 0 {
-		o.fault("network_service", "has this end already")
-	}
-}
-
 // checkCloud finds what is wrong with the side of a config where the cloud is.
-func (o *order) checkCloud(service, offering store.Object) {
-	if diversity, set := service.Int("diversity"); set {
-		if handover, _ := o.new.Int("handover"); handover > diversity {
-			o.fault("handover", "is not between 1 and %d, the diversity of the network service", diversity)
-		}
-	}
+func (o *order) checkCloud(offering store.Object) {
 	config := o.new.Object("cloud_config")
 	if vlans, _ := offering.Text("provider_vlans"); vlans == "single" {
 		if o.new["cloud_vlan"] != nil {

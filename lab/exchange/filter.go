@@ -106,11 +106,13 @@ func collections() map[string]collection {
 func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
+		"billing_account": true, "discoverable": true, "joining_member_account": true, "public": true,
 		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true, "decommission_at": true,
 		"orderable_not_before": true, "orderable_not_after": true, "cross_connect_initiator": true, "maximum_port_quantity": true,
 		"required_contact_roles": true, "ports": true, "port_reservations": true, "port_quantity": true, "capacity_allocated": true,
 		"capacity_allocation_limit": true, "exchange_side_demarc": true,
 		"subnet_v4": true, "subnet_v6": true, "ip_v4": true, "ip_v6": true,
+		"diversity": true, "handover": true, "capacity_min": true, "capacity_max": true, "routing_function": true,
 	}
 	for _, c := range collections() {
 		for name := range c.filters {

@@ -131,9 +131,6 @@ func upload(c *call) {
 		if r == nil {
 			return new(missing("there is no such record"))
 		}
-		if p := o.server.permit(o, r); p != nil {
-			return p
-		}
 		if p := o.changeable(r.State()); p != nil {
 			return p
 		}

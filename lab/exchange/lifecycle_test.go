@@ -214,7 +214,9 @@ func TestNoRecordTakesAnotherWayThanTheTable(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := moon(t, Options{Reported: true})
 		id := told(t, s, http.MethodPost, configsPath, with(orders()["exchange_lan"], nil), http.StatusCreated)["id"].(string)
-		read := func() string { return s.store.Now().Get("network-service-configs", id).State() }
+		read := func() string {
+			return told(t, s, http.MethodGet, configsPath+"/"+id, "", http.StatusOK)["state"].(string)
+		}
 		states := []string{"", "testing", "production", "production_change_pending", "decommission_requested", "decommissioned", "error"}
 		for i := range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			was := read()

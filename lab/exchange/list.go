@@ -71,7 +71,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, by principal, name
 		invalid(faults...).write(w, r)
 		return
 	}
-	records, faults := s.choose(p.at, name, query)
+	records, faults := s.choose(by, p.at, name, query)
 	if faults != nil {
 		invalid(faults...).write(w, r)
 		return
@@ -79,9 +79,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, by principal, name
 	records = s.spoil(name, records, p.offset > 0)
 	bodies := make([]json.RawMessage, 0, len(records))
 	for _, r := range records {
-		if text, ok := s.view(by, p.at, name, r); ok {
-			bodies = append(bodies, text)
-		}
+		bodies = append(bodies, r.Raw)
 	}
 	if fields := query["fields"]; fields != nil && name == "product-offerings" {
 		if bodies, err = project(bodies, strings.Split(strings.Join(fields, ","), ",")); err != nil {
@@ -118,8 +116,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, by principal, name
 	s.send(w, name, http.StatusPartialContent, array(bodies[first:last]))
 }
 
-// choose returns the records that pass every filter of the query. Archived ones are left out unless the state is asked for.
-func (s *Server) choose(at *store.Snapshot, name string, query url.Values) ([]*store.Record, []property) {
+// choose returns the records, as a party sees them, that pass every filter of the query: what it does not see, no filter
+// tells it either. Archived ones are left out unless the state is asked for.
+func (s *Server) choose(by principal, at *store.Snapshot, name string, query url.Values) ([]*store.Record, []property) {
 	tests := []test{}
 	var faults []property
 	for parameter, values := range query {
@@ -141,13 +140,17 @@ func (s *Server) choose(at *store.Snapshot, name string, query url.Values) ([]*s
 	if _, stateful := s.collections[name].filters["state"]; stateful && !query.Has("state") {
 		tests = append(tests, func(r *store.Record) bool { return r.State() != "archived" })
 	}
-	if len(tests) == 0 {
+	if by.operator && len(tests) == 0 {
 		return at.List(name), nil
+	}
+	if !by.operator {
+		by.joined = by.joins(at)
 	}
 	var chosen []*store.Record
 	for _, r := range at.List(name) {
-		if !slices.ContainsFunc(tests, func(t test) bool { return !t(r) }) {
-			chosen = append(chosen, r)
+		seen := s.look(by, at, name, r)
+		if seen != nil && !slices.ContainsFunc(tests, func(t test) bool { return !t(seen) }) {
+			chosen = append(chosen, seen)
 		}
 	}
 	return chosen, nil

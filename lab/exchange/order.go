@@ -258,15 +258,17 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		o.collection, o.resource, o.id, o.body, o.query = collection, res, id, body, r.URL.Query()
 		o.new = store.Object{}
 		rule := res.create
+		var record *store.Record
 		if r.Method != http.MethodPost {
-			record := o.find(collection, id)
-			if record == nil {
+			if record = o.find(collection, id); record == nil {
 				p := missing("there is no such record")
 				return &p
 			}
-			if p := s.permit(o, record); p != nil {
-				return p
-			}
+		}
+		if p := s.permit(by, o.Tx.Now(), collection, record, operationOf(r.Method)); p != nil {
+			return p
+		}
+		if record != nil {
 			for _, into := range []*store.Object{&o.old, &o.new} {
 				object, err := record.Object()
 				if err != nil {
@@ -282,6 +284,9 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		} else {
 			o.take(r.Method != http.MethodPatch)
 			if p := o.wrong(); p != nil {
+				return p
+			}
+			if p := o.parties(); p != nil {
 				return p
 			}
 			if o.old == nil {
@@ -302,8 +307,8 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		p.write(w, r)
 		return
 	}
-	answer, gone := made.new, made.new == nil
-	if gone {
+	answer := made.new
+	if answer == nil {
 		answer = made.old
 	}
 	record, err := s.store.Parse(collection, answer)
@@ -311,7 +316,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		generic(http.StatusInternalServerError, err.Error()).write(w, r)
 		return
 	}
-	if text, ok := s.view(by, s.store.Now(), collection, record); ok || gone {
+	if text, ok := s.view(by, s.store.Now(), collection, record); ok {
 		s.send(w, collection, status, append(slices.Clip(text), '\n'))
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // The problem types of IX-API v2.
@@ -36,9 +37,20 @@ type problem struct {
 	Detail     string     `json:"detail,omitempty"`
 	Instance   string     `json:"instance,omitempty"`
 	Properties []property `json:"properties,omitempty"`
+	Conflicts  []conflict `json:"conflicts,omitempty"`
 	// The first day on which something can end, and until when it is paid for then (cancellation-policy-error).
 	DecommissionAt string `json:"decommission_at,omitempty"`
 	ChargedUntil   string `json:"charged_until,omitempty"`
+
+	retryAfter int // seconds, in the header; 0 for none
+}
+
+// A conflict names a record that stands in the way of what was asked for.
+type conflict struct {
+	Type       string `json:"resource_type"`
+	ID         string `json:"resource_id"`
+	RemoteType string `json:"remote_resource_type"`
+	RemoteID   string `json:"remote_resource_id"`
 }
 
 func generic(status int, detail string) problem {
@@ -80,6 +92,9 @@ func (p problem) write(w http.ResponseWriter, r *http.Request) {
 	p.Instance = r.URL.EscapedPath()
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ix-api"`)
+	}
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	answer(w, p.Status, problemMediaType, p)
 }

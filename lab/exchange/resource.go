@@ -33,12 +33,14 @@ type action map[string]func(*call)
 
 // A call is a request to a path below a record that the caller sees.
 type call struct {
-	server     *Server
-	w          http.ResponseWriter
-	r          *http.Request
-	by         principal
+	server *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	by     principal
+	// collection is that of the record.
 	collection string
 	record     *store.Record
+	action     string // its name in the path
 	// rest is what follows the name of the action in the path.
 	rest []string
 }

@@ -57,6 +57,15 @@ type Options struct {
 	PageLifetime time.Duration
 	// Unpaginated makes it an exchange without the optional pagination, which ignores the page_* parameters.
 	Unpaginated bool
+	// AcceptTerms accepts the terms of the exchange for each account that is made, for clients that cannot do what its
+	// status asks for.
+	AcceptTerms bool
+	// RequestRate is how many requests a second a credential may make, and RequestBurst how many at once before that
+	// counts, 10 when it is 0. There is no limit when the rate is 0.
+	RequestRate  float64
+	RequestBurst int
+	// MaxRequests bounds the requests that are answered at the same time. There is no limit when it is 0.
+	MaxRequests int
 	// Hardware is what the ports of a device carry, by its name; everything that IX-API has when it is not listed.
 	Hardware map[string]Hardware
 	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
@@ -84,6 +93,7 @@ type Server struct {
 	signer      signer
 	life        string // tells the page tokens of this server from those of an earlier one
 	faults      faults
+	limits      *limits
 
 	mounted map[string]http.Handler // by the beginning of their paths
 
@@ -131,6 +141,9 @@ func New(o Options) (*Server, error) {
 	o.RefreshLifetime = orDefault(o.RefreshLifetime, 24*time.Hour)
 	o.PageSize = orDefault(o.PageSize, 100)
 	o.PageLifetime = orDefault(o.PageLifetime, 5*time.Minute)
+	if o.RequestRate < 0 || o.RequestBurst < 0 || o.MaxRequests < 0 {
+		return nil, errors.New("exchange: a limit is negative")
+	}
 	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
 	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 || o.AddressRest < 0 {
 		return nil, errors.New("exchange: a size or a lifetime is negative")
@@ -142,6 +155,7 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{options: o, collections: collections(), resources: resources(), store: o.Store, mounted: map[string]http.Handler{}, life: rand.Text()}
+	s.limits = newLimits(o)
 	if s.store == nil {
 		var err error
 		if s.store, err = store.Open(store.Options{Index: Index()}); err != nil {
@@ -376,6 +390,11 @@ func (s *Server) forget(now time.Time) {
 // ServeHTTP answers a request, with or without Start.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.options.Logger.Debug("request", "method", r.Method, "path", r.URL.EscapedPath(), "query", r.URL.RawQuery)
+	if !s.limits.enter() {
+		tooMany("more requests are being answered than the exchange takes at the same time", time.Second).write(w, r)
+		return
+	}
+	defer s.limits.leave()
 	if r.Body != nil {
 		most := int64(maxRequest)
 		if strings.HasSuffix(r.URL.Path, "/loa") {
@@ -402,6 +421,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r)
 			return
 		}
+	}
+	if path, ok := strings.CutPrefix(escaped, termsPath+"/"); ok {
+		only(func(w http.ResponseWriter, r *http.Request) { s.terms(w, r, path) }, http.MethodGet, http.MethodHead, http.MethodPost)(w, r)
+		return
 	}
 	if path, ok := strings.CutPrefix(escaped, officePath+"/"); ok {
 		s.office(w, r, path)
@@ -484,7 +507,9 @@ func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, col
 			return
 		}
 		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil {
-			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, collection: collection, record: record, rest: parts[n+1:]})
+			s.act(res.actions[parts[n]], &call{
+				server: s, w: w, r: r, by: by, collection: collection, record: record, action: parts[n], rest: parts[n+1:],
+			})
 			return
 		}
 		break
@@ -500,6 +525,14 @@ func (s *Server) act(a action, c *call) {
 	}
 	only(func(http.ResponseWriter, *http.Request) {
 		method := c.r.Method
+		operation := "update"
+		if method == http.MethodGet || method == http.MethodHead {
+			operation = "read"
+		}
+		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil && !c.takesPart() {
+			c.refuse(*p)
+			return
+		}
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}

@@ -119,7 +119,7 @@ func Start(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
-		Data: o.Records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger,
+		Data: o.Records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
 	})
 	if err != nil {
 		return nil, err
