@@ -180,7 +180,7 @@ func searchPorts(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return search(c, all, portTerms())
+	return search(c, known(all, func(p *port) string { return p.UUID }), portTerms())
 }
 
 // portLinks answers what VLANs of a port are taken, as far as the caller sees by what.
