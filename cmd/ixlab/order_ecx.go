@@ -269,13 +269,13 @@ func (w *walker) looksAt(ctx context.Context, connection string, users ...string
 			w.page.line("  %-8s  nothing", name)
 			continue
 		}
-		var seen []string
+		seen := "no port"
 		for _, side := range []string{"aSide", "zSide"} {
 			if c.Object(side+".accessPoint.port") != nil {
-				seen = append(seen, "the port of "+side)
+				seen = "the port of " + side
 			}
 		}
-		w.page.line("  %-8s  it is %s, and %v", name, field(c, "state"), seen)
+		w.page.line("  %-8s  it is %s, and %s", name, field(c, "state"), seen)
 	}
 	return nil
 }
