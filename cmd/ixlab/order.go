@@ -263,15 +263,35 @@ func secretless(text []byte) []byte {
 func (p *party) answered(answer store.Object, shown []string) {
 	var parts []string
 	for _, name := range shown {
-		var v any = answer[name]
-		if text, ok := answer.Text(name); ok {
-			v = text
-		} else if text, err := json.Marshal(v); err == nil {
-			v = string(text)
+		if text := field(answer, name); text != "" {
+			parts = append(parts, name+" "+text)
 		}
-		parts = append(parts, fmt.Sprintf("%s %v", name, v))
 	}
-	p.page.line("  < %s", strings.Join(parts, ", "))
+	if len(parts) > 0 {
+		p.page.json("<", []byte(strings.Join(parts, ", ")))
+	}
+}
+
+// field returns what a person is told of a field: of status messages their tags and words, nothing where there are none.
+func field(answer store.Object, name string) string {
+	if text, ok := answer.Text(name); ok {
+		return text
+	}
+	messages, _ := answer[name].([]any)
+	var out []string
+	for _, v := range messages {
+		if m, ok := v.(map[string]any); ok && name == "status" {
+			out = append(out, fmt.Sprintf("%v (%v)", m["tag"], m["message"]))
+		}
+	}
+	if name == "status" {
+		return strings.Join(out, ", ")
+	}
+	text, err := json.Marshal(answer[name])
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // follows waits until something holds, and shows what has changed on the switches since they were last shown.

@@ -387,7 +387,11 @@ func removeAccount(o *order) *problem {
 		}
 	}
 	assignments := o.assignmentsOf(contacts)
-	uses = append(uses, o.usersOf(assignments)...)
+	for _, l := range o.usersOf(assignments) {
+		if !slices.Contains(uses, l) {
+			uses = append(uses, l)
+		}
+	}
 	if len(uses) > 0 {
 		return o.needed(uses)
 	}
