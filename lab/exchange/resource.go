@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
@@ -78,6 +79,15 @@ func resources() map[string]*resource {
 		for name, r := range part {
 			all[name] = r
 		}
+	}
+	for name, actions := range measurements() {
+		if all[name] == nil {
+			all[name] = &resource{}
+		}
+		if all[name].actions == nil {
+			all[name].actions = map[string]action{}
+		}
+		maps.Copy(all[name].actions, actions)
 	}
 	return all
 }
