@@ -183,6 +183,15 @@ func (s *Server) visible(by principal, at *store.Snapshot, collection string, r 
 	return s.sees(by, at, collection, r) != hidden
 }
 
+// reaches reports whether there is anything below a record for a party: a LAN is everybody's, but else it takes more than
+// to know that a record is there.
+func (s *Server) reaches(by principal, at *store.Snapshot, collection string, r *store.Record) bool {
+	if kind, _ := r.Text("type"); collection == "network-services" && kind == "exchange_lan" {
+		return true
+	}
+	return s.sees(by, at, collection, r) > named
+}
+
 // view returns what a party sees of a record; ok is false when it does not see it.
 func (s *Server) view(by principal, at *store.Snapshot, collection string, r *store.Record) (text []byte, ok bool) {
 	seen := s.look(by, at, collection, r)
@@ -279,7 +288,7 @@ func redaction(r *store.Record, seen sight) map[string]json.RawMessage {
 		}
 	}
 	billed, _ := r.Text("billing_account")
-	if !names(r, "managing_account", billed) && !names(r, "consuming_account", billed) {
+	if !refersTo(r, "managing_account", billed) && !refersTo(r, "consuming_account", billed) {
 		values["billing_account"] = nil
 	}
 	return values
