@@ -159,9 +159,6 @@ func (o *order) checkConfig() *problem {
 	if of, _ := service.Text("type"); of != kind {
 		o.fault("network_service", "is of another type: %s", of)
 	}
-	if !inService(service) {
-		o.fault("network_service", "has ended")
-	}
 	connection := o.checkPlace()
 	offering := o.checkOffering(kind, service, connection)
 	if p := o.wrong(); p != nil {
@@ -182,12 +179,18 @@ func (o *order) checkConfig() *problem {
 		if len(o.new.List("asns")) == 0 {
 			o.fault("asns", "is empty")
 		}
-	case "p2p_vc":
-		o.checkEnd(lan)
 	case "cloud_vc":
-		o.checkCloud(lan, offering)
+		o.checkCloud(offering)
 	}
 	if p := o.wrong(); p != nil {
+		return p
+	}
+	account, _ := o.new.Text("consuming_account")
+	var capacity *int64
+	if n, limited := o.new.Int("capacity"); limited {
+		capacity = &n
+	}
+	if p := o.mayJoin(service, account, capacity); p != nil {
 		return p
 	}
 	if o.fresh("vlan_config", "connection") {
@@ -333,34 +336,8 @@ func (o *order) called(collection, id string) string {
 	return id
 }
 
-// checkEnd finds a config that is no end of a line: each of the two accounts has one.
-func (o *order) checkEnd(service store.Object) {
-	account, _ := o.new.Text("consuming_account")
-	a, _ := service.Text("consuming_account")
-	b, _ := service.Text("joining_member_account")
-	id, _ := service.Text("id")
-	if account != a && account != b {
-		o.fault("consuming_account", "is neither end of this network service")
-		return
-	}
-	ends := map[string]int{a: 1}
-	ends[b]++
-	for _, c := range o.configsOf("network_service", id) {
-		other, _ := c.Text("consuming_account")
-		ends[other]--
-	}
-	if ends[account] <= 0 {
-		o.fault("network_service", "has this end already")
-	}
-}
-
 // checkCloud finds what is wrong with the side of a config where the cloud is.
-func (o *order) checkCloud(service, offering store.Object) {
-	if diversity, set := service.Int("diversity"); set {
-		if handover, _ := o.new.Int("handover"); handover > diversity {
-			o.fault("handover", "is not between 1 and %d, the diversity of the network service", diversity)
-		}
-	}
+func (o *order) checkCloud(offering store.Object) {
 	config := o.new.Object("cloud_config")
 	if vlans, _ := offering.Text("provider_vlans"); vlans == "single" {
 		if o.new["cloud_vlan"] != nil {

@@ -105,7 +105,7 @@ func endReservation(o *order) *problem {
 	if !slices.ContainsFunc(c.List("ports"), func(port string) bool { return !ending[port] }) {
 		left := slices.DeleteFunc(configsOn(o.Now(), id), func(c *store.Record) bool { return c.State() == "decommission_requested" })
 		if len(left) > 0 {
-			return new(unable("it is the last port of connection %s, which these need: %s", id, names(left)))
+			return new(unable("it is the last port of connection %s, which these need: %s", id, o.tell("network-service-configs", left)))
 		}
 	}
 	return decommission(o)

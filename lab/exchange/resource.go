@@ -40,6 +40,7 @@ type call struct {
 	// collection is that of the record.
 	collection string
 	record     *store.Record
+	action     string // its name in the path
 	// rest is what follows the name of the action in the path.
 	rest []string
 }

@@ -507,7 +507,9 @@ func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, col
 			return
 		}
 		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil && s.reaches(by, at, collection, record) {
-			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, collection: collection, record: record, rest: parts[n+1:]})
+			s.act(res.actions[parts[n]], &call{
+				server: s, w: w, r: r, by: by, collection: collection, record: record, action: parts[n], rest: parts[n+1:],
+			})
 			return
 		}
 		break
@@ -527,7 +529,7 @@ func (s *Server) act(a action, c *call) {
 		if method == http.MethodGet || method == http.MethodHead {
 			operation = "read"
 		}
-		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil {
+		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil && !c.takesPart() {
 			c.refuse(*p)
 			return
 		}
