@@ -195,10 +195,6 @@ func cancellation() action {
 			c.refuse(invalid(property{Name: "decommission_at", Reason: "is not a date of the form 2006-01-02"}))
 			return
 		}
-		if c.server.sees(c.by, c.server.store.Now(), c.collection, c.record) < shared {
-			c.refuse(forbidden("this is another account's"))
-			return
-		}
 		record, err := c.record.Object()
 		if err != nil {
 			c.refuse(generic(http.StatusInternalServerError, err.Error()))

@@ -15,9 +15,8 @@ const changesCollection = "change-requests"
 func changeRequest() action {
 	return action{
 		http.MethodGet: func(c *call) {
-			at := c.server.store.Now()
-			r := at.Get(changesCollection, c.record.ID)
-			if r == nil || c.server.sees(c.by, at, c.collection, c.record) < shared {
+			r := c.server.store.Now().Get(changesCollection, c.record.ID)
+			if r == nil {
 				c.refuse(missing("there is no change request"))
 				return
 			}
