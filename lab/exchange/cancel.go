@@ -181,10 +181,14 @@ func (o *order) tell(collection string, records []*store.Record) string {
 			ids = append(ids, r.ID)
 		}
 	}
-	if others := len(records) - len(ids); others > 0 {
-		ids = append(ids, fmt.Sprintf("%d of others", others))
+	list := strings.Join(ids, ", ")
+	switch others := len(records) - len(ids); {
+	case others > 0 && list != "":
+		return fmt.Sprintf("%s, and %d of others", list, others)
+	case others > 0:
+		return fmt.Sprintf("%d of others", others)
 	}
-	return strings.Join(ids, ", ")
+	return list
 }
 
 // cancellation are the actions below a record that can be cancelled: GET of its policy.
