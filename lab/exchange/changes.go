@@ -185,8 +185,13 @@ func (o *order) finishChanges() *problem {
 		if service == nil || service.State() != "production_change_pending" {
 			continue
 		}
-		fields := store.Object{"state": "production", "product_offering": asked.Value("product_offering")}
-		switch kind, _ := service.Text("type"); kind {
+		kind, _ := service.Text("type")
+		offering, _ := asked.Text("product_offering")
+		fields := store.Object{"state": "production", "product_offering": offering}
+		if r := o.Get("product-offerings", offering); r != nil {
+			fields["nsc_product_offerings"] = o.offeringsForConfigs(kind, r)
+		}
+		switch kind {
 		case "p2p_vc":
 			fields["capacity"] = nil
 			if n, limited := wantedCapacity(o.Now(), asked); limited {

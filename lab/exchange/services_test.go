@@ -248,6 +248,21 @@ func TestALineChangesWhenBothEndsHave(t *testing.T) {
 	refused(t, ask(s, http.MethodGet, path+"/change-request", ""), notFound, "no change request")
 }
 
+func TestATreeChangesAtOnceWithItsOfferingsForConfigs(t *testing.T) {
+	s := stocked(t)
+	for _, id := range []string{"tree-old", "tree-new"} {
+		if err := s.Put("product-offerings", json.RawMessage(fmt.Sprintf(`{"id":%q,"type":"p2mp_vc","resource_type":"network_service","service_provider":"P"}`, id))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := "/network-services/" + told(t, s, http.MethodPost, "/network-services", of(`"type":"p2mp_vc","product_offering":"tree-old","name":"T"`), http.StatusCreated)["id"].(string)
+	told(t, s, http.MethodPost, path+"/change-request", `{"product_offering":"tree-new"}`, http.StatusAccepted)
+	got := told(t, s, http.MethodGet, path, "", http.StatusOK)
+	if got["state"] != "production" || got["product_offering"] != "tree-new" || fmt.Sprint(got["nsc_product_offerings"]) != "[tree-new]" {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestAChangeCanBeRetracted(t *testing.T) {
 	s := stocked(t)
 	path := line(t, s, "line-100", "100")
