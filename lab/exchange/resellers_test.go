@@ -96,7 +96,7 @@ func TestASubAccountOrdersWhatItsResellerAllows(t *testing.T) {
 		t.Errorf("of the connection it sees %q", got)
 	}
 	s1.refused(http.MethodGet, "/accounts/s2", "", http.StatusNotFound, notFound)
-	s1.refused(http.MethodPost, "/connections/conn-r/loa", "", http.StatusNotFound, notFound)
+	s1.refused(http.MethodPost, "/connections/conn-r/loa", "", http.StatusForbidden, permissionDenied)
 	for _, other := range []party{s2, s.as(t, "c")} {
 		other.refused(http.MethodGet, path, "", http.StatusNotFound, notFound)
 		other.refused(http.MethodGet, "/connections/conn-r", "", http.StatusNotFound, notFound)

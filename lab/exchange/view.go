@@ -279,7 +279,7 @@ func redaction(r *store.Record, seen sight) map[string]json.RawMessage {
 		}
 	}
 	billed, _ := r.Text("billing_account")
-	if !names(r, "managing_account", billed) && !names(r, "consuming_account", billed) {
+	if !refersTo(r, "managing_account", billed) && !refersTo(r, "consuming_account", billed) {
 		values["billing_account"] = nil
 	}
 	return values
