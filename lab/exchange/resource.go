@@ -102,7 +102,8 @@ func stateful(state string) []field {
 // cancelable are those of one that is ordered for a time. Dates are not there before they are set: IX-API 2.1 knows no null.
 func cancelable() []field {
 	return []field{
-		{name: "decommission_at", ours: true}, {name: "charged_until", ours: true},
+		{name: "decommission_at", ours: true},
+		{name: "charged_until", ours: true},
 		{name: "current_billing_start_date", ours: true, null: true},
 	}
 }
