@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -105,6 +106,9 @@ func plan(ctx context.Context, e *exchange, all []*declaration, known map[string
 		if why := differs(d.As, r); why != "" {
 			return fmt.Errorf("the plan is not empty: %s %s: %s", d.Order, d.Name, why)
 		}
+		if was, is := known[d.Name]["vlan_config"], r["vlan_config"]; !reflect.DeepEqual(was, is) {
+			return fmt.Errorf("%s %s had %v and has %v", d.Order, d.Name, was, is)
+		}
 	}
 	return nil
 }
@@ -162,16 +166,16 @@ func (d *declaration) change(ctx context.Context, e *exchange, known map[string]
 	if kind, ok := d.As["type"]; ok {
 		patch["type"] = kind
 	}
-	if _, err := e.send(ctx, d.Order, "PartialUpdate", id, patch); err != nil {
+	changed, err := e.send(ctx, d.Order, "PartialUpdate", id, patch)
+	if err != nil {
 		return err
 	}
-	for key, value := range patch {
-		d.As[key] = value
-	}
+	known[d.Name] = changed
+	maps.Copy(d.As, patch)
 	if err := plan(ctx, e, []*declaration{d}, known); err != nil {
 		return err
 	}
-	_, err := e.send(ctx, d.Order, "Update", id, d.As)
+	_, err = e.send(ctx, d.Order, "Update", id, d.As)
 	return err
 }
 
