@@ -188,7 +188,8 @@ func changeConnection(o *order) *problem {
 	if o.changed("product_offering") {
 		o.moveConnection()
 	}
-	if offering := o.Get("product-offerings", o.new["product_offering"].(string)); offering != nil && o.wrong() == nil {
+	id, _ := o.new.Text("product_offering")
+	if offering := o.Get("product-offerings", id); offering != nil && o.wrong() == nil {
 		o.consumed(offering)
 		if o.changed("role_assignments") {
 			o.roles(offering)
