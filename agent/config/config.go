@@ -33,24 +33,25 @@ type SourceType string
 // The types of source.
 const (
 	SourceIXAPI SourceType = "ixapi" // polled from an IX-API v2 server
+	SourceECX   SourceType = "ecx"   // polled from a server of ECX, Equinix Fabric v4
 	SourceFile  SourceType = "file"  // a folder of IX-API records as JSON, one file a collection
 )
 
 // Source is where the records of an exchange come from.
 type Source struct {
 	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"` // of your choice, in logs and metrics
-	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=file"`          // ixapi: polled from a server; file: a folder of JSON files
-	URL             string        `yaml:"url" jsonschema:"format=uri"`                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2
+	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=ecx,enum=file"` // ixapi: polled from a server; ecx: likewise, of Equinix Fabric v4; file: a folder of JSON files
+	URL             string        `yaml:"url" jsonschema:"format=uri"`                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2; of ecx: the root, https://fabric.example.net
 	Path            Path          `yaml:"path"`                                                     // of file: the folder
-	Auth            *Auth         `yaml:"auth"`                                                     // of ixapi; without it requests carry no credentials
-	TLS             *TLS          `yaml:"tls"`                                                      // of ixapi; without it the system's roots are trusted
+	Auth            *Auth         `yaml:"auth"`                                                     // of ixapi and ecx; without it requests carry no credentials
+	TLS             *TLS          `yaml:"tls"`                                                      // of ixapi and ecx; without it the system's roots are trusted
 	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                            // time between two reads, at least 1s; jitter is added
 	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                      // a read that lost a larger part of its records than this is refused
 	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`        // a loss of this many records is never refused, whatever part of all it is
 	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                     // age of the last complete read at which the agent reports itself not ready
 }
 
-// AuthType is a way to prove who asks an IX-API server.
+// AuthType is a way to prove who asks an exchange's server.
 type AuthType string
 
 // The types of authentication.
@@ -62,11 +63,11 @@ const (
 
 // Auth is how a source authenticates.
 type Auth struct {
-	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token; oauth2: client credentials; static: a bearer token made elsewhere
+	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token, of ixapi only; oauth2: client credentials; static: a bearer token made elsewhere
 	Key      SecretRef `yaml:"key"`                                                           // of token: the API key; of oauth2: the client id
 	Secret   SecretRef `yaml:"secret" jsonschema:"required"`                                  // the API secret, client secret or bearer token
-	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2
-	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2; the default is ix-api
+	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2 with ixapi
+	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2 with ixapi; the default is ix-api
 }
 
 // TLS is how the far end is verified and how the agent proves itself. The files are PEM.

@@ -22,7 +22,9 @@ var borrowed = map[string]map[string]string{
 		"github.com/openconfig/goyang": "the schema is made of its entries",
 	},
 	"models/ixapi": {
-		"golang.org/x/oauth2":            "an exchange may hand out its tokens by OAuth 2 client credentials",
+		"golang.org/x/oauth2": "an exchange may hand out its tokens by OAuth 2 client credentials",
+	},
+	"models/rest": {
 		"github.com/cenkalti/backoff/v5": "requests are repeated with jitter and an end",
 	},
 	"models/switchcfg/switchcfgtest": {

@@ -150,7 +150,7 @@ func FuzzASSets(f *testing.F) {
 
 func TestAConfigWaitsForTheFeaturesThatAreRequired(t *testing.T) {
 	s := lively(t, &clock{at: day(t, "2026-06-05")}, false)
-	config := order201(t, s, with(peering(), nil))
+	config := told(t, s, http.MethodPost, "/network-service-configs", with(orders()["exchange_lan"], nil), http.StatusCreated)
 	id := config["id"].(string)
 	if status := fmt.Sprint(config["status"]); config["state"] != "requested" || !strings.Contains(status, "network_feature_missing") {
 		t.Errorf("%v %v", config["state"], status)

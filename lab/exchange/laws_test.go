@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,31 +18,15 @@ import (
 func lively(tb testing.TB, c *clock, reported bool) *Server {
 	tb.Helper()
 	s := moon(tb, Options{Clock: c.now, Reported: reported})
-	copied := func(collection, id string, fields store.Object) json.RawMessage {
-		record, err := s.store.Now().Get(collection, id).Object()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		for name, v := range fields {
-			record[name] = v
-		}
-		text, err := json.Marshal(record)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return text
+	for _, kind := range []string{"p2p_vc", "p2mp_vc", "cloud_vc"} {
+		copied(tb, s, "network-services", "service:"+kind, "service:"+kind, fields{"member_joining_rules": []any{}})
 	}
-	line := store.Object{"id": "line", "type": "p2p_vc", "bandwidth_min": 10, "bandwidth_max": 100, "contract_initial_notice_period": "P5D", "contract_renewal_period": "P1M"}
-	faster := store.Object{"id": "faster", "type": "p2p_vc", "bandwidth_min": 100, "bandwidth_max": 500}
-	err := s.PutAll(map[string][]json.RawMessage{
-		"accounts":          {copied("accounts", "2381982", store.Object{"id": "other"})},
-		"connections":       {copied("connections", "connection:1", store.Object{"id": "connection:2", "managing_account": "238189294", "consuming_account": "other", "ports": []any{}})},
-		"product-offerings": {copied("product-offerings", "po:group", line), copied("product-offerings", "po:group", faster)},
-		"network-features":  {copied("network-features", "feature:rs1", store.Object{"id": "needed", "required": true})},
+	copied(tb, s, "connections", "connection:1", "connection:2", fields{"consuming_account": marsAccount, "ports": []any{}})
+	copied(tb, s, "product-offerings", "po:p2p_vc", "line", fields{
+		"bandwidth_min": 10, "bandwidth_max": 100, "contract_initial_notice_period": "P5D", "contract_renewal_period": "P1M",
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	copied(tb, s, "product-offerings", "po:p2p_vc", "faster", fields{"bandwidth_min": 100, "bandwidth_max": 500})
+	copied(tb, s, "network-features", "feature:rs1", "needed", fields{"required": true})
 	return s
 }
 
@@ -90,20 +73,20 @@ func (c customer) order(method, path, member, fields string) {
 
 // act orders something.
 func (c customer) act() {
-	member := c.pick("member", "2381982", "other")
-	connection := map[string]string{"2381982": "connection:1", "other": "connection:2"}[member]
+	member := c.pick("member", moonAccount, marsAccount)
+	connection := map[string]string{moonAccount: "connection:1", marsAccount: "connection:2"}[member]
 	capacity := c.pick("capacity", "null", "50", "100", "500")
 	service := c.one("network-services", inService)
-	any := func(*store.Record) bool { return true }
+	all := func(*store.Record) bool { return true }
 	switch c.pick("act", "service", "rule", "no rule", "config", "capacity", "change", "no change", "session", "end", "end", "end", "time") {
 	case "service":
-		fields := c.pick("kind", `,"type":"p2p_vc","product_offering":"line","joining_member_account":"other"`, `,"type":"mp2mp_vc","product_offering":"po:group","name":"G"`,
+		kind := c.pick("kind", `,"type":"p2p_vc","product_offering":"line","joining_member_account":"mars"`, `,"type":"mp2mp_vc","product_offering":"po:group","name":"G"`,
 			`,"type":"mp2mp_vc","product_offering":"po:group","name":"P","public":true`)
-		c.order(http.MethodPost, "/network-services", "2381982", fields)
+		c.order(http.MethodPost, "/network-services", moonAccount, kind)
 	case "rule":
 		c.order(http.MethodPost, "/member-joining-rules", member, fmt.Sprintf(`,"type":%q,"network_service":%q`, c.pick("rule", "allow", "deny"), service))
 	case "no rule":
-		c.order(http.MethodDelete, "/member-joining-rules/"+c.one("member-joining-rules", any), "", "")
+		c.order(http.MethodDelete, "/member-joining-rules/"+c.one("member-joining-rules", all), "", "")
 	case "config":
 		kind := "exchange_lan"
 		if r := c.s.store.Now().Get("network-services", service); r != nil {
@@ -113,7 +96,7 @@ func (c customer) act() {
 			`"product_offering":%s,"vlan_config":{"vlan_type":"dot1q","vlan":null},"role_assignments":["c-noc:331","c-impl:123"]`,
 			kind, service, connection, capacity, map[bool]string{true: `"po:peering"`, false: "null"}[kind == "exchange_lan"]))
 	case "capacity":
-		c.order(http.MethodPatch, "/network-service-configs/"+c.one("network-service-configs", any), "", `"capacity":`+capacity)
+		c.order(http.MethodPatch, "/network-service-configs/"+c.one("network-service-configs", all), "", `"capacity":`+capacity)
 	case "change":
 		c.order(http.MethodPost, "/network-services/"+service+"/change-request", "", `"product_offering":"faster","capacity":`+capacity)
 	case "no change":
@@ -132,7 +115,7 @@ func (c customer) act() {
 		if rapid.Bool().Draw(c.T, "on a day") {
 			day = fmt.Sprintf(`"decommission_at":%q`, c.clock.at.AddDate(0, 0, rapid.IntRange(0, 30).Draw(c.T, "in")).Format(time.DateOnly))
 		}
-		c.order(http.MethodDelete, "/"+collection+"/"+c.one(collection, any), "", day)
+		c.order(http.MethodDelete, "/"+collection+"/"+c.one(collection, all), "", day)
 	case "time":
 		c.clock.at = c.clock.at.AddDate(0, 0, rapid.IntRange(1, 30).Draw(c.T, "days"))
 	}

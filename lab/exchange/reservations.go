@@ -32,7 +32,7 @@ func reservations() *resource {
 func (o *order) reserve(given store.Object) (string, *problem) {
 	id := o.name("pr")
 	r := store.Object{
-		"id": id, "state": "requested", "status": []any{}, "decommission_at": nil, "charged_until": nil, "current_billing_start_date": nil,
+		"id": id, "state": "requested", "status": []any{}, "current_billing_start_date": nil,
 		"purchase_order": "", "contract_ref": nil, "external_ref": nil, "subscriber_side_demarc": nil, "connecting_party": nil,
 		"cross_connect_id": nil, "exchange_side_demarc": nil, "port": nil,
 	}

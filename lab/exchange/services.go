@@ -95,7 +95,6 @@ func orderService(o *order) *problem {
 	if offering == nil {
 		return o.wrong()
 	}
-	o.consumed(offering)
 	o.titles()
 	o.new["nsc_required_contact_roles"] = o.rolesNamed("implementation")
 	o.new["nsc_product_offerings"] = o.offeringsForConfigs(kind, offering)
@@ -229,7 +228,6 @@ func routingFunctions() *resource {
 			return new(unable("routing function %s has ended", o.id))
 		}
 		if offering := o.offering("product_offering", "routing_function"); offering != nil {
-			o.consumed(offering)
 			o.withinBandwidth("capacity", offering)
 		}
 		if o.old == nil {

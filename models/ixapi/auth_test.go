@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ixagent/ixagent/models/rest"
 	"github.com/ixagent/ixagent/models/secret"
 )
 
@@ -291,7 +292,7 @@ func TestTokenLifetime(t *testing.T) {
 		"a.eyJleHAiOjE4MDAwMDAwNjB9.c":      time.Minute, // no iat
 		"a.eyJleHAiOjFlMzAwfQ.c":            365 * 24 * time.Hour,
 	} {
-		if got := lifetime(token, now); got != want {
+		if got := rest.Lifetime(token, now); got != want {
 			t.Errorf("lifetime(%q) = %v, want %v", token, got, want)
 		}
 	}

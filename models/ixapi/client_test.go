@@ -20,6 +20,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ixagent/ixagent/models/secret"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 func TestRetryAfterIsHonoured(t *testing.T) {
@@ -293,7 +295,7 @@ func TestUnsafeRedirectIsRefused(t *testing.T) {
 				http.Redirect(w, r, test.target, http.StatusPermanentRedirect)
 			}, Options{PageSize: -1, Auth: test.auth})
 			_, err := c.List(t.Context(), Ports, nil)
-			if !errors.Is(err, errRedirect) || requests > 6 {
+			if !errors.Is(err, rest.ErrRedirect) || requests > 6 {
 				t.Errorf("%d requests: %v", requests, err)
 			}
 		})

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 // Collection names a list of the API; it is the list's path.
@@ -115,7 +117,7 @@ type RecordFault struct {
 func (f RecordFault) Error() string {
 	name := fmt.Sprintf("%s[%d]", f.Collection, f.Index)
 	if f.ID != "" {
-		name = fmt.Sprintf("%s %q", f.Collection, clip(f.ID))
+		name = fmt.Sprintf("%s %q", f.Collection, rest.Clip(f.ID))
 	}
 	if f.Pointer != "" {
 		name += " " + f.Pointer
@@ -386,7 +388,7 @@ func (v *reviewer) mismatch(err error) {
 				pointer += "/" + name
 			}
 		}
-		v.fault(pointer, fmt.Errorf("%s where %s is expected", clip(wrong.Value), expected(wrong.Type)))
+		v.fault(pointer, fmt.Errorf("%s where %s is expected", rest.Clip(wrong.Value), expected(wrong.Type)))
 	case errors.As(err, &field):
 		v.fault(field.pointer, field.err)
 	default:
@@ -454,15 +456,6 @@ func enum[S interface {
 	}
 	*s = S(v.shared(string(*s)))
 	if !(*s).Known() {
-		v.report(pointer, fmt.Errorf("%w %q", ErrUnknownValue, clip(string(*s))))
+		v.report(pointer, fmt.Errorf("%w %q", ErrUnknownValue, rest.Clip(string(*s))))
 	}
-}
-
-// clip shortens foreign text for a message.
-func clip(s string) string {
-	const limit = 120
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "..."
 }

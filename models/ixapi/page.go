@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 // maxPages ends a list that does not end by itself.
@@ -46,7 +48,7 @@ func (c *Client) List(ctx context.Context, collection Collection, query url.Valu
 			return nil, err
 		}
 		if len(again.pages) != len(first.pages) {
-			return nil, again.incomplete(PageChanged, "there are now %d pages, not %d", len(again.pages), len(first.pages))
+			return nil, again.incomplete(rest.PageChanged, "there are now %d pages, not %d", len(again.pages), len(first.pages))
 		}
 	}
 	return first.pages, nil
@@ -93,7 +95,7 @@ type pager struct {
 
 func (p *pager) incomplete(reason IncompleteReason, format string, args ...any) error {
 	return &IncompleteError{
-		Collection: p.collection,
+		Collection: string(p.collection),
 		Page:       max(1, len(p.pages)),
 		Reason:     reason,
 		Detail:     fmt.Sprintf(format, args...),
@@ -114,17 +116,17 @@ func (p *pager) read(ctx context.Context) error {
 		case errors.Is(err, ErrTooLarge):
 			return fmt.Errorf("%s: after %d bytes on %d pages: %w", p.collection, p.size, len(p.pages), err)
 		case len(p.pages) > 0:
-			return &IncompleteError{Collection: p.collection, Page: len(p.pages) + 1, Reason: PageMissing, Err: err}
+			return &IncompleteError{Collection: string(p.collection), Page: len(p.pages) + 1, Reason: rest.PageMissing, Err: err}
 		default:
 			return err
 		}
-		p.size += int64(len(res.body))
-		p.pages = append(p.pages, res.body)
-		p.paginated = p.paginated || res.status == http.StatusPartialContent
-		if n := len(p.pages); p.earlier != nil && (n > len(p.earlier) || !bytes.Equal(res.body, p.earlier[n-1])) {
-			return p.incomplete(PageChanged, "a second read differs")
+		p.size += int64(len(res.Body))
+		p.pages = append(p.pages, res.Body)
+		p.paginated = p.paginated || res.Status == http.StatusPartialContent
+		if n := len(p.pages); p.earlier != nil && (n > len(p.earlier) || !bytes.Equal(res.Body, p.earlier[n-1])) {
+			return p.incomplete(rest.PageChanged, "a second read differs")
 		}
-		if !p.paginated && res.header.Get("X-Pagination-Items") == "" {
+		if !p.paginated && res.Header.Get("X-Pagination-Items") == "" {
 			return nil
 		}
 		if end, err := p.page(res); end || err != nil {
@@ -136,72 +138,72 @@ func (p *pager) read(ctx context.Context) error {
 			p.query.Set("page_token", p.token)
 		}
 	}
-	return p.incomplete(NoEnd, "gave up")
+	return p.incomplete(rest.NoEnd, "gave up")
 }
 
 // page takes account of the latest page and reports whether it is the last.
-func (p *pager) page(res *response) (end bool, err error) {
+func (p *pager) page(res *rest.Response) (end bool, err error) {
 	n := len(p.pages)
-	if n > 1 && len(bytes.TrimSpace(res.body)) > len("[]") && bytes.Equal(res.body, p.pages[n-2]) {
-		return false, p.incomplete(PageRepeated, "it equals the page before")
+	if n > 1 && len(bytes.TrimSpace(res.Body)) > len("[]") && bytes.Equal(res.Body, p.pages[n-2]) {
+		return false, p.incomplete(rest.PageRepeated, "it equals the page before")
 	}
-	ids, count, err := identities(p.collection, n-1, res.body)
+	ids, count, err := identities(p.collection, n-1, res.Body)
 	if err != nil {
 		return false, err
 	}
-	token := res.header.Get("X-Pagination-Token")
+	token := res.Header.Get("X-Pagination-Token")
 	if n == 1 {
 		p.token = token
 	} else if token != "" && token != p.token {
-		return false, p.incomplete(SnapshotChanged, "the exchange started another snapshot")
+		return false, p.incomplete(rest.SnapshotChanged, "the exchange started another snapshot")
 	}
-	offset, err := p.number(res.header, "X-Pagination-Offset")
+	offset, err := p.number(res.Header, "X-Pagination-Offset")
 	if err != nil {
 		return false, err
 	}
 	if offset >= 0 && offset != p.received {
-		reason := PageMissing
+		reason := rest.PageMissing
 		if offset < p.received {
-			reason = PageRepeated
+			reason = rest.PageRepeated
 		}
 		return false, p.incomplete(reason, "it starts at record %d, record %d was asked for", offset, p.received)
 	}
 	for _, id := range ids {
 		if other, twice := p.seen[id]; twice && other != n {
-			return false, p.incomplete(DuplicateRecord, "%q is also on page %d", clip(id), other)
+			return false, p.incomplete(rest.DuplicateRecord, "%q is also on page %d", rest.Clip(id), other)
 		}
 		p.seen[id] = n
 	}
 	p.received += count
-	total, err := p.number(res.header, "X-Pagination-Items")
+	total, err := p.number(res.Header, "X-Pagination-Items")
 	if err != nil {
 		return false, err
 	}
 	if total >= 0 && p.total >= 0 && total != p.total {
-		return false, p.incomplete(TotalChanged, "%d records were announced, now %d", p.total, total)
+		return false, p.incomplete(rest.TotalChanged, "%d records were announced, now %d", p.total, total)
 	}
 	p.total = max(p.total, total)
 	return p.ended(res, count)
 }
 
 // ended reports whether the list has provably ended with the latest page.
-func (p *pager) ended(res *response, count int) (bool, error) {
-	next := res.header.Get("X-Pagination-Next") != ""
+func (p *pager) ended(res *rest.Response, count int) (bool, error) {
+	next := res.Header.Get("X-Pagination-Next") != ""
 	chained := p.chained
 	p.chained = chained || next
 	switch {
 	case p.total >= 0 && p.received > p.total:
-		return false, p.incomplete(ItemsMismatch, "%d records of %d announced", p.received, p.total)
+		return false, p.incomplete(rest.ItemsMismatch, "%d records of %d announced", p.received, p.total)
 	case p.total >= 0 && p.received == p.total:
 		return true, nil
 	case p.total >= 0 && count == 0:
-		return false, p.incomplete(PageMissing, "it is empty after %d records of %d announced", p.received, p.total)
+		return false, p.incomplete(rest.PageMissing, "it is empty after %d records of %d announced", p.received, p.total)
 	case p.total >= 0 && !p.paginated:
-		return false, p.incomplete(ItemsMismatch, "%d records of %d announced", p.received, p.total)
+		return false, p.incomplete(rest.ItemsMismatch, "%d records of %d announced", p.received, p.total)
 	case p.total >= 0:
 		return false, nil
 	case count == 0 && next:
-		return false, p.incomplete(PageMissing, "it is empty, but another is announced")
+		return false, p.incomplete(rest.PageMissing, "it is empty, but another is announced")
 	}
 	return count == 0 || chained && !next, nil
 }
@@ -214,7 +216,7 @@ func (p *pager) number(header http.Header, name string) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, p.incomplete(ItemsMismatch, "%s is %q", name, clip(text))
+		return 0, p.incomplete(rest.ItemsMismatch, "%s is %q", name, rest.Clip(text))
 	}
 	return int(n), nil
 }

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 // page is a scripted answer to one request of a list.
@@ -52,7 +54,7 @@ func TestListIsReadToItsProvableEnd(t *testing.T) {
 	}{
 		"one answer":                      {pages: []page{{200, "", "a b", ""}}, want: "a b"},
 		"one answer with its total":       {pages: []page{{200, "Items=2", "a b", ""}}, want: "a b"},
-		"one answer short of its total":   {pages: []page{{200, "Items=3", "a b", ""}}, err: ItemsMismatch},
+		"one answer short of its total":   {pages: []page{{200, "Items=3", "a b", ""}}, err: rest.ItemsMismatch},
 		"empty":                           {pages: []page{{200, "", "", ""}}, want: ""},
 		"empty page":                      {pages: []page{{206, "Items=0 Token=t", "", ""}}, want: ""},
 		"total":                           {pages: []page{{206, "Items=3 Token=t Offset=0", "a b", ""}, {206, "Items=3 Token=t Offset=2", "c", ""}}, want: "a b c"},
@@ -61,19 +63,19 @@ func TestListIsReadToItsProvableEnd(t *testing.T) {
 		"empty page at the end":           {pages: []page{{206, "Token=t", "a", ""}, {206, "Token=t", "b", ""}, {206, "Token=t", "", ""}}, want: "a b"},
 		"no token, read twice":            {pages: []page{{206, "Items=3", "a b", ""}, {206, "Items=3", "c", ""}, {206, "Items=3", "a b", ""}, {206, "Items=3", "c", ""}}, want: "a b c"},
 		"no header at all":                {pages: []page{{206, "", "a", ""}, {206, "", "", ""}, {206, "", "a", ""}, {206, "", "", ""}}, want: "a"},
-		"no token, changed between":       {pages: []page{{206, "Items=3", "a b", ""}, {206, "Items=3", "d", ""}, {206, "Items=3", "a c", ""}}, err: PageChanged},
-		"no token, grown between":         {pages: []page{{206, "", "a", ""}, {206, "", "", ""}, {206, "", "a", ""}, {206, "", "b", ""}}, err: PageChanged},
-		"total changed":                   {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=2 Token=t", "c", ""}}, err: TotalChanged},
-		"snapshot changed":                {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=3 Token=u", "c", ""}}, err: SnapshotChanged},
-		"page repeated":                   {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "a b", ""}}, err: PageRepeated},
-		"earlier page by its offset":      {pages: []page{{206, "Items=4 Token=t Offset=0", "a b", ""}, {206, "Items=4 Token=t Offset=0", "c d", ""}}, err: PageRepeated},
-		"later page by its offset":        {pages: []page{{206, "Items=4 Token=t Offset=0", "a b", ""}, {206, "Items=4 Token=t Offset=3", "d", ""}}, err: PageMissing},
-		"record on two pages":             {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "b c", ""}}, err: DuplicateRecord},
-		"page missing":                    {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "", ""}}, err: PageMissing},
-		"page not found":                  {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {404, "", "", ""}}, err: PageMissing},
-		"empty page that is not the last": {pages: []page{{206, "Next=1 Token=t", "a b", ""}, {206, "Next=2 Token=t", "", ""}}, err: PageMissing},
-		"more than the total":             {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=3 Token=t", "c d", ""}}, err: ItemsMismatch},
-		"unreadable total":                {pages: []page{{206, "Items=many Token=t", "a b", ""}}, err: ItemsMismatch},
+		"no token, changed between":       {pages: []page{{206, "Items=3", "a b", ""}, {206, "Items=3", "d", ""}, {206, "Items=3", "a c", ""}}, err: rest.PageChanged},
+		"no token, grown between":         {pages: []page{{206, "", "a", ""}, {206, "", "", ""}, {206, "", "a", ""}, {206, "", "b", ""}}, err: rest.PageChanged},
+		"total changed":                   {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=2 Token=t", "c", ""}}, err: rest.TotalChanged},
+		"snapshot changed":                {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=3 Token=u", "c", ""}}, err: rest.SnapshotChanged},
+		"page repeated":                   {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "a b", ""}}, err: rest.PageRepeated},
+		"earlier page by its offset":      {pages: []page{{206, "Items=4 Token=t Offset=0", "a b", ""}, {206, "Items=4 Token=t Offset=0", "c d", ""}}, err: rest.PageRepeated},
+		"later page by its offset":        {pages: []page{{206, "Items=4 Token=t Offset=0", "a b", ""}, {206, "Items=4 Token=t Offset=3", "d", ""}}, err: rest.PageMissing},
+		"record on two pages":             {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "b c", ""}}, err: rest.DuplicateRecord},
+		"page missing":                    {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {206, "Items=4 Token=t", "", ""}}, err: rest.PageMissing},
+		"page not found":                  {pages: []page{{206, "Items=4 Token=t", "a b", ""}, {404, "", "", ""}}, err: rest.PageMissing},
+		"empty page that is not the last": {pages: []page{{206, "Next=1 Token=t", "a b", ""}, {206, "Next=2 Token=t", "", ""}}, err: rest.PageMissing},
+		"more than the total":             {pages: []page{{206, "Items=3 Token=t", "a b", ""}, {206, "Items=3 Token=t", "c d", ""}}, err: rest.ItemsMismatch},
+		"unreadable total":                {pages: []page{{206, "Items=many Token=t", "a b", ""}}, err: rest.ItemsMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests, received := 0, 0

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 // In the types of this file an empty string, a nil pointer and a nil slice stand
@@ -369,11 +371,11 @@ func (m *MAC) Valid(at time.Time) bool { return within(at, m.ValidNotBefore, m.V
 func (m *MAC) HardwareAddr() ([6]byte, error) {
 	hw, err := net.ParseMAC(m.Address)
 	if err != nil || len(hw) != 6 {
-		return [6]byte{}, fmt.Errorf("mac %q: not an ethernet address: %q", clip(m.ID), clip(m.Address))
+		return [6]byte{}, fmt.Errorf("mac %q: not an ethernet address: %q", rest.Clip(m.ID), rest.Clip(m.Address))
 	}
 	addr := [6]byte(hw)
 	if addr[0]&1 != 0 || addr == [6]byte{} {
-		return [6]byte{}, fmt.Errorf("mac %q: not a unicast address: %q", clip(m.ID), clip(m.Address))
+		return [6]byte{}, fmt.Errorf("mac %q: not a unicast address: %q", rest.Clip(m.ID), rest.Clip(m.Address))
 	}
 	return addr, nil
 }
@@ -417,11 +419,11 @@ func (ip *IP) Valid(at time.Time) bool { return within(at, ip.ValidNotBefore, ip
 func (ip *IP) Prefix() (netip.Prefix, error) {
 	addr, err := netip.ParseAddr(ip.Address)
 	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("ip %q: not an address: %q", clip(ip.ID), clip(ip.Address))
+		return netip.Prefix{}, fmt.Errorf("ip %q: not an address: %q", rest.Clip(ip.ID), rest.Clip(ip.Address))
 	}
 	prefix := netip.PrefixFrom(addr, ip.PrefixLength)
 	if !prefix.IsValid() {
-		return netip.Prefix{}, fmt.Errorf("ip %q: prefix length %d does not fit %s", clip(ip.ID), ip.PrefixLength, addr)
+		return netip.Prefix{}, fmt.Errorf("ip %q: prefix length %d does not fit %s", rest.Clip(ip.ID), ip.PrefixLength, addr)
 	}
 	return prefix, nil
 }
@@ -550,7 +552,7 @@ func parseTime(pointer string, text *string, at *time.Time) error {
 	}
 	if err := at.UnmarshalText([]byte(*text)); err != nil {
 		*at = time.Time{}
-		return &fieldError{pointer: pointer, err: fmt.Errorf("not a date-time of RFC 3339: %q", clip(*text))}
+		return &fieldError{pointer: pointer, err: fmt.Errorf("not a date-time of RFC 3339: %q", rest.Clip(*text))}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/ixagent/ixagent/models/rest"
 )
 
 // ID identifies one record within its collection. It is opaque text: exchanges
@@ -197,7 +199,7 @@ func (e Ethertype) TPID() (uint16, error) {
 			return uint16(n), nil
 		}
 	}
-	return 0, fmt.Errorf("ethertype: %w %q", ErrUnknownValue, clip(string(e)))
+	return 0, fmt.Errorf("ethertype: %w %q", ErrUnknownValue, rest.Clip(string(e)))
 }
 
 // Known reports whether e names a tag protocol identifier; see TPID.
