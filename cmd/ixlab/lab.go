@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/all"
+	"github.com/ixagent/ixagent/lab/exchange/fabric"
 	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/topology"
@@ -50,6 +52,14 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 		return err
 	}
 	o := sandbox.Options{Dir: dir, Records: records, Logger: log}
+	switch set {
+	case "market":
+		o.Customer = reseller
+	case "ecx":
+		if o.Fabric, err = fabric.Metro(); err != nil {
+			return err
+		}
+	}
 	if wires != nil {
 		if o.Secret, err = secretOf(wires, draft); err != nil {
 			return err
@@ -58,7 +68,7 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	if l.Sandbox, err = sandbox.Start(o); err != nil {
 		return err
 	}
-	moved := []string{draft.Sources[0].URL, l.Exchange.URL()}
+	moved := []string{origin(draft.Sources[0].URL), origin(l.Exchange.URL())}
 	for _, d := range draft.Inventory.Devices {
 		address, err := l.address(draft, d, wires)
 		if err != nil {
@@ -79,6 +89,15 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	}
 	l.config, err = config.Load(l.path, l.drivers)
 	return err
+}
+
+// origin returns the scheme and host of a URL.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // address returns where the switch of a device is, which is started unless wires have it.
