@@ -332,6 +332,9 @@ type numbers struct {
 
 // service checks a peering LAN or its quarantine.
 func (k *checker) service(seen numbers, owner any, name *string, vlan *switchcfg.VLANID, vni *uint32) {
+	if strings.HasPrefix(*name, switchcfg.Prefix) {
+		k.faultAt(name, "", "names that begin with %s are those of services made per order", switchcfg.Prefix)
+	}
 	k.named(seen, name, vlan, vni)
 	switch k.inv.Fabric.Type {
 	case FabricVLAN:
@@ -343,9 +346,6 @@ func (k *checker) service(seen numbers, owner any, name *string, vlan *switchcfg
 
 // named checks that the name and numbers of a service are no other's, and gives the name to the agent.
 func (k *checker) named(seen numbers, name *string, vlan *switchcfg.VLANID, vni *uint32) {
-	if strings.HasPrefix(*name, switchcfg.Prefix) {
-		k.faultAt(name, "", "names that begin with %s are those of services made per order", switchcfg.Prefix)
-	}
 	unique(k, seen.names, *name, name, "the name")
 	unique(k, seen.vlans, *vlan, vlan, "VLAN")
 	unique(k, seen.vnis, *vni, vni, "VNI")

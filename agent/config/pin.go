@@ -57,7 +57,7 @@ func (d *Device) UnitPool(parent string, r Range) []Range {
 			taken = append(taken, at.unit)
 		}
 	}
-	return r.without(taken)
+	return r.Without(taken)
 }
 
 // ServiceName returns what the inventory pins for a service made per order; handover is 0 but for cloud_vc.
@@ -72,8 +72,8 @@ type ordered struct {
 	handover uint16
 }
 
-// without returns the numbers of r but for those taken, ascending.
-func (r Range) without(taken []uint32) (out []Range) {
+// Without returns the numbers of r but for those taken, ascending.
+func (r Range) Without(taken []uint32) (out []Range) {
 	slices.Sort(taken)
 	for _, n := range taken {
 		if !r.Contains(n) {
@@ -114,7 +114,7 @@ func (k *checker) pinned(d *Device) {
 		scope.LAGs[name] = true
 		taken = append(taken, l.Number)
 	}
-	p.pool = d.LAGs.Range.without(taken)
+	p.pool = d.LAGs.Range.Without(taken)
 	configs, units := make(map[unitOf]any), make(map[unitAt]any)
 	for _, u := range d.Units {
 		of, at := unitOf{u.NetworkServiceConfig, u.Interface}, unitAt{u.Interface, u.Unit}
