@@ -195,7 +195,7 @@ func (w *work) reportChange(c plan.Change, observed, intent switchcfg.State, r *
 	r.Items = append(r.Items, item)
 }
 
-// asMarked returns an object with the name of its filter and the mark that it is to have, where the filter admits the same.
+// asMarked returns an object with the mark that it is to have, and the name of its filter where that admits the same.
 func asMarked(before, after switchcfg.Object, observed, intent switchcfg.State) switchcfg.Object {
 	switch b := before.(type) {
 	case *switchcfg.Interface:
@@ -205,6 +205,7 @@ func asMarked(before, after switchcfg.Object, observed, intent switchcfg.State) 
 	case *switchcfg.LAG:
 		x := *b
 		x.Description = switchcfg.Description(after)
+		x.MinLinks = max(x.MinLinks, 1) // none means one
 		return &x
 	case *switchcfg.Service:
 		x := *b
