@@ -88,6 +88,7 @@ type work struct {
 	found map[string]*found
 	match map[string]*matcher
 	pairs []pair
+	odd   []oddPair
 
 	names  map[*soldService]*serviceChoice
 	fabric said[config.FabricType]
@@ -111,6 +112,31 @@ type pair struct {
 	sold    soldCircuit
 	circuit *switchcfg.Circuit
 	why     string
+}
+
+// oddPair is a network service config whose circuit can only be one that is not understood: another one beside it would
+// take the same frames.
+type oddPair struct {
+	device string
+	config *ixapi.NetworkServiceConfig
+	key    switchcfg.Key
+}
+
+// oddPairs gives each circuit that is not understood to a config, by the usual number where it has that.
+func oddPairs(device string, at *parent, lost []soldCircuit) (out []oddPair) {
+	var rest []*ixapi.NetworkServiceConfig
+	odd := slices.Clone(at.odd)
+	for _, c := range lost {
+		if i := slices.Index(odd, c.circuit.Unit); i >= 0 {
+			odd = slices.Delete(odd, i, i+1)
+		} else {
+			rest = append(rest, c.config)
+		}
+	}
+	for i, n := range rest {
+		out = append(out, oddPair{device, n, switchcfg.Key{Kind: switchcfg.KindCircuit, Name: at.name, Unit: odd[i]}})
+	}
+	return out
 }
 
 // place returns the port or LAG that carries a connection, or "".
@@ -145,14 +171,20 @@ func (w *work) pair() {
 				taken[at.circuits[i]] = true
 				w.pairs = append(w.pairs, pair{s, c, at.circuits[i], "it has the encapsulation that is sold"})
 			}
+			var lost []soldCircuit
 			for _, c := range open {
 				i := slices.IndexFunc(at.circuits, func(o *switchcfg.Circuit) bool {
 					return !taken[o] && w.admits(d.Name, o, c.sources)
 				})
-				if i >= 0 {
-					taken[at.circuits[i]] = true
-					w.pairs = append(w.pairs, pair{s, c, at.circuits[i], "it admits the addresses that are registered"})
+				if i < 0 {
+					lost = append(lost, c)
+					continue
 				}
+				taken[at.circuits[i]] = true
+				w.pairs = append(w.pairs, pair{s, c, at.circuits[i], "it admits the addresses that are registered"})
+			}
+			if len(lost) == len(at.odd) {
+				w.odd = append(w.odd, oddPairs(d.Name, at, lost)...)
 			}
 		}
 	}

@@ -207,3 +207,23 @@ func TestDescriptionNamesAnIDOnlyAsAWord(t *testing.T) {
 		}
 	}
 }
+
+// What the model cannot express stands in the way of what is sold at its place; nothing is put beside it that takes the
+// same frames.
+func TestCircuitThatIsNotUnderstoodHoldsWhatIsSold(t *testing.T) {
+	w := market()
+	odd := switchcfg.Key{Kind: switchcfg.KindCircuit, Name: "Port-Channel17", Unit: 5}
+	w.hand["sw1"][odd] = &switchcfg.Opaque{At: odd, Why: "it has lines that are not understood", Text: []string{"qos trust cos"}}
+	a, err := Find(w.input(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := a.Config.Inventory.Device("sw1")
+	if unit, ok := d.Unit("nsc-good", "Port-Channel17"); !ok || unit != 5 {
+		t.Errorf("%s", a.Inventory)
+	}
+	text := string(a.Report.AppendText(nil))
+	if strings.Contains(text, "Port-Channel17.100") || !strings.Contains(text, "circuit Port-Channel17.5 (nsc:nsc-good): conflict: what is configured there is not understood") {
+		t.Errorf("%s", text)
+	}
+}

@@ -30,6 +30,7 @@ type parent struct {
 	isLAG    bool
 	text     []string // descriptions of it and its circuits
 	circuits []*switchcfg.Circuit
+	odd      []uint32 // numbers of its circuits that are not understood
 }
 
 func look(s Switch) *found {
@@ -65,6 +66,8 @@ func look(s Switch) *found {
 			if c, ok := s.State[k].(*switchcfg.Circuit); ok {
 				p.circuits = append(p.circuits, c)
 				f.admit(c)
+			} else {
+				p.odd = append(p.odd, k.Unit)
 			}
 		}
 	}

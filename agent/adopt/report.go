@@ -134,6 +134,10 @@ func (w *work) reportSwitch(c *config.Config, d *config.Device, compiler *compil
 		if intent.State[k] != nil || told[k] {
 			continue
 		}
+		if o, ok := observed[k].(*switchcfg.Opaque); ok && d.Scope().Covers(k) {
+			r.Items = append(r.Items, Item{Kind: Different, Key: k.String(), Why: "what is configured there is not understood, and left alone: " + o.Why, Is: o.Text})
+			continue
+		}
 		if why, ok := unsold(observed[k], d.Scope(), services); ok && !open[k.Name] && !held(intent, k) && (k.Kind == switchcfg.KindCircuit || !providers[k.Name]) {
 			r.Items = append(r.Items, Item{Kind: Unsold, Key: k.String(), Why: why, Is: observed[k].Lines()})
 			continue
