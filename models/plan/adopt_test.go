@@ -39,3 +39,14 @@ func TestFilterOfAnotherNameDisruptsOnlyWhomItKeepsOut(t *testing.T) {
 		}
 	}
 }
+
+func TestOneLinkThatIsAskedForIsNoMoreThanNone(t *testing.T) {
+	lag := &switchcfg.LAG{Name: "lag1", Members: []string{"Ethernet1"}, Mode: switchcfg.ModeStatic}
+	for links, want := range map[uint16]Disruption{1: DisruptsNone, 2: DisruptsLAG} {
+		after := *lag
+		after.MinLinks = links
+		if got := disruption(Change{Verb: Update, Key: lag.Key(), Before: lag, After: &after}); got != want {
+			t.Errorf("from none to %d: %s", links, got)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func disruption(c Change) Disruption {
 		after, _ := c.After.(*switchcfg.LAG)
 		if after == nil || c.Verb == Replace || after.Shutdown && !before.Shutdown || after.MTU != before.MTU || after.TPID != before.TPID ||
 			after.Mode != before.Mode || after.Passive != before.Passive || after.Rate != before.Rate || after.SystemID != before.SystemID ||
-			after.MinLinks > before.MinLinks || !subset(before.Members, after.Members) {
+			max(after.MinLinks, 1) > max(before.MinLinks, 1) || !subset(before.Members, after.Members) {
 			return DisruptsLAG
 		}
 	case *switchcfg.Filter:
