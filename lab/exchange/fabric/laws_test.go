@@ -263,7 +263,8 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 
 func BenchmarkListTenThousandConnections(b *testing.B) {
 	d := open(b, Options{})
-	k, err := load[connection](d.h.store.Now(), connections, d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)}).uuid())
+	id := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)}).uuid()
+	k, err := load[connection](d.h.store.Now(), connections, id)
 	if err != nil {
 		b.Fatal(err)
 	}
