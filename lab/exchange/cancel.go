@@ -67,10 +67,13 @@ func (t terms) charged(start, day time.Time) time.Time {
 	if t.renewal == (duration{}) {
 		return day
 	}
-	for n := 1; end.Before(day); n++ {
-		end = t.renewal.times(n).after(t.initial.after(start))
+	// No period is longer than its months had 31 days.
+	longest, days := 31*t.renewal.months+t.renewal.days, int(day.Unix()-end.Unix())/(24*60*60)
+	for n := max(1, days/longest); ; n++ {
+		if until := t.renewal.times(n).after(end); !until.Before(day) {
+			return until
+		}
 	}
-	return end
 }
 
 // first returns the first day on which a contract can be ended, when its end is asked for on a day.
