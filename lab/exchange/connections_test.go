@@ -360,12 +360,12 @@ func TestOrderedRecordsAreThoseOfTheSchema(t *testing.T) {
 			}
 		}
 	}
-	has(c, "state", "status", "decommission_at", "charged_until", "current_billing_start_date", "managing_account", "consuming_account", "external_ref",
+	has(c, "state", "status", "current_billing_start_date", "managing_account", "consuming_account", "external_ref",
 		"purchase_order", "contract_ref", "billing_account", "role_assignments", "id", "mode", "lacp_timeout", "product_offering", "name", "ports",
 		"port_reservations", "pop", "speed", "capacity_allocated", "capacity_allocation_limit", "vlan_types", "outer_vlan_ethertypes", "port_quantity",
 		"subscriber_side_demarcs", "metro_area", "metro_area_network")
 	for _, id := range listed(c["port_reservations"]) {
-		has(told(t, s, http.MethodGet, "/port-reservations/"+id, "", http.StatusOK), "state", "status", "decommission_at", "charged_until",
+		has(told(t, s, http.MethodGet, "/port-reservations/"+id, "", http.StatusOK), "state", "status",
 			"current_billing_start_date", "purchase_order", "contract_ref", "external_ref", "id", "subscriber_side_demarc", "connecting_party",
 			"cross_connect_id", "connection", "exchange_side_demarc", "port")
 	}

@@ -98,6 +98,7 @@ type Server struct {
 	limits      *limits
 
 	mounted map[string]http.Handler // by the beginning of their paths
+	hears   func(event.Event) error // of results; nil for nobody
 
 	mu     sync.Mutex
 	pinned []pin // oldest first
