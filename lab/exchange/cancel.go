@@ -202,12 +202,17 @@ func cancellation() action {
 			c.refuse(invalid(property{Name: "decommission_at", Reason: "is not a date of the form 2006-01-02"}))
 			return
 		}
+		at := c.server.store.Now()
+		if c.server.sees(c.by, at, c.collection, c.record) < paid {
+			c.refuse(forbidden("until when it is paid for is told to those who manage it or pay"))
+			return
+		}
 		record, err := c.record.Object()
 		if err != nil {
 			c.refuse(generic(http.StatusInternalServerError, err.Error()))
 			return
 		}
-		p := policyOf(c.server.store.Now(), c.server.options.Clock(), c.collection, record, asked)
+		p := policyOf(at, c.server.options.Clock(), c.collection, record, asked)
 		if set, ok := dayOf(record, "decommission_at"); ok && asked == "" {
 			p.DecommissionAt = set.Format(time.DateOnly)
 			if until, ok := dayOf(record, "charged_until"); ok {
