@@ -9,7 +9,7 @@ import (
 	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
-// maxHosts bounds how far into a prefix the exchange looks for an address.
+// maxHosts bounds how many addresses of a prefix the exchange looks at to find one.
 const maxHosts = 1 << 16
 
 // macResource is what can be ordered of MAC addresses. They do not change.
@@ -62,10 +62,9 @@ func orderMAC(o *order) *problem {
 	o.checkWindow()
 	address, _ := o.new.Text("address")
 	account, _ := o.new.Text("consuming_account")
-	for _, m := range o.List("macs") {
-		other, _ := m.Text("address")
+	for _, m := range o.Where("macs", "address", address) {
 		owner, _ := m.Text("consuming_account")
-		if until, ends := m.Text("valid_not_after"); other == address && owner == account && (!ends || timeOf(until).After(o.now)) {
+		if until, ends := m.Text("valid_not_after"); owner == account && (!ends || timeOf(until).After(o.now)) {
 			o.fault("address", "is registered for this account already")
 			break
 		}
@@ -75,14 +74,8 @@ func orderMAC(o *order) *problem {
 
 // removeMAC removes an address that no config has any more.
 func removeMAC(o *order) *problem {
-	for _, c := range o.List("network-service-configs") {
-		if slices.Contains(c.List("macs"), o.id) && inService(c) {
-			p := unable("a network service config has this address")
-			if o.find("network-service-configs", c.ID) != nil {
-				p = unable("network service config %s has this address", c.ID)
-			}
-			return &p
-		}
+	if on := o.configsOf("macs", o.id); len(on) > 0 {
+		return new(unable("this address is in use: %s", o.tell("network-service-configs", on)))
 	}
 	o.Remove(o.collection, o.id)
 	o.new = nil
@@ -135,8 +128,8 @@ func orderIP(o *order) *problem {
 			}
 		}
 	}
-	for _, ip := range o.List("ips") {
-		if other, _ := ip.Text("address"); other == text && ip.ID != o.id && o.held(ip, "") {
+	for _, ip := range o.Where("ips", "address", text) {
+		if ip.ID != o.id && o.held(ip, "") {
 			o.fault("address", "is taken")
 			break
 		}
@@ -178,7 +171,7 @@ func (o *order) giveAddresses() *problem {
 	account, _ := o.new.Text("consuming_account")
 	ids := []any{}
 	for _, n := range subnetsOf(service) {
-		address, ok := o.leastAddress(service, n, account)
+		address, ok := o.nextAddress(service, n, account)
 		if !ok {
 			return new(unable("no address of %s is free", n))
 		}
@@ -199,69 +192,58 @@ func (o *order) giveAddresses() *problem {
 	return nil
 }
 
-// leastAddress returns the least host address of a prefix of a service that can be given to an account.
-func (o *order) leastAddress(service *store.Record, n netip.Prefix, account string) (netip.Addr, bool) {
-	var taken [maxHosts / 64]uint64
-	take := func(text string) {
-		if a, err := netip.ParseAddr(text); err == nil && n.Contains(a) {
-			if i, near := host(n, a); near {
-				taken[i/64] |= 1 << (i % 64)
-			}
-		}
+// nextAddress returns the host address of a prefix of a service that is next after the one that was given last and can be
+// given to an account.
+func (o *order) nextAddress(service *store.Record, n netip.Prefix, account string) (netip.Addr, bool) {
+	taken := o.takenAddresses(service, account)
+	key := "last address " + service.ID + " " + n.String()
+	first := n.Addr().Next() // the one before is that of the network, and of all its routers (RFC 4291 2.6.1)
+	a := first
+	if last, err := netip.ParseAddr(string(o.server.store.Blob(key))); err == nil && n.Contains(last) {
+		a = last.Next()
 	}
-	for _, f := range o.List("network-features") {
-		if of, _ := f.Text("network_service"); of == service.ID {
-			for _, name := range []string{"ip_v4", "ip_v6"} {
-				address, _ := f.Text(name)
-				take(address)
-			}
+	for range maxHosts {
+		if !n.Contains(a) || a.Is4() && !n.Contains(a.Next()) { // the last of IPv4 is for broadcasts
+			a = first
 		}
-	}
-	for _, ip := range o.addressesOf(service) {
-		if o.held(ip, account) {
-			address, _ := ip.Text("address")
-			take(address)
-		}
-	}
-	a := n.Addr().Next() // the first is that of the network, and of all its routers (RFC 4291 2.6.1)
-	for i := 1; i < maxHosts && n.Contains(a); i, a = i+1, a.Next() {
-		if taken[i/64]&(1<<(i%64)) == 0 && (a.Is6() || n.Contains(a.Next())) { // the last of IPv4 is for broadcasts
+		if n.Contains(a) && (a.Is6() || n.Contains(a.Next())) && !taken(a) {
+			o.PutBlob(key, []byte(a.String()))
 			return a, true
 		}
+		a = a.Next()
 	}
 	return netip.Addr{}, false
 }
 
-// addressesOf returns the records of addresses that may be in the prefixes of a service: of a LAN of the exchange there
-// is one network, while those of its members' services may have the same prefixes.
-func (o *order) addressesOf(service *store.Record) (all []*store.Record) {
-	if kind, _ := service.Text("type"); kind == "exchange_lan" {
-		return o.List("ips")
-	}
-	for _, c := range o.List("network-service-configs") {
-		if of, _ := c.Text("network_service"); of != service.ID {
-			continue
+// takenAddresses returns what tells the addresses that an account cannot have on a service: those of route servers, and
+// those that are held. On a LAN of the exchange all addresses count, while the services of its members may have the same
+// prefixes.
+func (o *order) takenAddresses(service *store.Record, account string) func(netip.Addr) bool {
+	taken := map[netip.Addr]bool{}
+	take := func(r *store.Record, field string) {
+		text, _ := r.Text(field)
+		if a, err := netip.ParseAddr(text); err == nil {
+			taken[a] = true
 		}
+	}
+	for _, f := range o.Where("network-features", "network_service", service.ID) {
+		take(f, "ip_v4")
+		take(f, "ip_v6")
+	}
+	held := func(ip *store.Record) bool { return o.held(ip, account) }
+	if kind, _ := service.Text("type"); kind == "exchange_lan" {
+		return func(a netip.Addr) bool {
+			return taken[a] || slices.ContainsFunc(o.Where("ips", "address", a.String()), held)
+		}
+	}
+	for _, c := range o.Where("network-service-configs", "network_service", service.ID) {
 		for _, id := range c.List("ips") {
-			if ip := o.Get("ips", id); ip != nil {
-				all = append(all, ip)
+			if ip := o.Get("ips", id); ip != nil && held(ip) {
+				take(ip, "address")
 			}
 		}
 	}
-	return all
-}
-
-// host returns which address of a prefix it is, if it is near its beginning.
-func host(n netip.Prefix, a netip.Addr) (int, bool) {
-	first, at := n.Addr().As16(), a.As16()
-	i := 0
-	for b := range at {
-		i = i<<8 + int(at[b]) - int(first[b])
-		if i >= maxHosts {
-			return 0, false
-		}
-	}
-	return i, true
+	return func(a netip.Addr) bool { return taken[a] }
 }
 
 // handOver has the addresses of a config follow it to other accounts.

@@ -57,30 +57,29 @@ func TestALANHasNoMoreAddressesThanHosts(t *testing.T) {
 func TestAnAddressRestsBeforeAnotherAccountGetsIt(t *testing.T) {
 	c := &clock{at: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	s := moon(t, Options{Clock: c.now})
-	order := func(account string) (config, addresses string) {
-		got := told(t, s, http.MethodPost, configsPath, with(orders()["exchange_lan"], fields{"consuming_account": account, "macs": absent}), http.StatusCreated)
-		return got["id"].(string), addressesOn(t, s, got["id"].(string))
-	}
-	first, second, third := "198.51.100.2 2001:db8:23::2", "198.51.100.3 2001:db8:23::3", "198.51.100.4 2001:db8:23::4"
-	expect := func(account, want string) string {
+	copied(t, s, "network-services", "service:lan", "service:lan", fields{"subnet_v4": "192.0.2.0/30", "subnet_v6": nil})
+	copied(t, s, "network-features", "feature:rs1", "feature:rs1", fields{"ip_v4": "192.0.2.2"})
+	order := func(account string, status int) map[string]any {
 		t.Helper()
-		config, is := order(account)
-		if is != want {
-			t.Errorf("%s, want %s", is, want)
-		}
-		return config
+		return told(t, s, http.MethodPost, configsPath, with(orders()["exchange_lan"], fields{"consuming_account": account, "macs": absent}), status)
 	}
-	config := expect(moonAccount, first)
-	told(t, s, http.MethodDelete, configsPath+"/"+config, "", http.StatusAccepted)
-	expect(marsAccount, second) // the day of the end is still to come
+	end := func(config map[string]any) {
+		t.Helper()
+		told(t, s, http.MethodDelete, configsPath+"/"+config["id"].(string), "", http.StatusAccepted)
+	}
+	first := order(moonAccount, http.StatusCreated)
+	end(first)
+	order(marsAccount, http.StatusBadRequest)
+	again := order(moonAccount, http.StatusCreated) // its own again
+	if is := addressesOn(t, s, again["id"].(string)); is != "192.0.2.1" {
+		t.Error(is)
+	}
+	end(again)
+	get(s, "/ips") // it is over
+	c.at = c.at.AddDate(0, 0, 29)
+	order(marsAccount, http.StatusBadRequest)
 	c.at = c.at.AddDate(0, 0, 1)
-	expect(marsAccount, third)
-	config = expect(moonAccount, first) // its own again
-	told(t, s, http.MethodDelete, configsPath+"/"+config, "", http.StatusAccepted)
-	c.at = c.at.AddDate(0, 0, 1)
-	get(s, "/ips")
-	c.at = c.at.AddDate(0, 0, 31)
-	expect(marsAccount, first)
+	order(marsAccount, http.StatusCreated)
 }
 
 func TestAddressesFollowAConfigToAnotherAccount(t *testing.T) {

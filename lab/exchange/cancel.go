@@ -382,7 +382,8 @@ func (s *Server) settle() {
 	if done {
 		return
 	}
-	if at := s.store.Now(); len(ripe(at, day)) > 0 || len(settledChanges(at)) > 0 {
+	ending := slices.ContainsFunc(cancelables(), func(c string) bool { return len(s.store.Where(c, "state", "decommission_requested")) > 0 })
+	if at := s.store.Now(); ending && len(ripe(at, day)) > 0 || len(settledChanges(at)) > 0 {
 		if p := s.transact(principal{operator: true}, (*order).expire); p != nil {
 			return
 		}

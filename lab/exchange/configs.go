@@ -387,27 +387,16 @@ func (o *order) checkMACs(service *store.Record) {
 // speaks reports whether the address of a MAC is that of another account on a service.
 func (o *order) speaks(mac *store.Record, service, account string) bool {
 	address, _ := mac.Text("address")
-	same := map[string]bool{}
-	for _, m := range o.List("macs") {
-		if a, _ := m.Text("address"); a == address && m.ID != mac.ID {
-			same[m.ID] = true
-		}
-	}
-	if len(same) == 0 {
-		return false
-	}
-	return slices.ContainsFunc(o.configsOf("network_service", service), func(c *store.Record) bool {
-		other, _ := c.Text("consuming_account")
-		return other != account && slices.ContainsFunc(c.List("macs"), func(id string) bool { return same[id] })
+	return slices.ContainsFunc(o.Where("macs", "address", address), func(m *store.Record) bool {
+		return m.ID != mac.ID && slices.ContainsFunc(o.configsOf("macs", m.ID), func(c *store.Record) bool {
+			other, _ := c.Text("consuming_account")
+			on, _ := c.Text("network_service")
+			return other != account && on == service
+		})
 	})
 }
 
-// configsOf returns the configs that have not ended, but for the one that is ordered, by what a field of theirs refers to.
-func (o *order) configsOf(field, id string) (all []*store.Record) {
-	for _, c := range o.List("network-service-configs") {
-		if of, _ := c.Text(field); of == id && c.ID != o.id && inService(c) {
-			all = append(all, c)
-		}
-	}
-	return all
+// configsOf returns the configs that have not ended, but for the one that is ordered, by what is in a field of theirs.
+func (o *order) configsOf(field, id string) []*store.Record {
+	return slices.DeleteFunc(o.Where("network-service-configs", field, id), func(c *store.Record) bool { return c.ID == o.id || !inService(c) })
 }

@@ -252,8 +252,8 @@ func (o *order) moveConnection() {
 // capacityOf returns what the configs of a connection take of it together, and what they may take, in Mbit/s. Limited is
 // false when there is no limit.
 func (o *order) capacityOf(connection *store.Record) (allocated, limit int64, limited bool) {
-	for _, c := range o.List("network-service-configs") {
-		if on, ok := c.Text("connection"); !ok || on != connection.ID || !inService(c) {
+	for _, c := range o.Where("network-service-configs", "connection", connection.ID) {
+		if !inService(c) {
 			continue
 		}
 		n, given := c.Int("capacity")

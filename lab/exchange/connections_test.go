@@ -365,7 +365,7 @@ func TestOrderedRecordsAreThoseOfTheSchema(t *testing.T) {
 		"port_reservations", "pop", "speed", "capacity_allocated", "capacity_allocation_limit", "vlan_types", "outer_vlan_ethertypes", "port_quantity",
 		"subscriber_side_demarcs", "metro_area", "metro_area_network")
 	for _, id := range listed(c["port_reservations"]) {
-		has(told(t, s, http.MethodGet, "/port-reservations/"+id, "", http.StatusOK), "state", "status", "decommission_at", "charged_until",
+		has(told(t, s, http.MethodGet, "/port-reservations/"+id, "", http.StatusOK), "state", "status",
 			"current_billing_start_date", "purchase_order", "contract_ref", "external_ref", "id", "subscriber_side_demarc", "connecting_party",
 			"cross_connect_id", "connection", "exchange_side_demarc", "port")
 	}

@@ -109,8 +109,8 @@ func (o *order) moveOn() *problem {
 		if field == "" {
 			continue
 		}
-		for _, c := range o.List("network-service-configs") {
-			if of, _ := c.Text(field); of == id && c.State() == "requested" {
+		for _, c := range o.Where("network-service-configs", "state", "requested") {
+			if of, _ := c.Text(field); of == id {
 				waiting[c.ID] = true
 			}
 		}
@@ -189,18 +189,16 @@ func (o *order) lacks(id string, config store.Object) (all []any) {
 
 // hasFeature reports whether a config has one for a network feature.
 func (o *order) hasFeature(config, feature string) bool {
-	return slices.ContainsFunc(o.List("network-feature-configs"), func(c *store.Record) bool {
+	return slices.ContainsFunc(o.Where("network-feature-configs", "network_service_config", config), func(c *store.Record) bool {
 		of, _ := c.Text("network_feature")
-		on, _ := c.Text("network_service_config")
-		return of == feature && on == config && inService(c)
+		return of == feature && inService(c)
 	})
 }
 
 // hasOtherEnd reports whether there is another config of a line.
 func (o *order) hasOtherEnd(config, service string) bool {
-	return slices.ContainsFunc(o.List("network-service-configs"), func(c *store.Record) bool {
-		of, _ := c.Text("network_service")
-		return of == service && c.ID != config && inService(c)
+	return slices.ContainsFunc(o.Where("network-service-configs", "network_service", service), func(c *store.Record) bool {
+		return c.ID != config && inService(c)
 	})
 }
 

@@ -18,13 +18,9 @@ import (
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/ixagent/ixagent/lab/exchange/store"
 	"github.com/ixagent/ixagent/testdata"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // metro is the metro data set.
 func metro(tb testing.TB) fs.FS {

@@ -53,6 +53,13 @@ func TestAPortIsProvisionedWhenItsCrossConnectIsThere(t *testing.T) {
 	}
 }
 
+func TestAPortThatAProfileIsOfferedOnStays(t *testing.T) {
+	d := strict(t, Options{})
+	if got := d.refused("seller", http.MethodDelete, "/ports/"+ID("port/seller-qinq-1"), "", 400); got != codePortUsed+" /uuid" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestAPortWaitsForFreeInterfaces(t *testing.T) {
 	d := strict(t, Options{})
 	order := portBody(buyerAccount, `,"encapsulation":{"type":"DOT1Q"},"lagEnabled":true,"physicalPortsCount":8`)
@@ -142,6 +149,12 @@ func TestADryRunChangesNothing(t *testing.T) {
 	k := d.told("buyer", http.MethodPost, "/connections?dryRun=true", bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(5), z: dot1q(5)}.String(), 200)
 	d.refused("buyer", http.MethodGet, "/ports/"+p.uuid(), "", 404)
 	d.refused("buyer", http.MethodGet, "/connections/"+k.uuid(), "", 404)
+	lag := "/ports/" + ID("port/buyer-lag") + "?dryRun=true"
+	if list := d.told("buyer", http.MethodPatch, lag, `[{"op":"replace","path":"/name","value":"other"}]`, 200); list.at("data.0.name") != "other" {
+		t.Errorf("%v", list)
+	}
+	d.told("buyer", http.MethodDelete, lag, "", 200)
+	d.told("buyer", http.MethodPost, "/networks?dryRun=true", `{"type":"EVPLAN","name":"net","scope":"LOCAL","notifications":[{"type":"ALL","emails":["a@b.example"]}]}`, 202)
 	if d.h.store.Now().Version != before {
 		t.Error("something was stored")
 	}

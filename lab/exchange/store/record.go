@@ -134,6 +134,17 @@ func (r *Record) List(field string) []string { return Object(r.fields).List(fiel
 // Int returns an indexed integer; ok is false when it is none.
 func (r *Record) Int(field string) (n int64, ok bool) { return Object(r.fields).Int(field) }
 
+// values returns the scalars that are in a field, none for a record that is nil.
+func (r *Record) values(field string) []string {
+	if r == nil {
+		return nil
+	}
+	if v, ok := r.Text(field); ok {
+		return []string{v}
+	}
+	return r.List(field)
+}
+
 // Value returns an indexed field as it was decoded. It must not be changed.
 func (r *Record) Value(field string) any { return r.fields[field] }
 

@@ -59,8 +59,12 @@ type Store struct {
 	sequences map[string]uint64
 	blobs     map[string][]byte
 	places    map[string]map[string]uint64 // keys in the file, by collection and id
+	lookups   map[lookup]found             // ids by value, of fields that were asked for
 	watch     []func(Change)
 }
+
+// A lookup is a field by which records are found.
+type lookup struct{ collection, field string }
 
 // A Change names a record that a transaction put or removed.
 type Change struct{ Collection, ID string }
@@ -189,6 +193,47 @@ func (s *Store) Before(writes int) *Snapshot {
 	return s.past[max(0, len(s.past)-writes)]
 }
 
+// found are the ids of records by what is in a field of theirs.
+type found map[string]map[string]bool
+
+// move takes note of what a record was and is; it was or is not there where that is nil.
+func (f found) move(id string, was, is *Record, field string) {
+	for _, value := range was.values(field) {
+		delete(f[value], id)
+		if len(f[value]) == 0 {
+			delete(f, value)
+		}
+	}
+	for _, value := range is.values(field) {
+		if f[value] == nil {
+			f[value] = map[string]bool{}
+		}
+		f[value][id] = true
+	}
+}
+
+// Where returns the records of a collection in whose indexed field a value is, or is in the array there, as it would stand
+// in a query, in no order. It takes no longer for many records than for few.
+func (s *Store) Where(collection, field, value string) []*Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := lookup{collection, field}
+	if s.lookups[l] == nil {
+		if s.lookups == nil {
+			s.lookups = map[lookup]found{}
+		}
+		s.lookups[l] = found{}
+		for _, r := range s.current.List(collection) {
+			s.lookups[l].move(r.ID, nil, r, field)
+		}
+	}
+	var out []*Record
+	for id := range s.lookups[l][value] {
+		out = append(out, s.current.Get(collection, id))
+	}
+	return out
+}
+
 // Blob returns bytes that a transaction put, or nil. They must not be changed.
 func (s *Store) Blob(key string) []byte {
 	s.mu.Lock()
@@ -240,6 +285,13 @@ func (s *Store) Update(f func(*Tx) error) error {
 		s.past = append(s.past, s.current)
 		s.past = slices.Delete(s.past, 0, max(0, len(s.past)-MaxPast))
 	}
+	for l, ids := range s.lookups {
+		for _, c := range tx.changes {
+			if c.Collection == l.collection {
+				ids.move(c.ID, s.current.Get(c.Collection, c.ID), tx.Get(c.Collection, c.ID), l.field)
+			}
+		}
+	}
 	s.current = tx.draft.Snapshot
 	for _, c := range tx.changes {
 		for _, f := range s.watch {
@@ -257,6 +309,20 @@ func (tx *Tx) Get(collection, id string) *Record { return tx.draft.Get(collectio
 
 // List returns the records of a collection, until the transaction changes it.
 func (tx *Tx) List(collection string) []*Record { return tx.draft.List(collection) }
+
+// Where does what that of the store does for the records as the transaction sees them.
+func (tx *Tx) Where(collection, field, value string) []*Record {
+	out := slices.DeleteFunc(tx.store.Where(collection, field, value), func(r *Record) bool { return tx.known[Change{collection, r.ID}] })
+	for _, c := range tx.changes {
+		if c.Collection != collection {
+			continue
+		}
+		if r := tx.Get(collection, c.ID); slices.Contains(r.values(field), value) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
 
 // Put adds a record, or replaces the one with its id. Value is anything that marshals to an object with an id.
 func (tx *Tx) Put(collection string, value any) (*Record, error) {

@@ -269,3 +269,55 @@ func TestOtherValuesLeaveTheRestOfARecordAsItIs(t *testing.T) {
 		}
 	})
 }
+
+func TestWhereFindsWhatALookThroughAllFinds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s, err := Open(Options{Index: map[string]bool{"on": true}})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		scan := func(list []*Record, value string) (ids []string) {
+			for _, r := range list {
+				if strings.Contains(string(r.Raw), value) {
+					ids = append(ids, r.ID)
+				}
+			}
+			slices.Sort(ids)
+			return ids
+		}
+		compare := func(all, found []*Record, value string) {
+			var got []string
+			for _, r := range found {
+				got = append(got, r.ID)
+			}
+			slices.Sort(got)
+			if want := scan(all, value); !slices.Equal(got, want) {
+				rt.Fatalf("where on is %s: %v, want %v", value, got, want)
+			}
+		}
+		values := rapid.SampledFrom([]any{"a", "b", 1, nil, []string{"a"}, []string{"b", "a"}})
+		for range rapid.IntRange(1, 20).Draw(rt, "transactions") {
+			fails := rapid.Bool().Draw(rt, "fails")
+			_ = s.Update(func(tx *Tx) error {
+				for range rapid.IntRange(1, 5).Draw(rt, "changes") {
+					id := rapid.StringMatching("[x-z]").Draw(rt, "id")
+					if rapid.IntRange(0, 3).Draw(rt, "remove") == 0 {
+						tx.Remove("c", id)
+					} else if _, err := tx.Put("c", map[string]any{"id": id, "on": values.Draw(rt, "on")}); err != nil {
+						rt.Fatal(err)
+					}
+					for _, v := range []string{"a", "b", "1"} {
+						compare(tx.List("c"), tx.Where("c", "on", v), v)
+					}
+				}
+				if fails {
+					return errors.New("no")
+				}
+				return nil
+			})
+			for _, v := range []string{"a", "b", "1"} {
+				compare(s.Now().List("c"), s.Where("c", "on", v), v)
+			}
+		}
+	})
+}
