@@ -233,6 +233,24 @@ func TestAConnectionIsPatchedByHandAndReportedByTheAgent(t *testing.T) {
 	}
 }
 
+// A port that is given up goes at once to what waits for one, even on the same connection.
+func TestAPortThatIsGivenUpGoesToWhatWaits(t *testing.T) {
+	s := selling(t, "market", func(o *Options) { o.PatchedByHand = true })
+	for _, ports := range []int{4, 1} {
+		told(t, s, http.MethodPost, "/connections", marketConnection("lag_static", ports), http.StatusCreated)
+	}
+	c := told(t, s, http.MethodPost, "/connections", marketConnection("lag_lacp", 2), http.StatusCreated)
+	more := told(t, s, http.MethodPost, "/port-reservations", with(fields{"connection": c["id"], "subscriber_side_demarc": "cage 2"}, nil), http.StatusCreated)
+	if more["state"] != "requested" {
+		t.Fatalf("%v", more)
+	}
+	told(t, s, http.MethodDelete, "/port-reservations/"+listed(c["port_reservations"])[1], "null", http.StatusAccepted)
+	got := told(t, s, http.MethodGet, "/connections/"+c["id"].(string), "", http.StatusOK)
+	if got["speed"] != 20000.0 || got["port_quantity"] != 2.0 || got["state"] != "allocated" || !slices.Equal(listed(got["ports"]), listed(c["ports"])) {
+		t.Errorf("%v", got)
+	}
+}
+
 func patchOffice(s *Server, collection, id, body string) error {
 	r, err := http.NewRequest(http.MethodPatch, officePath+"/"+collection+"/"+id, strings.NewReader(body))
 	if err != nil {
@@ -360,7 +378,7 @@ func TestOrderedRecordsAreThoseOfTheSchema(t *testing.T) {
 			}
 		}
 	}
-	has(c, "state", "status", "decommission_at", "charged_until", "current_billing_start_date", "managing_account", "consuming_account", "external_ref",
+	has(c, "state", "status", "current_billing_start_date", "managing_account", "consuming_account", "external_ref",
 		"purchase_order", "contract_ref", "billing_account", "role_assignments", "id", "mode", "lacp_timeout", "product_offering", "name", "ports",
 		"port_reservations", "pop", "speed", "capacity_allocated", "capacity_allocation_limit", "vlan_types", "outer_vlan_ethertypes", "port_quantity",
 		"subscriber_side_demarcs", "metro_area", "metro_area_network")

@@ -322,6 +322,9 @@ func (o *order) measure(id string) *problem {
 			sum += n
 		}
 	}
+	if was, known := c.Int("speed"); was == sum && (known || sum == 0) {
+		return nil
+	}
 	fields := store.Object{"speed": sum}
 	if _, limited := c.Int("capacity_allocation_limit"); limited && sum > 0 {
 		fields["capacity_allocation_limit"] = sum
@@ -555,10 +558,8 @@ func (o *order) progress(id string) *problem {
 	if len(all) == 0 {
 		return nil
 	}
-	if o.grew(id) {
-		if p := o.measure(id); p != nil {
-			return p
-		}
+	if p := o.measure(id); p != nil {
+		return p
 	}
 	fields := store.Object{}
 	switch state := c.State(); {
