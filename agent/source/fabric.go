@@ -20,7 +20,7 @@ import (
 type fabric struct {
 	client *ecx.Client
 	log    *slog.Logger
-	told   map[string]bool // faults of records in the latest read
+	told   map[string]bool // faults of the latest read that were logged
 }
 
 // lists reads connections after what they refer to, and exchange services, which refer to connections, at last.
@@ -66,13 +66,17 @@ func (f *fabric) stage(ctx context.Context, collections []ecx.Collection, lists 
 	return g.Wait()
 }
 
-// tell logs the faults that were not there before.
+// tell logs the faults that were not there before, but for those of ports and connections: why these are not on
+// switches is shown with the plan.
 func (f *fabric) tell(faults []mapping.Fault) {
-	now := make(map[string]bool, len(faults))
+	now := make(map[string]bool)
 	for _, fault := range faults {
+		if fault.Collection == ecx.Ports || fault.Collection == ecx.Connections {
+			continue
+		}
 		text := fault.Error()
 		if now[text] = true; !f.told[text] {
-			f.log.Warn("record is not provisioned as it is", "err", fault)
+			f.log.Warn("record of the exchange is of no use", "err", fault)
 		}
 	}
 	f.told = now

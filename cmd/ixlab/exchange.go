@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ixagent/ixagent/lab/exchange"
-	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/fabric"
 	"github.com/ixagent/ixagent/testdata"
 )
 
@@ -22,16 +22,19 @@ func newExchange() *cobra.Command {
 	var api exchange.Credential
 	c := &cobra.Command{
 		Use:   "exchange",
-		Short: "Run an exchange that takes orders over IX-API v2",
-		Long: `Run an exchange that takes orders over IX-API v2, until it is interrupted. The address is printed once it answers.
+		Short: "Run an exchange that takes orders, over IX-API v2 or ECX",
+		Long: `Run an exchange that takes orders over IX-API v2 or ECX, until it is interrupted. The address is printed once it answers.
 
 It begins with a data set, or with a folder of records that has a JSON array for each collection, named as its API path:
 connections.json. With --data what is ordered is on disk before it is acknowledged, and still there at the next start,
 which then begins with nothing else.
 
-Without --key everybody is let in as the exchange's operator. The file of --customers has a line for each customer: key,
+The set ecx has nothing of IX-API: it serves ECX, Equinix Fabric v4, and says who may log in there and what there is.
+
+Without --key everybody is let in as the exchange's operator of IX-API. The file of --customers has a line for each customer: key,
 secret and account, with spaces between them. Without --tls-cert it speaks plain HTTP.`,
 		Example: `  ixlab exchange --set market --listen 127.0.0.1:0 --data exchange
+  ixlab exchange --set ecx --listen 127.0.0.1:0
   ixlab exchange --records records --listen 127.0.0.1:0 --key operator --secret moon`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -42,11 +45,12 @@ secret and account, with spaces between them. Without --tls-cert it speaks plain
 				if err := os.MkdirAll(data, 0o700); err != nil {
 					return err
 				}
-				if o.Store, err = store.Open(store.Options{Path: filepath.Join(data, "exchange.db"), Index: exchange.Index()}); err != nil {
-					return err
-				}
-				defer func() { err = errors.Join(err, o.Store.Close()) }()
+				data = filepath.Join(data, "exchange.db")
 			}
+			if o.Store, err = fabric.Open(data); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, o.Store.Close()) }()
 			if customers != "" {
 				if o.Credentials, err = readCustomers(customers); err != nil {
 					return err
@@ -67,18 +71,35 @@ secret and account, with spaces between them. Without --tls-cert it speaks plain
 			if err != nil {
 				return err
 			}
+			var seed *fabric.Set
+			if set == "ecx" {
+				if seed, err = fabric.Metro(); err == nil {
+					err = errors.Join(seed.Put(o.Store), fabric.Attach(s, fabric.Options{Users: seed.Users, Logger: o.Logger}))
+				}
+				if err != nil {
+					return err
+				}
+			}
 			if err := s.Start(); err != nil {
 				return err
 			}
 			if _, err := fmt.Fprintf(c.OutOrStdout(), "exchange serves %s\n", s.URL()); err != nil {
 				return err
 			}
+			if seed != nil {
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "exchange serves %s\n\n", origin(s.URL())+fabric.BasePath); err != nil {
+					return err
+				}
+				if err := seed.Print(c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
 			<-c.Context().Done()
 			return s.Close()
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&set, "set", "metro", "data set that comes with ixlab: metro, guide, or market, which has sold nothing yet")
+	f.StringVar(&set, "set", "metro", "data set that comes with ixlab: metro, guide, market, which has sold nothing yet, or ecx")
 	f.StringVar(&folder, "records", "", "`folder` of records instead")
 	f.StringVar(&data, "data", "", "`folder` that keeps what is ordered")
 	f.StringVar(&customers, "customers", "", "`file` of the keys of customers")

@@ -37,6 +37,9 @@ func walks() []walk {
 	return []walk{
 		{"ix-api", "account, contact, roles, connection, peering LAN: the getting started of IX-API", "market", (*walker).gettingStarted},
 		{"services", "line with two tags, tree, group and cloud over IX-API", "market", (*walker).services},
+		{"ecx-seller", "a service profile of ECX: made, looked at and published", "ecx", (*walker).sells},
+		{"ecx-buyer", "a connection of ECX: ordered, approved by the seller, and given up", "ecx", (*walker).buys},
+		{"ecx-reseller", "connections of ECX by way of a reseller, both options", "ecx", (*walker).resells},
 	}
 }
 
@@ -54,7 +57,10 @@ the switches. Nothing is left behind. The walks:
 Where the machine lets it make network namespaces, members' routers are cabled to the switches, and frames between them
 show what was ordered.`,
 		Example: `  ixlab order ix-api
-  ixlab order services`,
+  ixlab order services
+  ixlab order ecx-seller
+  ixlab order ecx-buyer
+  ixlab order ecx-reseller`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			i := slices.IndexFunc(walks(), func(w walk) bool { return w.name == args[0] })
@@ -95,7 +101,7 @@ show what was ordered.`,
 func walkList() string {
 	var b strings.Builder
 	for _, w := range walks() {
-		fmt.Fprintf(&b, "  %-10s %s\n", w.name, w.short)
+		fmt.Fprintf(&b, "  %-13s %s\n", w.name, w.short)
 	}
 	return b.String()
 }
@@ -176,7 +182,11 @@ func (p *party) quietly(ctx context.Context, method, path string, body store.Obj
 }
 
 func (p *party) askShowing(ctx context.Context, method, path string, body store.Object, show bool, shown ...string) (store.Object, error) {
-	text, err := p.send(ctx, method, path, body, show)
+	var sent any // nil without a body
+	if body != nil {
+		sent = body
+	}
+	text, err := p.send(ctx, method, path, sent, show)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +228,7 @@ func (p *party) list(ctx context.Context, path string, shown ...string) ([]store
 	return all, nil
 }
 
-func (p *party) send(ctx context.Context, method, path string, body store.Object, show bool) ([]byte, error) {
+func (p *party) send(ctx context.Context, method, path string, body any, show bool) ([]byte, error) {
 	var sent []byte
 	if body != nil {
 		var err error
@@ -237,7 +247,7 @@ func (p *party) send(ctx context.Context, method, path string, body store.Object
 		return nil, err
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", mediaType(method, body))
 	}
 	if p.token != "" {
 		req.Header.Set("Authorization", "Bearer "+p.token)
@@ -252,6 +262,14 @@ func (p *party) send(ctx context.Context, method, path string, body store.Object
 		err = fmt.Errorf("%s %s: %s: %s", method, path, res.Status, bytes.TrimSpace(text))
 	}
 	return text, err
+}
+
+// mediaType returns that of a body: a list of operations is a JSON patch (RFC 6902).
+func mediaType(method string, body any) string {
+	if _, object := body.(store.Object); method == http.MethodPatch && !object {
+		return "application/json-patch+json"
+	}
+	return "application/json"
 }
 
 // secretless hides the secrets in a JSON text.

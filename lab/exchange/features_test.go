@@ -147,3 +147,20 @@ func FuzzASSets(f *testing.F) {
 		}
 	})
 }
+
+func TestAConfigWaitsForTheFeaturesThatAreRequired(t *testing.T) {
+	s := lively(t, &clock{at: day(t, "2026-06-05")}, false)
+	config := told(t, s, http.MethodPost, "/network-service-configs", with(orders()["exchange_lan"], nil), http.StatusCreated)
+	id := config["id"].(string)
+	if status := fmt.Sprint(config["status"]); config["state"] != "requested" || !strings.Contains(status, "network_feature_missing") {
+		t.Errorf("%v %v", config["state"], status)
+	}
+	told(t, s, http.MethodPost, "/network-feature-configs", with(fields{
+		"type": "route_server", "managing_account": "238189294", "consuming_account": "2381982", "billing_account": "238189294",
+		"role_assignments": []string{}, "network_feature": "needed", "network_service_config": id, "asn": 64496, "as_set_v4": "AS64496@RIPE",
+		"session_mode": "public", "bgp_session_type": "active", "ip": config["ips"].([]any)[0],
+	}, nil), http.StatusCreated)
+	if config = told(t, s, http.MethodGet, "/network-service-configs/"+id, "", http.StatusOK); config["state"] != "production" || fmt.Sprint(config["status"]) != "[]" {
+		t.Errorf("%v %v", config["state"], config["status"])
+	}
+}

@@ -1,10 +1,16 @@
 package exchange
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ixagent/ixagent/testdata"
 )
 
 const forC = `{"managing_account":"r","consuming_account":"c","billing_account":"c","network_service":"lan","connection":"conn-r","purchase_order":"margin","contract_ref":"price","external_ref":"customer 17"}`
@@ -96,7 +102,9 @@ func TestASubAccountOrdersWhatItsResellerAllows(t *testing.T) {
 		t.Errorf("of the connection it sees %q", got)
 	}
 	s1.refused(http.MethodGet, "/accounts/s2", "", http.StatusNotFound, notFound)
-	s1.refused(http.MethodPost, "/connections/conn-r/loa", "", http.StatusForbidden, permissionDenied)
+	for _, below := range []string{"/loa", "/statistics", "/cancellation-policy"} {
+		s1.refused(http.MethodGet, "/connections/conn-r"+below, "", http.StatusNotFound, notFound)
+	}
 	for _, other := range []party{s2, s.as(t, "c")} {
 		other.refused(http.MethodGet, path, "", http.StatusNotFound, notFound)
 		other.refused(http.MethodGet, "/connections/conn-r", "", http.StatusNotFound, notFound)
@@ -177,4 +185,72 @@ func TestSubAccountsHaveCredentialsOfTheirOwn(t *testing.T) {
 	s2.refused(http.MethodGet, "/account", "", http.StatusUnauthorized, authenticationError)
 	wantProblem(t, ask(s, http.MethodPost, "/auth/token", body), http.StatusUnauthorized, authenticationError)
 	wantProblem(t, ask(s, http.MethodPost, "/auth/refresh", `{"refresh_token":"`+pair.Refresh+`"}`), http.StatusUnauthorized, authenticationError)
+}
+
+// The whole way, with the rules of all that is ordered: a reseller builds a connection, makes two customers of its own and
+// lets them order on it.
+func TestSubAccountsShareAConnectionAndKnowNothingOfEachOther(t *testing.T) {
+	data, err := testdata.Exchange("market")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, Options{Data: data, AcceptTerms: true, Credentials: []Credential{{Key: "key-alpha", Secret: "secret-alpha", Account: "acc-alpha"}}})
+	alpha := s.as(t, "alpha")
+	connection := alpha.told(http.MethodPost, "/connections", `{"managing_account":"acc-alpha","consuming_account":"acc-alpha","billing_account":"acc-alpha","mode":"standalone",
+		"product_offering":"po-connection-nord","port_quantity":1,"subscriber_side_demarcs":["rack 7"],"contract_ref":"wholesale","role_assignments":["ra-alpha-implementation","ra-alpha-noc"]}`,
+		http.StatusCreated)["id"].(string)
+	type customer struct {
+		party
+		account, order, vlan, secret string
+	}
+	var all []customer
+	for i, name := range []string{"Sauna", "Marzipan"} {
+		account := alpha.told(http.MethodPost, "/accounts", `{"name":"`+name+`","address":`+address+`}`, http.StatusCreated)["id"].(string)
+		alpha.told(http.MethodPut, "/accounts/"+account+"/permissions", `{"connections":["`+connection+`"],"billing":true}`, http.StatusOK)
+		login := alpha.told(http.MethodPost, "/accounts/"+account+"/credentials", "", http.StatusCreated)
+		text, err := json.Marshal(map[string]any{"api_key": login["api_key"], "api_secret": login["api_secret"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := customer{party: party{tb: t, s: s, token: pairOf(t, ask(s, http.MethodPost, "/auth/token", string(text))).Access}, account: account, secret: name}
+		own := `{"managing_account":"` + account + `","consuming_account":"` + account + `"`
+		contact := c.told(http.MethodPost, "/contacts", own+`,"name":"`+name+`","telephone":"+4940555","email":"noc@example.net"}`, http.StatusCreated)["id"].(string)
+		role := c.told(http.MethodPost, "/role-assignments", `{"role":"role-noc","contact":"`+contact+`"}`, http.StatusCreated)["id"].(string)
+		mac := c.told(http.MethodPost, "/macs", own+`,"address":"02:00:00:00:00:0`+fmt.Sprint(i)+`"}`, http.StatusCreated)["id"].(string)
+		c.order = own + `,"billing_account":"acc-alpha","type":"exchange_lan","network_service":"lan-peering","product_offering":"po-peering","connection":"` + connection + `",
+			"role_assignments":["` + role + `"],"macs":["` + mac + `"],"asns":[64500],"listed":true,"capacity":1000,"external_ref":"` + name + `","vlan_config":{"vlan_type":"dot1q","vlan":VLAN}}`
+		made := c.told(http.MethodPost, "/network-service-configs", strings.Replace(c.order, "VLAN", "null", 1), http.StatusCreated)
+		c.vlan = fmt.Sprint(made["vlan_config"].(map[string]any)["vlan"])
+		all = append(all, c)
+	}
+	if all[0].vlan == all[1].vlan {
+		t.Errorf("both have VLAN %s", all[0].vlan)
+	}
+	instance := regexp.MustCompile(`"instance":"[^"]*"`) // which repeats the path that was asked for
+	for i, c := range all {
+		other := all[1-i]
+		answers := c.ask(http.MethodPost, "/network-service-configs", strings.Replace(c.order, "VLAN", other.vlan, 1))
+		if answers.Code != http.StatusBadRequest {
+			t.Errorf("%s was given the VLAN of %s: %d", c.secret, other.secret, answers.Code)
+		}
+		told := func(w *httptest.ResponseRecorder) string { return instance.ReplaceAllString(w.Body.String(), "") }
+		text := told(answers)
+		for collection := range s.collections {
+			text += told(c.ask(http.MethodGet, "/"+collection, ""))
+			for _, r := range s.store.Now().List(collection) {
+				text += told(c.ask(http.MethodGet, "/"+collection+"/"+r.ID, ""))
+				if owner, _ := r.Text("managing_account"); owner == other.account && strings.Contains(text, `"`+r.ID+`"`) {
+					t.Errorf("%s is told of %s", c.secret, r.ID)
+				}
+			}
+		}
+		for _, hidden := range []string{other.secret, "wholesale", other.account + `"`} {
+			if strings.Contains(text, hidden) {
+				t.Errorf("%s is told of %s", c.secret, hidden)
+			}
+		}
+	}
+	if got := alpha.ids("/network-service-configs"); len(strings.Fields(got)) != 2 {
+		t.Errorf("the reseller sees %q", got)
+	}
 }

@@ -99,12 +99,13 @@ func stateful(state string) []field {
 	return []field{{name: "state", ours: true, fallback: state}, {name: "status", ours: true, fallback: []any{}}}
 }
 
-// cancelable are those of one that is ordered for a time. Dates are not there before they are set: IX-API 2.1 knows no null.
+// cancelable are those of one that is ordered for a time. The days of its end are not there before they are known (IX-API
+// 2.1.0 has no null for them).
 func cancelable() []field {
 	return []field{
-		{name: "decommission_at", ours: true},
-		{name: "charged_until", ours: true},
-		{name: "current_billing_start_date", ours: true, null: true},
+		{name: "decommission_at", is: date, ours: true},
+		{name: "charged_until", is: date, ours: true},
+		{name: "current_billing_start_date", is: date, ours: true, null: true},
 	}
 }
 

@@ -98,6 +98,7 @@ type Server struct {
 	limits      *limits
 
 	mounted map[string]http.Handler // by the beginning of their paths
+	hears   func(event.Event) error // of results; nil for nobody
 
 	mu     sync.Mutex
 	pinned []pin // oldest first
@@ -510,7 +511,7 @@ func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, col
 			s.one(w, r, by, at, collection, record)
 			return
 		}
-		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil {
+		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil && s.reaches(by, at, collection, record) {
 			s.act(res.actions[parts[n]], &call{
 				server: s, w: w, r: r, by: by, collection: collection, record: record, action: parts[n], rest: parts[n+1:],
 			})

@@ -248,6 +248,21 @@ func TestALineChangesWhenBothEndsHave(t *testing.T) {
 	refused(t, ask(s, http.MethodGet, path+"/change-request", ""), notFound, "no change request")
 }
 
+func TestATreeChangesAtOnceWithItsOfferingsForConfigs(t *testing.T) {
+	s := stocked(t)
+	for _, id := range []string{"tree-old", "tree-new"} {
+		if err := s.Put("product-offerings", json.RawMessage(fmt.Sprintf(`{"id":%q,"type":"p2mp_vc","resource_type":"network_service","service_provider":"P"}`, id))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := "/network-services/" + told(t, s, http.MethodPost, "/network-services", of(`"type":"p2mp_vc","product_offering":"tree-old","name":"T"`), http.StatusCreated)["id"].(string)
+	told(t, s, http.MethodPost, path+"/change-request", `{"product_offering":"tree-new"}`, http.StatusAccepted)
+	got := told(t, s, http.MethodGet, path, "", http.StatusOK)
+	if got["state"] != "production" || got["product_offering"] != "tree-new" || fmt.Sprint(got["nsc_product_offerings"]) != "[tree-new]" {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestAChangeCanBeRetracted(t *testing.T) {
 	s := stocked(t)
 	path := line(t, s, "line-100", "100")
@@ -466,4 +481,57 @@ func TestARuleStaysWhileSomebodyReliesOnIt(t *testing.T) {
 	refused(t, ask(s, http.MethodDelete, "/member-joining-rules/"+rule, ""), unableToFulfill, config)
 	refused(t, ask(s, http.MethodPatch, "/member-joining-rules/"+rule, `{"consuming_account":"account:1033"}`), unableToFulfill, config)
 	told(t, s, http.MethodPatch, "/member-joining-rules/"+rule, `{"external_ref":"mine"}`, http.StatusOK)
+}
+
+func TestTheMemberAtTheOtherEndTakesPartInAChange(t *testing.T) {
+	s := market(t, Options{})
+	for id, most := range map[string]int{"slow": 100, "fast": 1000} {
+		err := s.Put("product-offerings", json.RawMessage(fmt.Sprintf(`{"id":%q,"type":"p2p_vc","resource_type":"network_service","upgrade_allowed":true,"bandwidth_max":%d}`, id, most)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	owner, member, stranger := s.as(t, "c"), s.as(t, "d"), s.as(t, "r")
+	path := "/network-services/" + owner.told(http.MethodPost, "/network-services", `{"type":"p2p_vc","managing_account":"c","consuming_account":"c","billing_account":"c",
+		"product_offering":"slow","joining_member_account":"d"}`, http.StatusCreated)["id"].(string)
+	change := path + "/change-request"
+	member.told(http.MethodPost, change, `{"product_offering":"fast"}`, http.StatusAccepted)
+	owner.told(http.MethodGet, path, "", http.StatusOK) // nobody has a config: it is over
+	member.refused(http.MethodGet, change, "", http.StatusNotFound, notFound)
+	if got := owner.told(http.MethodGet, path, "", http.StatusOK); got["product_offering"] != "fast" || got["capacity"] != 1000.0 {
+		t.Errorf("%v", got)
+	}
+	// That is all that it may do.
+	member.refused(http.MethodPatch, path, `{}`, http.StatusForbidden, permissionDenied)
+	member.refused(http.MethodDelete, path, "", http.StatusForbidden, permissionDenied)
+	for _, below := range []string{"", "/change-request", "/cancellation-policy"} {
+		stranger.refused(http.MethodGet, path+below, "", http.StatusNotFound, notFound)
+	}
+	stranger.refused(http.MethodPost, change, `{"product_offering":"slow"}`, http.StatusNotFound, notFound)
+}
+
+func TestOnlyItsManagerSaysWhoJoinsAService(t *testing.T) {
+	s := market(t, Options{})
+	rule := `{"type":"allow","managing_account":%q,"consuming_account":"x","network_service":"closed"}`
+	s.as(t, "c").refused(http.MethodPost, "/member-joining-rules", fmt.Sprintf(rule, "c"), http.StatusForbidden, permissionDenied)
+	s.as(t, "c").refused(http.MethodPost, "/member-joining-rules", fmt.Sprintf(rule, "d"), http.StatusForbidden, permissionDenied)
+	s.as(t, "c").refused(http.MethodDelete, "/member-joining-rules/rule-c", "", http.StatusForbidden, permissionDenied)
+	s.as(t, "r").refused(http.MethodPost, "/member-joining-rules", fmt.Sprintf(rule, "r"), http.StatusBadRequest, validationError)
+	s.as(t, "d").told(http.MethodPost, "/member-joining-rules", fmt.Sprintf(rule, "d"), http.StatusCreated)
+}
+
+func TestProblemsNameNothingThatIsNotSeen(t *testing.T) {
+	s := market(t, Options{})
+	got := s.as(t, "r").refused(http.MethodDelete, "/connections/conn-r", "", http.StatusBadRequest, unableToFulfill)
+	if !strings.Contains(got.Detail, "nsc-s1, nsc-s2, nsc-c") {
+		t.Errorf("%s", got.Detail)
+	}
+	err := s.Put("network-service-configs", json.RawMessage(`{"id":"hidden-of-d","state":"production","managing_account":"d","consuming_account":"d","network_service":"lan","connection":"conn-r"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = s.as(t, "r").refused(http.MethodDelete, "/connections/conn-r", "", http.StatusBadRequest, unableToFulfill)
+	if !strings.Contains(got.Detail, "and 1 of others") || strings.Contains(got.Detail, "hidden") {
+		t.Errorf("%s", got.Detail)
+	}
 }

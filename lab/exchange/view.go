@@ -183,6 +183,15 @@ func (s *Server) visible(by principal, at *store.Snapshot, collection string, r 
 	return s.sees(by, at, collection, r) != hidden
 }
 
+// reaches reports whether there is anything below a record for a party: a LAN is everybody's, but else it takes more than
+// to know that a record is there.
+func (s *Server) reaches(by principal, at *store.Snapshot, collection string, r *store.Record) bool {
+	if kind, _ := r.Text("type"); collection == "network-services" && kind == "exchange_lan" {
+		return true
+	}
+	return s.sees(by, at, collection, r) > named
+}
+
 // view returns what a party sees of a record; ok is false when it does not see it.
 func (s *Server) view(by principal, at *store.Snapshot, collection string, r *store.Record) (text []byte, ok bool) {
 	seen := s.look(by, at, collection, r)

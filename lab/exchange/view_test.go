@@ -128,13 +128,14 @@ func TestOnlyWhoManagesChanges(t *testing.T) {
 		{"c", http.MethodDelete, "/network-service-configs/nsc-c"},
 		{"c", http.MethodPatch, "/accounts/d"},
 		{"s1", http.MethodDelete, "/accounts/r"},
-		{"c", http.MethodPost, "/accounts/d/credentials"},
-		{"s1", http.MethodPut, "/accounts/r/permissions"},
-		{"s1", http.MethodGet, "/accounts/r/permissions"},
-		{"s1", http.MethodGet, "/accounts/r/credentials"},
 		{"r", http.MethodPost, "/accounts/s1/authorization-key"},
 	} {
 		s.as(t, c.who).refused(c.method, c.path, "{}", http.StatusForbidden, permissionDenied)
+	}
+	for _, path := range []string{"/accounts/r/permissions", "/accounts/r/credentials", "/accounts/r/authorization-key", "/network-services/open/statistics", "/network-services/open/cancellation-policy"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+			s.as(t, "s1").refused(method, path, "{}", http.StatusNotFound, notFound)
+		}
 	}
 	s.as(t, "r").told(http.MethodDelete, "/macs/mac-s2", "", http.StatusOK)
 	s.as(t, "x").told(http.MethodPatch, "/network-service-configs/nsc-c", `{"purchase_order":"1"}`, http.StatusAccepted)

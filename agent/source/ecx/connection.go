@@ -43,12 +43,11 @@ func (m *mapping) connection(c *ecx.Connection) {
 	case c.Type == "":
 		// Whatever it was, what stands for it stays.
 		d.fault(tagNotShown, "the connection does not show its type")
-		m.emit(d, m.config(d, c.UUID, "", d.a))
-		m.emit(d, m.config(d, c.UUID+"-a", ixapi.ServiceCloud, d.a))
-		m.emit(d, m.config(d, c.UUID+"-z", ixapi.ServiceP2P, d.z))
+		m.emit(d, m.config(d, "-a", ixapi.ServiceCloud, d.a))
+		m.emit(d, m.config(d, "-z", ixapi.ServiceP2P, d.z))
 	default:
 		d.fault(tagNoSwitch, "a connection of type %q is not on switches", c.Type)
-		m.emit(d, m.config(d, c.UUID, "", d.a))
+		m.emit(d, m.config(d, "-a", "", d.a))
 	}
 }
 
@@ -78,8 +77,13 @@ func networkConnection(t ecx.ConnectionType) ixapi.ServiceType {
 	return ""
 }
 
-// config begins the config of one end.
-func (m *mapping) config(d *draft, id ixapi.ID, t ixapi.ServiceType, at *ecx.AccessPoint) *ixapi.NetworkServiceConfig {
+// config begins the config of one end, "-a" or "-z". A connection without a uuid has configs without ids, as nobody
+// can tell them from those of another.
+func (m *mapping) config(d *draft, end string, t ixapi.ServiceType, at *ecx.AccessPoint) *ixapi.NetworkServiceConfig {
+	id := d.UUID + end
+	if d.UUID == "" {
+		id = ""
+	}
 	port := named(at.Port)
 	var owner *ecx.Account
 	if p := m.ports[port]; p != nil {
@@ -138,7 +142,7 @@ func (m *mapping) line(d *draft) {
 	if named(d.z.Port) == "" && !early && !over(d.state) {
 		kind = ixapi.ServiceCloud
 	}
-	a := m.config(d, d.UUID+"-a", kind, d.a)
+	a := m.config(d, "-a", kind, d.a)
 	a.NetworkService = d.UUID
 	service.ConsumingAccount, service.ManagingAccount = a.ConsumingAccount, a.ManagingAccount
 	blind := !cloud && tags(d.a) == ecx.QinQ && tags(d.z) == ecx.QinQ
@@ -149,7 +153,7 @@ func (m *mapping) line(d *draft) {
 		service.CloudKey, service.ProductOffering = provider, profile.UUID
 		m.handover(d, &service, a)
 	case named(d.z.Port) != "" || !over(d.state):
-		z = m.config(d, d.UUID+"-z", ixapi.ServiceP2P, d.z)
+		z = m.config(d, "-z", ixapi.ServiceP2P, d.z)
 		z.NetworkService = d.UUID
 		z.VLANConfig = m.vlan(d, d.z, "zSide", blind)
 		service.JoiningMemberAccount = z.ConsumingAccount
@@ -192,7 +196,7 @@ func (m *mapping) join(d *draft) {
 		port, network = d.z, d.a
 	}
 	t := networkConnection(d.Type)
-	n := m.config(d, d.UUID, t, port)
+	n := m.config(d, "-a", t, port)
 	n.NetworkService = named(network.Network)
 	d.needs(port, "the side that is not the network")
 	switch to := m.networks[n.NetworkService]; {
@@ -227,7 +231,7 @@ func (m *mapping) role(d *draft) ixapi.Role {
 
 // peering maps a connection to a peering LAN.
 func (m *mapping) peering(d *draft) {
-	n := m.config(d, d.UUID, ixapi.ServiceExchangeLAN, d.a)
+	n := m.config(d, "-a", ixapi.ServiceExchangeLAN, d.a)
 	n.NetworkService = named(d.z.Profile)
 	d.needs(d.a, "aSide")
 	switch to := m.profiles[n.NetworkService]; {

@@ -3,13 +3,13 @@
 // It is pure: the same records, in whatever order, give the same text. One record of Fabric is one or several of
 // IX-API:
 //
-//	port                          connection of the port's uuid, standalone, and port of the same uuid
-//	port with lagEnabled          connection of the port's uuid, lag_lacp, and a port for each physical port
+//	port                          connection of the port's uuid, standalone or lag_lacp
+//	its physical ports            ports of their uuids, or if it is no LAG and shows none one of the port's uuid
 //	EVPL_VC, EPL_VC               p2p_vc of the connection's uuid, and the configs UUID-a and UUID-z
 //	the same to a cloud provider  cloud_vc of the connection's uuid, and the config UUID-a
-//	network and its connections   mp2mp_vc or p2mp_vc of the network's uuid, and configs of the connections' uuids
+//	network and its connections   mp2mp_vc or p2mp_vc of the network's uuid, and configs UUID-a
 //	profile of a peering LAN      exchange_lan of the profile's uuid
-//	IX_VC                         config of that LAN, with the MAC address of its exchange service
+//	IX_VC                         config UUID-a of that LAN, with the MAC address of its exchange service
 //	other profile                 product offering of the profile's uuid
 //
 // Between two QinQ ports a connection is known by its S-tag alone, and customers' tags pass unseen. IX-API has no word

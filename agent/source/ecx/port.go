@@ -15,7 +15,7 @@ type place struct {
 	unfit     string // why nothing new can be on it; "" if it can
 }
 
-// port maps a port to a connection, and to one port of IX-API or, if it is a LAG, to one for each member.
+// port maps a port to a connection, and each of its physical ports to a port of IX-API.
 func (m *mapping) port(p *ecx.Port) {
 	consuming, managing := m.account(p.Account)
 	c := ixapi.Connection{
@@ -44,16 +44,12 @@ func (m *mapping) port(p *ecx.Port) {
 	switch {
 	case p.LAGEnabled == nil:
 		fault(tagNotShown, "the port does not show whether it is a LAG")
-	case !*p.LAGEnabled:
-		c.Mode, c.Ports = ixapi.ModeStandalone, []ixapi.ID{p.UUID}
-	default:
+	case *p.LAGEnabled:
 		c.Mode, c.LACPTimeout = ixapi.ModeLAGLACP, ixapi.LACPTimeoutSlow
+	default:
+		c.Mode = ixapi.ModeStandalone
 	}
-	if c.Mode == ixapi.ModeLAGLACP {
-		c.Ports = m.physical(p, record, fault)
-	} else {
-		m.records.Ports = append(m.records.Ports, record)
-	}
+	c.Ports = m.physical(p, record, fault)
 	at := &place{port: p}
 	c.VLANTypes, at.ethertype = tagging(p.Encapsulation, fault)
 	c.OuterVLANEthertypes = []ixapi.Ethertype{}
@@ -93,13 +89,22 @@ func (m *mapping) locate(p *ixapi.Port) {
 	}
 }
 
-// physical maps the members of a LAG, which are like the port, and returns the ids of those that are in it now.
+// physical maps the physical ports of a port, which are like it, and returns the ids of those that are in use now. A
+// port that is no LAG and does not show its physical port is one.
 func (m *mapping) physical(p *ecx.Port, like ixapi.Port, fault func(tag, format string, args ...any)) []ixapi.ID {
-	if len(p.PhysicalPorts) == 0 {
-		if s := portState(p.State); !early(s) && !over(s) {
-			fault(tagMembers, "the port is a LAG and does not show its physical ports")
-		}
+	lag := p.LAGEnabled != nil && *p.LAGEnabled
+	switch s := portState(p.State); {
+	case len(p.PhysicalPorts) > 0:
+	case early(s):
+		return []ixapi.ID{}
+	case lag && over(s):
 		return nil
+	case lag:
+		fault(tagMembers, "the port is a LAG and does not show its physical ports")
+		return nil
+	default:
+		m.records.Ports = append(m.records.Ports, like)
+		return []ixapi.ID{like.ID}
 	}
 	members := []ixapi.ID{}
 	for i := range p.PhysicalPorts {
@@ -109,10 +114,10 @@ func (m *mapping) physical(p *ecx.Port, like ixapi.Port, fault func(tag, format 
 		case is.UUID == "":
 			fault(tagMembers, "the port has a physical port without a uuid")
 			continue
-		case s == "" || !s.Known() || s == ixapi.StateError || s == ixapi.StateOperator:
-			fault(tagMembers, "physical port %s is in state %q: whether it is in the LAG is not known", is.UUID, is.State)
+		case !lag, live(s), s == ixapi.StateTesting:
 			members = append(members, is.UUID)
-		case live(s), s == ixapi.StateTesting:
+		case !s.Known() || s == ixapi.StateError || s == ixapi.StateOperator:
+			fault(tagMembers, "physical port %s is in state %q: whether it is in the LAG is not known", is.UUID, is.State)
 			members = append(members, is.UUID)
 		}
 		m.records.Ports = append(m.records.Ports, like)

@@ -198,7 +198,7 @@ func connectionState(c *ecx.Connection) verdict {
 	if c.Change != nil && v.state != ixapi.StateRequested {
 		v = changed(v, c.Change)
 	}
-	return asProvider(v, provider, c.Change)
+	return asProvider(v, provider, c)
 }
 
 // word returns the value that tells of a failure.
@@ -222,8 +222,9 @@ func changed(v verdict, c *ecx.Change) verdict {
 }
 
 // asProvider takes account of how far the seller is. What it decides about a change leaves what there is in service.
-func asProvider(v verdict, s ecx.ProviderStatus, c *ecx.Change) verdict {
-	ofChange := live(v.state) && c != nil && (c.Type == ecx.ChangeUpdate || c.Type == ecx.ChangeDeletion)
+func asProvider(v verdict, s ecx.ProviderStatus, c *ecx.Connection) verdict {
+	change := c.Change != nil && (c.Change.Type == ecx.ChangeUpdate || c.Change.Type == ecx.ChangeDeletion)
+	ofChange := live(v.state) && (change || live(circuitState(c.State)))
 	switch s {
 	case "", ecx.ProviderNotAvailable, ecx.ProviderNone, ecx.ProviderOrdering, ecx.ProviderPendingConfig, ecx.ProviderPendingBGP,
 		ecx.ProviderProvisioning, ecx.ProviderAvailable, ecx.ProviderProvisioned:

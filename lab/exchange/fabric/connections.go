@@ -207,19 +207,26 @@ func getConnection(c *call) (int, any, error) {
 }
 
 // seenConnections returns all connections that the caller is a party to and that f wants.
-func (c *call) seenConnections(f func(*store.Record) bool) ([]*connection, error) {
-	out := []*connection{}
+func (c *call) seenConnections(f func(*store.Record) bool) ([]found[*connection], error) {
+	var out []found[*connection]
 	for _, r := range c.at.List(connections) {
 		if !f(r) {
 			continue
 		}
-		k, err := parse[connection](r)
-		if err != nil {
-			return nil, err
+		if !c.by.operator { // who sees all
+			if k, err := parse[connection](r); err != nil {
+				return nil, err
+			} else if !c.maySee(k) {
+				continue
+			}
 		}
-		if c.maySee(k) {
-			out = append(out, c.show(k))
-		}
+		out = append(out, found[*connection]{uuid: r.ID, show: func() (*connection, error) {
+			k, err := parse[connection](r)
+			if err != nil {
+				return nil, err
+			}
+			return c.show(k), nil
+		}})
 	}
 	return out, nil
 }

@@ -91,12 +91,12 @@ func TestASellerNamesPortAndVLANOrRejects(t *testing.T) {
 		return fmt.Sprintf(`{"type":"CONNECTION_CREATION_ACCEPTANCE","data":{"zSide":{"accessPoint":{"port":{"uuid":%q},"linkProtocol":%s}}}}`, ID("port/"+port), link)
 	}
 	for body, want := range map[string]string{
-		accept("buyer-dot1q", dot1q(7)):      codeAccessPoint,
-		accept("nowhere", dot1q(7)):          codeAccessPoint,
-		accept("seller-dot1q", qinq(7, 0)):   codeEncapsulation,
-		accept("seller-dot1q", dot1q(4093)):  codeInput,
-		accept("seller-qinq-1", qinq(1, 10)): codeInput,
-		`{"type":"MIGRATION_EVPL_VC"}`:       codeInput,
+		accept("buyer-dot1q", dot1q(7)):             codeAccessPoint,
+		accept("nowhere", dot1q(7)):                 codeAccessPoint,
+		accept("seller-dot1q", qinq(7, 0)):          codeEncapsulation,
+		accept("seller-dot1q", dot1q(4093)):         codeInput,
+		accept("seller-qinq-1", qinq(1, 10)):        codeInput,
+		`{"type":"MIGRATION_EVPL_VC"}`:              codeInput,
 		`{"type":"CONNECTION_UPDATE_ACCEPTANCE"}`:   codeTransient,
 		`{"type":"CONNECTION_DELETION_ACCEPTANCE"}`: codeTransient,
 		`{"type":7}`: codeSyntax,
@@ -190,8 +190,8 @@ func TestOrdersThatAreWrongSayWhere(t *testing.T) {
 		"a second without a group":  {bid{from: "buyer-lag", to: "profile/express", a: dot1q(7), rest: `,"redundancy":{"priority":"SECONDARY"}`}.String(), codeNoGroup + " /redundancy/group"},
 		"an unknown group":          {bid{from: "buyer-lag", to: "profile/express", a: dot1q(7), rest: `,"redundancy":{"priority":"SECONDARY","group":"x"}`}.String(), codeGroup + " /redundancy/group"},
 		"a third":                   {bid{from: "buyer-lag", to: "profile/express", a: dot1q(7), rest: `,"redundancy":{"priority":"TERTIARY"}`}.String(), codeRedundancy + " /redundancy/priority"},
-		"nobody to tell": {strings.Replace(bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(7), z: dot1q(7)}.String(), "noc@example.com", "noc", 1), codeInput + " /notifications/0/emails/0"},
-		"a name without letters": {strings.Replace(bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(7), z: dot1q(7)}.String(), `"name":"test"`, `"name":" "`, 1), codeInput + " /name"},
+		"nobody to tell":            {strings.Replace(bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(7), z: dot1q(7)}.String(), "noc@example.com", "noc", 1), codeInput + " /notifications/0/emails/0"},
+		"a name without letters":    {strings.Replace(bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(7), z: dot1q(7)}.String(), `"name":"test"`, `"name":" "`, 1), codeInput + " /name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := d.refused("buyer", http.MethodPost, "/connections", c.bid, 400); got != c.want {
@@ -298,7 +298,7 @@ func TestWhatNeedsNoApprovalIsChangedAtOnce(t *testing.T) {
 		`[{"op":"replace","path":"/name","value":7}]`: codeInput, `[{"op":"replace","path":"/bandwidth","value":"x"}]`: codeInput,
 		`[{"op":"replace","path":"/aSide/accessPoint/linkProtocol/vlanTag","value":4095}]`: codeInput,
 		`[{"op":"replace","path":"/aSide/accessPoint/linkProtocol/what","value":5}]`:       codeInput,
-		`[{"op":"replace","path":"/bandwidth","value":0}]`:                                codeBandwidth,
+		`[{"op":"replace","path":"/bandwidth","value":0}]`:                                 codeBandwidth,
 	} {
 		if got := d.refused("buyer", http.MethodPatch, "/connections/"+id, body, 400); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s, want %s", body, got, want)
@@ -312,7 +312,7 @@ func TestWhatAgentsRejectFailsUntilItIsTriedAgain(t *testing.T) {
 	d := strict(t, Options{Reported: true})
 	id := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(100)}).uuid()
 	d.report(id, "pending", "another switch is slow")
-	if k := d.get("buyer", id); k.at("state") != "PROVISIONING" || k.at("change.information") != "another switch is slow" {
+	if k := d.get("buyer", id); k.at("state") != "PROVISIONING" || k.at("operation.errors.0.errorMessage") != "another switch is slow" {
 		t.Errorf("pending: %v", k)
 	}
 	if err := d.h.Report("network-service-configs", id+"-z", "rejected", []string{"no such ethertype"}); err != nil {
@@ -322,7 +322,7 @@ func TestWhatAgentsRejectFailsUntilItIsTriedAgain(t *testing.T) {
 	if k.state() != "FAILED NOT_PROVISIONED FAILED CONNECTION_CREATION FAILED" || k.at("operation.errors.0.errorMessage") != "no such ethertype" {
 		t.Errorf("rejected: %v", k)
 	}
-	if k := d.get("buyer", id); k.at("operation.errors.0") != "" {
+	if k := d.get("buyer", id); k.at("operation.errors.0.errorMessage") != "another switch is slow" || k.at("operation.errors.1") != "" {
 		t.Errorf("the buyer sees what is wrong at the seller's: %v", k)
 	}
 	d.refused("seller", http.MethodPost, "/connections/"+id+"/actions", `{"type":"CONNECTION_CREATION_RETRY"}`, 403)
@@ -392,8 +392,8 @@ func TestNetworksAreJoined(t *testing.T) {
 		t.Errorf("%v", k)
 	}
 	for want, b := range map[string]bid{
-		codeInput + " /type":                    join("EVPLAN_VC", "buyer-lag", dot1q(7), tree, ""),
-		codeInput + " /zSide/accessPoint/role":  join("EVPLAN_VC", "buyer-lag", dot1q(7), lan, `,"role":"ROOT"`),
+		codeInput + " /type":                               join("EVPLAN_VC", "buyer-lag", dot1q(7), tree, ""),
+		codeInput + " /zSide/accessPoint/role":             join("EVPLAN_VC", "buyer-lag", dot1q(7), lan, `,"role":"ROOT"`),
 		codeVLANTaken + " /aSide/accessPoint/linkProtocol": join("EVPLAN_VC", "buyer-lag", dot1q(6), lan, ""),
 	} {
 		if got := d.refused("buyer", http.MethodPost, "/connections", b.String(), 400); got != want {

@@ -20,12 +20,20 @@ import (
 
 // A desk is an exchange with the metro, at which a test orders. Every answer is held against the schema where there is one.
 type desk struct {
-	testing.TB
+	tester
 	h   *Handler
 	doc *openapi3.T
 
 	mu  sync.Mutex
 	now time.Time
+}
+
+// A tester is a test, be it of go test or of rapid.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
 }
 
 // schema reads the published schema of the API.
@@ -46,9 +54,9 @@ func schema(tb testing.TB) *openapi3.T {
 }
 
 // open returns a desk whose answers are not checked.
-func open(tb testing.TB, o Options) *desk {
+func open(tb tester, o Options) *desk {
 	tb.Helper()
-	d := &desk{TB: tb, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)}
+	d := &desk{tester: tb, now: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)}
 	if o.Store == nil {
 		var err error
 		if o.Store, err = store.Open(store.Options{Index: Index(), Identity: Identity}); err != nil {

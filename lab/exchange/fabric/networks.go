@@ -68,7 +68,7 @@ func searchNetworks(c *call) (int, any, error) {
 			out = append(out, c.showNetwork(n, count))
 		}
 	}
-	return search(c, out, networkTerms())
+	return search(c, known(out, func(n *network) string { return n.UUID }), networkTerms())
 }
 
 func networkConnections(c *call) (int, any, error) {
@@ -83,7 +83,15 @@ func networkConnections(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return page(c, all)
+	list := []*connection{}
+	for _, k := range all {
+		shown, err := k.show()
+		if err != nil {
+			return 0, nil, err
+		}
+		list = append(list, shown)
+	}
+	return page(c, list)
 }
 
 // createNetwork makes a network, which nothing is on a switch of before connections join it.

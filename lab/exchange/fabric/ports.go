@@ -180,7 +180,7 @@ func searchPorts(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return search(c, all, portTerms())
+	return search(c, known(all, func(p *port) string { return p.UUID }), portTerms())
 }
 
 // portLinks answers what VLANs of a port are taken, as far as the caller sees by what.
@@ -209,17 +209,16 @@ func portLinks(c *call) (int, any, error) {
 // orderPort takes the order of a port. It is given interfaces of a switch at once where there are enough free ones, and
 // is provisioned when its cross connect is there.
 func orderPort(c *call) (int, any, error) {
-	type request struct {
-		port
-		Redundancy *redundancy    `json:"redundancy"`
-		Settings   *settings      `json:"settings"`
-		Members    []physicalPort `json:"physicalPorts"`
+	p := new(port)
+	if err := c.read(p); err != nil {
+		return 0, nil, err
 	}
-	var given request
+	var given struct {
+		Settings *settings `json:"settings"` // nil when nothing is said
+	}
 	if err := c.read(&given); err != nil {
 		return 0, nil, err
 	}
-	p := &given.port
 	var f faults
 	for pointer, is := range map[string]bool{
 		"/project": p.Project != nil && p.Project.ID != "", "/account/accountNumber": p.Account != nil && p.Account.Number != 0,
@@ -229,7 +228,7 @@ func orderPort(c *call) (int, any, error) {
 			f.add(codeInput, pointer, "is required")
 		}
 	}
-	p.Count = cmp.Or(p.Count, max(1, len(given.Members)))
+	p.Count = cmp.Or(p.Count, max(1, len(p.PhysicalPorts)))
 	p.Package.Code = cmp.Or(p.Package.Code, "STANDARD")
 	p.ServiceCode = cmp.Or(p.ServiceCode, "CX")
 	p.Encapsulation.complete(&f, "/encapsulation")
@@ -258,8 +257,8 @@ func orderPort(c *call) (int, any, error) {
 	} else if p.Count > 1 && !p.LAGEnabled {
 		f.add(codeInput, "/lagEnabled", "several physical ports are one port only as a LAG")
 	}
-	if given.Redundancy != nil {
-		one("/redundancy/priority", given.Redundancy.Priority, "PRIMARY", "SECONDARY")
+	if p.Redundancy != nil {
+		one("/redundancy/priority", p.Redundancy.Priority, "PRIMARY", "SECONDARY")
 	}
 	if !slices.ContainsFunc(c.at.List(interfaces), func(r *store.Record) bool { m, _ := r.Text("metroCode"); return m == p.Location.MetroCode }) {
 		f.add(codeNoMetro, "/location/metroCode", "the exchange is not in this metro")
@@ -285,9 +284,9 @@ func orderPort(c *call) (int, any, error) {
 	*p = port{
 		Type: p.Type, UUID: mint(), Speed: p.Speed, Count: p.Count, Media: p.Media, Source: p.Source, Project: p.Project, Order: p.Order,
 		Account: p.Account, ServiceType: p.ServiceType, ServiceCode: p.ServiceCode, Bandwidth: int64(p.Speed * p.Count),
-		Location: location{MetroCode: p.Location.MetroCode}, Demarcation: p.Demarcation, Redundancy: given.Redundancy, Encapsulation: p.Encapsulation,
+		Location: location{MetroCode: p.Location.MetroCode}, Demarcation: p.Demarcation, Redundancy: p.Redundancy, Encapsulation: p.Encapsulation,
 		LAGEnabled: p.LAGEnabled, Package: p.Package, Settings: settings{View: true, Order: true}, State: "PENDING",
-		Name:          c.portName(p, given.Redundancy),
+		Name:          c.portName(p, p.Redundancy),
 		Change:        &change{UUID: mint(), Type: "PORT_CREATION", Status: "REQUESTED", Created: c.stamp()},
 		Log:           changeLog{CreatedBy: c.by.user, Created: c.stamp(), UpdatedBy: c.by.user, Updated: c.stamp()},
 		PhysicalPorts: []physicalPort{},

@@ -127,7 +127,7 @@ func searchProfiles(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return search(c, all, profileTerms())
+	return search(c, known(all, func(p *profile) string { return p.UUID }), profileTerms())
 }
 
 func profileMetros(c *call) (int, any, error) {

@@ -74,10 +74,8 @@ func (k *connection) hear(c *call, side, state string, messages []string) bool {
 		k.State, k.Operation.Equinix, k.Operation.Provider, k.Operation.Operational = "FAILED", "NOT_PROVISIONED", "FAILED", "DOWN"
 		k.blame(side, messages)
 		k.settle("FAILED", c.stamp())
-	case state == "failed" && (comes || k.State == "DEPROVISIONING"):
+	case (state == "failed" || state == "pending") && (comes || k.State == "DEPROVISIONING"):
 		k.blame(side, messages)
-	case state == "pending" && comes && k.Change != nil:
-		k.Change.Info, k.Change.Updated = strings.Join(messages, "; "), c.stamp()
 	default:
 		return false
 	}

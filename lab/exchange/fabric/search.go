@@ -166,12 +166,19 @@ func (e *expression) matches(record any) bool {
 
 // compare compares numbers as numbers and all else as text.
 func compare(a, b string) int {
-	x, xErr := strconv.ParseFloat(a, 64)
-	y, yErr := strconv.ParseFloat(b, 64)
-	if xErr == nil && yErr == nil {
-		return cmp.Compare(x, y)
+	if numeric(a) && numeric(b) {
+		x, xErr := strconv.ParseFloat(a, 64)
+		y, yErr := strconv.ParseFloat(b, 64)
+		if xErr == nil && yErr == nil {
+			return cmp.Compare(x, y)
+		}
 	}
 	return strings.Compare(a, b)
+}
+
+// numeric reports whether a text may be a number.
+func numeric(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789.-") == ""
 }
 
 // like reports whether a text is as a pattern, in which % stands for any text. One without % is looked for anywhere.
@@ -241,7 +248,7 @@ type criterion struct {
 }
 
 // search answers with those records that the body asks for. It looks at what the caller sees, and at nothing else.
-func search[T any](c *call, list []T, t terms) (int, any, error) {
+func search[T any](c *call, list []found[T], t terms) (int, any, error) {
 	var given struct {
 		Filter     *expression `json:"filter"`
 		Pagination struct {
@@ -273,36 +280,10 @@ func search[T any](c *call, list []T, t terms) (int, any, error) {
 			return 0, nil, refuse(codeSearch, "/sort", fmt.Sprintf("%q %q cannot be sorted by", s.Property, s.Direction))
 		}
 	}
-	type row struct {
-		record T
-		keys   []string
+	rows, err := rowsOf(list, given.Filter, given.Sort)
+	if err != nil {
+		return 0, nil, err
 	}
-	var rows []row
-	for _, record := range list {
-		is, err := plainly(record)
-		if err != nil {
-			return 0, nil, err
-		}
-		if given.Filter != nil && !given.Filter.matches(is) {
-			continue
-		}
-		r := row{record: record}
-		for _, s := range given.Sort {
-			r.keys = append(r.keys, strings.Join(at(is, s.Property), ","))
-		}
-		rows = append(rows, r)
-	}
-	slices.SortStableFunc(rows, func(a, b row) int {
-		for i, s := range given.Sort {
-			if is := compare(a.keys[i], b.keys[i]); is != 0 {
-				if s.Direction == "DESC" {
-					return -is
-				}
-				return is
-			}
-		}
-		return 0
-	})
 	offset, limit := 0, defaultLimit
 	if given.Pagination.Offset != nil {
 		offset = *given.Pagination.Offset
@@ -316,9 +297,76 @@ func search[T any](c *call, list []T, t terms) (int, any, error) {
 	part, p := cut(c, rows, offset, limit)
 	out := []T{}
 	for _, r := range part {
-		out = append(out, r.record)
+		record, err := r.show()
+		if err != nil {
+			return 0, nil, err
+		}
+		out = append(out, record)
 	}
 	return http.StatusOK, map[string]any{"data": out, "pagination": p, "sort": given.Sort}, nil
+}
+
+// A found is a record that the caller sees. What it sees of it is worked out when it is wanted.
+type found[T any] struct {
+	uuid string
+	show func() (T, error)
+}
+
+// A row is a record of an answer with what it is sorted by.
+type row[T any] struct {
+	found[T]
+	keys []string
+}
+
+// rowsOf returns those records that a filter wants, in order.
+func rowsOf[T any](list []found[T], filter *expression, by []criterion) ([]row[T], error) {
+	var rows []row[T]
+	plainOrder := !slices.ContainsFunc(by, func(s criterion) bool { return s.Property != "/uuid" })
+	for _, of := range list {
+		r := row[T]{found: of}
+		if filter == nil && plainOrder {
+			r.keys = slices.Repeat([]string{of.uuid}, len(by))
+			rows = append(rows, r)
+			continue
+		}
+		shown, err := of.show()
+		if err != nil {
+			return nil, err
+		}
+		is, err := plainly(shown)
+		if err != nil {
+			return nil, err
+		}
+		if filter != nil && !filter.matches(is) {
+			continue
+		}
+		r.show = func() (T, error) { return shown, nil }
+		for _, s := range by {
+			r.keys = append(r.keys, strings.Join(at(is, s.Property), ","))
+		}
+		rows = append(rows, r)
+	}
+	slices.SortStableFunc(rows, func(a, b row[T]) int {
+		for i, s := range by {
+			if is := compare(a.keys[i], b.keys[i]); is != 0 {
+				if s.Direction == "DESC" {
+					return -is
+				}
+				return is
+			}
+		}
+		return 0
+	})
+	return rows, nil
+}
+
+// known returns records that are worked out already.
+func known[T any](list []T, uuid func(T) string) []found[T] {
+	var out []found[T]
+	for _, v := range list {
+		out = append(out, found[T]{uuid: uuid(v), show: func() (T, error) { return v, nil }})
+	}
+	return out
 }
 
 // dates are what any record can be sorted by.
