@@ -168,6 +168,9 @@ func (o *order) lacks(id string, config store.Object) (all []any) {
 	if !carries("network-services", "network_service") {
 		say("network_service_not_ready", "the network service is not in service yet")
 	}
+	if unchosen(config) {
+		say("vlan_not_chosen", "the VLAN is yet to be chosen")
+	}
 	if config["consumer_side_ready"] == false {
 		say("consumer_side_not_ready", "the consumer has yet to say consumer_side_ready")
 	}
