@@ -141,6 +141,8 @@ func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint
 		if !h.Released.IsZero() {
 			h.Released = time.Time{}
 			a.touch(h)
+			s := a.scopes[scope]
+			s.released = slices.DeleteFunc(s.released, func(other *holding) bool { return other == h })
 		}
 		return h.Number, true
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
 )
@@ -203,10 +204,15 @@ func (m *customer) register(ctx context.Context, mac string, quiet bool) error {
 	return nil
 }
 
-// order orders a network service config and waits until it is in production. It returns the record as it was ordered.
-func (m *customer) order(ctx context.Context, quiet bool, o store.Object) (store.Object, error) {
+// config orders a network service config and returns it as it was ordered.
+func (m *customer) config(ctx context.Context, quiet bool, o store.Object) (store.Object, error) {
 	o["connection"] = m.connection
-	nsc, err := m.askShowing(ctx, http.MethodPost, "/network-service-configs", m.owned(o), !quiet, "id", "state", "vlan_config", "status")
+	return m.askShowing(ctx, http.MethodPost, "/network-service-configs", m.owned(o), !quiet, "id", "state", "vlan_config", "status")
+}
+
+// order does what config does, and waits until it is in production.
+func (m *customer) order(ctx context.Context, quiet bool, o store.Object) (store.Object, error) {
+	nsc, err := m.config(ctx, quiet, o)
 	if err != nil {
 		return nil, err
 	}
@@ -350,8 +356,20 @@ func (w *walker) shown(ctx context.Context, all ...showing) error {
 		return nil
 	}
 	w.page.heading("Frames between members' routers: broadcast, unicast and %d octets, both ways", largeFrame)
-	return w.frames(ctx, all)
+	if err := w.frames(ctx, all); err != nil {
+		return err
+	}
+	// The agent holds what it changes next against how much members sent before.
+	select {
+	case <-time.After(calm):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
+
+// calm is how long nobody sends before something else is ordered.
+const calm = time.Second
 
 // services orders one network service of each other type, with two members and a cloud provider.
 func (w *walker) services(ctx context.Context) error {
@@ -400,7 +418,7 @@ func (m *customer) service(ctx context.Context, what string, o store.Object) (st
 	return id, nil
 }
 
-// join orders a config of a service, and tells the member's router.
+// attach orders a config of a service, and tells the member's router.
 func (m *customer) attach(ctx context.Context, name, ip string, o store.Object) error {
 	nsc, err := m.order(ctx, false, o)
 	if err != nil {
@@ -417,13 +435,30 @@ func (w *walker) line(ctx context.Context, _ *party, m ...*customer) error {
 	if err != nil {
 		return err
 	}
+	// Neither end is on a switch before the other is ordered.
+	var ends []string
 	for i, m := range m[:2] {
-		err := m.attach(ctx, "line", fmt.Sprintf("10.0.1.%d/24", i+1), store.Object{
+		nsc, err := m.config(ctx, false, store.Object{
 			"type": "p2p_vc", "network_service": service, "capacity": 500, "vlan_config": qinq(0, 7, "0x88a8"),
 		})
 		if err != nil {
 			return err
 		}
+		if err := m.configure(ctx, m.node, fmt.Sprintf("line=%s,ip=10.0.1.%d/24", tags(nsc), i+1)); err != nil {
+			return err
+		}
+		id, _ := nsc.Text("id")
+		ends = append(ends, "/network-service-configs/"+id)
+	}
+	if err := w.follows(ctx, "both ends are in production", func() (bool, error) {
+		for _, path := range ends {
+			if is, err := alpha.is(ctx, path, "production"); !is {
+				return false, err
+			}
+		}
+		return true, nil
+	}); err != nil {
+		return err
 	}
 	return w.shown(ctx, showing{"line with two tags", "alpha/line", "beta/line", true})
 }
@@ -464,7 +499,7 @@ func (w *walker) group(ctx context.Context, _ *party, m ...*customer) error {
 		return err
 	}
 	for i, m := range []*customer{alpha, delta} {
-		vlan := dot1q(0, "0x9100")
+		vlan := dot1q(0, "0x88a8")
 		if m == delta {
 			vlan = whole()
 		}
@@ -494,7 +529,7 @@ func (w *walker) cloud(ctx context.Context, _ *party, m ...*customer) error {
 	}
 	const vlan = 1034
 	err = alpha.attach(ctx, "cloud", "10.0.4.1/24", store.Object{
-		"type": "cloud_vc", "network_service": service, "handover": 1, "cloud_vlan": vlan, "vlan_config": dot1q(0, "0x8100"),
+		"type": "cloud_vc", "network_service": service, "handover": 1, "cloud_vlan": vlan, "vlan_config": dot1q(0, "0x88a8"),
 	})
 	if err != nil {
 		return err

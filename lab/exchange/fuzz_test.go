@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/testdata"
 )
 
 // mark is in the names, and ids, of all that only the account c may see.
@@ -45,14 +48,34 @@ func FuzzRequest(f *testing.F) {
 	rules := resources()
 	s.resources = rules
 	r, s1 := s.as(f, "r"), s.as(f, "s1")
-	r.told(http.MethodPut, "/accounts/s1/permissions", `{"connections":["conn-r"],"billing":true}`, http.StatusOK)
+	sold, roles := catalogueAndConnection(f, s, r)
+	r.told(http.MethodPut, "/accounts/s1/permissions", `{"connections":["conn-r","`+sold+`"],"billing":true}`, http.StatusOK)
+	subRole := s1.told(http.MethodPost, "/role-assignments", `{"role":"role-noc","contact":"contact-s1"}`, http.StatusCreated)["id"].(string)
 	who := []string{"", "Bearer " + r.token, "Bearer " + s1.token, "Bearer " + s.as(f, "n").token}
+
+	parties := `{"managing_account":"r","consuming_account":"r","billing_account":"r","role_assignments":["` + roles + `"],"connection":"` + sold + `"`
+	for _, vlan := range []string{`{"vlan_type":"dot1q","vlan":100}`, `{"vlan_type":"dot1q","vlan":null}`, `{"vlan_type":"qinq","outer_vlan":100,"inner_vlan":5}`, `{"vlan_type":"port"}`} {
+		config := parties + `,"type":"exchange_lan","network_service":"lan-peering","product_offering":"po-peering","asns":[64500],"macs":[],"listed":true,"capacity":9900,"vlan_config":` + vlan + `}`
+		f.Add(http.MethodPost, basePath+"/network-service-configs", "", config, uint8(1), "")
+		f.Add(http.MethodPost, basePath+"/network-service-configs", "", strings.NewReplacer(`"billing_account":"r"`, `"billing_account":"r"`, `"r"`, `"s1"`, roles, subRole).Replace(config), uint8(2), "")
+		f.Add(http.MethodPatch, basePath+"/network-service-configs/nsc-1", "", `{"vlan_config":`+vlan+`}`, uint8(1), "")
+		f.Add(http.MethodPatch, basePath+"/network-service-configs/nsc-s1", "", `{"connection":"`+sold+`","vlan_config":`+vlan+`}`, uint8(2), "")
+	}
+	for _, service := range []string{
+		`"type":"p2p_vc","product_offering":"po-line","joining_member_account":"d"`, `"type":"p2mp_vc","product_offering":"po-tree","public":true`, `"type":"mp2mp_vc","product_offering":"po-group"`,
+		`"type":"cloud_vc","product_offering":"po-cloud","cloud_key":"k","capacity":100`,
+	} {
+		f.Add(http.MethodPost, basePath+"/network-services", "", parties+","+service+"}", uint8(1), "")
+	}
+	f.Add(http.MethodPost, basePath+"/port-reservations", "", `{"connection":"`+sold+`","subscriber_side_demarc":"x"}`, uint8(1), "")
+	f.Add(http.MethodDelete, basePath+"/connections/"+sold, "decommission_at=2026-07-02", `{"decommission_at":"2026-08-01"}`, uint8(1), "")
+	f.Add(http.MethodGet, basePath+"/connections/"+sold, "", "", uint8(2), "")
 
 	own := `{"managing_account":"r","consuming_account":"r","billing_account":"r","role_assignments":["ra-r"],"connection":"conn-r","network_service":"lan","type":"exchange_lan","product_offering":"po",
 		"role":"noc","contact":"contact-r","address":"02:00:00:00:00:0a","name":"N","vlan_config":{"vlan_type":"dot1q","vlan":null},"macs":["mac-s1"],"asns":[1],"listed":true,"capacity":5}`
 	for name := range s.collections {
 		for i, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete} {
-			f.Add(method, basePath+"/"+name, "page_limit=1", own, uint8(i), "")
+			f.Add(method, basePath+"/"+name, "page_limit=1", own, uint8(1+i%3), "")
 			for _, record := range s.store.Now().List(name) {
 				if !strings.Contains(record.ID, mark) {
 					f.Add(method, basePath+"/"+name+"/"+record.ID, "state__is_not=archived", `{}`, uint8(1+i%3), "")
@@ -116,4 +139,32 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("told of what c only may see: %s", w.Body)
 		}
 	})
+}
+
+// catalogueAndConnection has the exchange sell what the data set market has in its catalogue, and r buy a connection, on
+// which c has VLAN 100. It returns the connection, and a role assignment of r that all that is sold on it needs.
+func catalogueAndConnection(f *testing.F, s *Server, r party) (connection, role string) {
+	data, err := testdata.Exchange("market")
+	if err != nil {
+		f.Fatal(err)
+	}
+	seed, err := store.Seed(data, func(string) bool { return true })
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := s.PutAll(seed); err != nil {
+		f.Fatal(err)
+	}
+	assign := func(role string) string {
+		return r.told(http.MethodPost, "/role-assignments", `{"role":"`+role+`","contact":"contact-r"}`, http.StatusCreated)["id"].(string)
+	}
+	role = assign("role-noc")
+	connection = r.told(http.MethodPost, "/connections", `{"managing_account":"r","consuming_account":"r","billing_account":"r","mode":"standalone","product_offering":"po-connection-nord",
+		"port_quantity":1,"subscriber_side_demarcs":["rack 7"],"role_assignments":["`+role+`","`+assign("role-implementation")+`"]}`, http.StatusCreated)["id"].(string)
+	hidden := `{"id":"vlan-Zq7xHiddenOfC","type":"exchange_lan","state":"production","status":[],"managing_account":"c","consuming_account":"c","billing_account":"c","network_service":"lan-peering",
+		"connection":"` + connection + `","vlan_config":{"vlan_type":"dot1q","vlan":100,"vlan_ethertype":"0x8100"},"capacity":100,"macs":[],"ips":[],"role_assignments":[]}`
+	if err := s.Put("network-service-configs", json.RawMessage(hidden)); err != nil {
+		f.Fatal(err)
+	}
+	return connection, role
 }

@@ -41,7 +41,7 @@ func market(tb testing.TB, o Options) *Server {
 		"roles":               `[{"id":"noc","name":"noc","required_fields":["name","telephone"]},{"id":"peering","name":"peering","required_fields":["email"]}]`,
 		"metro-area-networks": `[{"id":"man","name":"MAN"}]`, "metro-areas": `[{"id":"metro"}]`,
 		"contacts": list(plain("contact-r", "r", "r", `,"name":"N","telephone":"+491","email":"noc@of-r.example.net"`), plain("contact-c", "c", "c", `,"name":"N","telephone":"+492","email":"a@of-c.example.net"`),
-			plain("contact-s1", "s1", "s1", `,"name":"N","telephone":null,"email":"a@of-s1.example.net"`)),
+			plain("contact-s1", "s1", "s1", `,"name":"N","telephone":"+493","email":"a@of-s1.example.net"`)),
 		"role-assignments":  `[{"id":"ra-r","role":"noc","contact":"contact-r"},{"id":"ra-c","role":"noc","contact":"contact-c"},{"id":"ra-s1","role":"peering","contact":"contact-s1"}]`,
 		"connections":       list(owned("conn-r", "r", "r", "r", `,"ports":["port-r"],"port_reservations":["res-r"],"capacity_allocated":7,"name":"conn-name-of-r"`), owned("conn-s1", "r", "s1", "r", ""), owned("conn-d", "d", "d", "d", "")),
 		"ports":             list(owned("port-r", "r", "r", "r", `,"connection":"conn-r"`)),

@@ -284,7 +284,7 @@ func tagged(record store.Object, tag string) bool {
 func (o *order) assign(port, connection, reservation string) *problem {
 	c, err := o.Get("connections", connection).Object()
 	if err != nil {
-		return nil
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	p := o.Get("ports", port)
 	if r := o.own(port, c); r != nil {
@@ -438,7 +438,7 @@ func (o *order) vacate(id string) *problem {
 	}
 	object, err := c.Object()
 	if err != nil {
-		return nil
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	ended := !inService(c)
 	if ended || c.State() == "decommission_requested" {

@@ -54,6 +54,7 @@ type Sandbox struct {
 	server *tls.Config
 	secret switchd.Secret
 	minute time.Duration
+	counts Counters
 	hosts  string // file of known hosts
 	log    *slog.Logger
 }
@@ -138,6 +139,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
 		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
+		Counters: &s.counts,
 	})
 	if err != nil {
 		return nil, err
@@ -167,6 +169,7 @@ func (s *Sandbox) AddSwitch(name string, ports []string, client Client) (*Switch
 		return nil, err
 	}
 	sw.Start()
+	s.counts.Add(name, sw)
 	s.Switches[name] = &Switch{Switch: sw, Faults: o.Faults}
 	return s.Switches[name], nil
 }
@@ -205,6 +208,7 @@ func (s *Sandbox) AddCommandLine(name string, ports []string, nos string) (*Swit
 	}
 	sw.Start()
 	sw.SSH.Start()
+	s.counts.Add(name, sw.Switch)
 	s.Switches[name] = sw
 	return sw, nil
 }

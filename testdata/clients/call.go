@@ -68,20 +68,19 @@ func (o operation) call(ctx context.Context, args ...reflect.Value) (answer, err
 	}
 	out := o.of.Call(in)
 	if err, _ := out[1].Interface().(error); err != nil {
-		return answer{}, fmt.Errorf("%s: %w", o.name, err)
+		return answer{}, err
 	}
 	got := out[0].Elem()
 	response := got.FieldByName("HTTPResponse").Interface().(*http.Response)
 	a := answer{status: response.StatusCode, body: got.FieldByName("Body").Bytes()}
 	typed := got.FieldByName(fmt.Sprintf("JSON%d", a.status))
 	if !typed.IsValid() || typed.IsNil() {
-		return a, fmt.Errorf("%s: the schema has no such answer: %s of %s: %s", o.name, response.Status,
-			response.Header.Get("Content-Type"), a.said())
+		return a, fmt.Errorf("the schema has no such answer: %s of %s: %s", response.Status, response.Header.Get("Content-Type"), a.said())
 	}
 	if a.status < 300 {
 		a.value = typed.Elem()
 		if err := resolve(a.value); err != nil {
-			return a, fmt.Errorf("%s: %w in %s", o.name, err, a.said())
+			return a, fmt.Errorf("%w in %s", err, a.said())
 		}
 	}
 	return a, nil
@@ -90,10 +89,21 @@ func (o operation) call(ctx context.Context, args ...reflect.Value) (answer, err
 // must is call where nothing but success will do.
 func (o operation) must(ctx context.Context, args ...reflect.Value) (answer, error) {
 	a, err := o.call(ctx, args...)
-	if err == nil && a.status >= 300 {
-		err = fmt.Errorf("%s: %d: %s", o.name, a.status, a.said())
+	if err == nil {
+		err = a.success()
 	}
-	return a, err
+	if err != nil {
+		return a, fmt.Errorf("%s: %w", o.name, err)
+	}
+	return a, nil
+}
+
+// success returns an error if the answer is none that some clients take for success: a page is not.
+func (a answer) success() error {
+	if a.status > http.StatusAccepted {
+		return fmt.Errorf("%d: %s", a.status, a.said())
+	}
+	return nil
 }
 
 // resolve goes through a value and finds out of what type each union in it is, as whoever uses it must.

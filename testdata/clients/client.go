@@ -1,6 +1,6 @@
 // This program is a client of IX-API v2 in three parts: the types and requests that oapi-codegen makes of the official
-// schema, which are put beside this file when it is built, what reads every collection with them, and what lives with
-// tokens that expire.
+// schema, which are put beside this file when it is built, what reads every collection with them, and what orders as a
+// declarative client does.
 //
 // It ends with 1 and says why on its standard error as soon as the exchange does not do what the schema promises.
 package main
@@ -18,8 +18,11 @@ import (
 	"time"
 )
 
-// patience bounds everything that one run does.
-const patience = time.Minute
+// patience bounds everything that one run does, and wait what the exchange may take to move a record's state on.
+const (
+	patience = time.Minute
+	wait     = 20 * time.Second
+)
 
 func main() {
 	var e exchange
@@ -40,6 +43,7 @@ type exchange struct {
 	url, key, secret string
 	api              *ClientWithResponses
 	tokens           AuthToken
+	plain            bool // ask for everything as for what the schema does not have
 }
 
 func (e *exchange) run(ctx context.Context, args []string) error {
@@ -58,8 +62,10 @@ func (e *exchange) run(ctx context.Context, args []string) error {
 		return e.read(ctx)
 	case len(args) == 1 && args[0] == "refresh":
 		return e.refresh(ctx)
+	case len(args) == 2 && args[0] == "order":
+		return e.order(ctx, args[1])
 	}
-	return fmt.Errorf("%q is none of: read, refresh", args)
+	return fmt.Errorf("%q is none of: read, refresh, order 2.1, order 2.4", args)
 }
 
 // authorize gives a request the token it needs, a fresh one where the last is about to expire.

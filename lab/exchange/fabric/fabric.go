@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +90,7 @@ type Handler struct {
 type route struct {
 	run    func(*call) (status int, answer any, err error)
 	writes bool
+	dry    int // status of an answer that only tells what would be; 0 where that cannot be asked for
 }
 
 // signerKey is where the store keeps the key that tokens are signed with, so that they outlive the process.
@@ -123,11 +126,14 @@ func New(o Options) (*Handler, error) {
 	h.key = h.store.Blob(signerKey)
 	read := func(run func(*call) (int, any, error)) route { return route{run: run} }
 	write := func(run func(*call) (int, any, error)) route { return route{run: run, writes: true} }
+	trial := func(run func(*call) (int, any, error), status int) route {
+		return route{run: run, writes: true, dry: status}
+	}
 	// A star stands for an id.
 	h.routes = map[string]map[string]route{
-		"ports":                      {"GET": read(listPorts), "POST": write(orderPort)},
+		"ports":                      {"GET": read(listPorts), "POST": trial(orderPort, http.StatusOK)},
 		"ports/search":               {"POST": read(searchPorts)},
-		"ports/*":                    {"GET": read(getPort), "PATCH": write(patchPort), "DELETE": write(deletePort)},
+		"ports/*":                    {"GET": read(getPort), "PATCH": trial(patchPort, http.StatusOK), "DELETE": trial(deletePort, http.StatusOK)},
 		"ports/*/linkProtocols":      {"GET": read(portLinks)},
 		"ports/*/physicalPorts/bulk": {"POST": write(addToLAG)},
 
@@ -136,12 +142,12 @@ func New(o Options) (*Handler, error) {
 		"serviceProfiles/*":        {"GET": read(getProfile), "PUT": write(putProfile), "PATCH": write(patchProfile), "DELETE": write(deleteProfile)},
 		"serviceProfiles/*/metros": {"GET": read(profileMetros)},
 
-		"connections":           {"POST": write(orderConnection)},
+		"connections":           {"POST": trial(orderConnection, http.StatusOK)},
 		"connections/search":    {"POST": read(searchConnections)},
-		"connections/*":         {"GET": read(getConnection), "PATCH": write(patchConnection), "DELETE": write(deleteConnection)},
+		"connections/*":         {"GET": read(getConnection), "PATCH": trial(patchConnection, http.StatusOK), "DELETE": write(deleteConnection)},
 		"connections/*/actions": {"POST": write(actOnConnection)},
 
-		"networks":               {"POST": write(createNetwork)},
+		"networks":               {"POST": trial(createNetwork, http.StatusAccepted)},
 		"networks/search":        {"POST": read(searchNetworks)},
 		"networks/*":             {"GET": read(getNetwork), "PATCH": write(patchNetwork), "DELETE": write(deleteNetwork)},
 		"networks/*/connections": {"GET": read(networkConnections)},
@@ -206,11 +212,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case methods == nil:
 		fail(w, missing("there is no such resource"))
 	case !ok:
+		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 		fail(w, &refusal{http.StatusMethodNotAllowed, []fault{{Code: codeMethod, Message: "this method is not possible here", Details: "Method:" + r.Method}}})
 	default:
 		c.serve(w, at)
 	}
 }
+
+// dry reports whether the caller only wants to know what would be.
+func (c *call) dry() bool { return c.r.URL.Query().Get("dryRun") == "true" }
 
 // errDry ends a transaction whose effect was only asked for.
 var errDry = errors.New("dry run")
@@ -224,7 +234,7 @@ func (c *call) serve(w http.ResponseWriter, at route) {
 		err    error
 	)
 	if at.writes {
-		dry := c.r.URL.Query().Get("dryRun") == "true"
+		dry := at.dry != 0 && c.dry()
 		err = c.h.store.Update(func(tx *store.Tx) error {
 			c.tx, c.at = tx, tx.Now()
 			if status, out, err = at.run(c); err == nil && dry {
@@ -233,7 +243,7 @@ func (c *call) serve(w http.ResponseWriter, at route) {
 			return err
 		})
 		if errors.Is(err, errDry) {
-			status, err = http.StatusOK, nil
+			status, err = at.dry, nil
 		}
 	} else {
 		c.at = c.h.store.Now()

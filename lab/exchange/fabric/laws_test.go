@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -212,24 +212,19 @@ func FuzzRequests(f *testing.F) {
 		tokens = append(tokens, d.login(user))
 	}
 	f.Fuzz(func(t *testing.T, who uint8, method, path, body string) {
-		r, err := http.NewRequest(method, "http://exchange.example"+BasePath, nil)
-		if err != nil || r.URL == nil {
-			t.Skip()
+		r, err := http.NewRequest(method, "http://exchange.example"+BasePath+path, strings.NewReader(body))
+		if err != nil {
+			t.Skip() // no request can be so
 		}
-		if u, err := r.URL.Parse(BasePath + path); err != nil || u.Host != "exchange.example" {
-			t.Skip()
-		}
-		if strings.ContainsAny(method+path, " \r\n\t\x00") || method == "" {
-			t.Skip() // httptest reads it as a request line
-		}
-		w := d.send(tokens[int(who)%len(tokens)], method, BasePath+path, body)
-		res := w.Result()
+		r.Header.Set("Authorization", "Bearer "+tokens[int(who)%len(tokens)])
+		w := httptest.NewRecorder()
+		d.h.ServeHTTP(w, r)
 		var v any
-		if err := json.NewDecoder(res.Body).Decode(&v); err != nil {
-			t.Fatalf("%s %s %s: %d: %v", method, path, body, res.StatusCode, err)
+		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+			t.Fatalf("%s %s %s: %d: %v", method, path, body, w.Code, err)
 		}
-		if list, ok := v.([]any); res.StatusCode >= 500 || res.StatusCode >= 400 && (!ok || len(list) == 0) {
-			t.Fatalf("%s %s %s: %d %v", method, path, body, res.StatusCode, v)
+		if list, ok := v.([]any); w.Code >= 500 || w.Code >= 400 && (!ok || len(list) == 0) {
+			t.Fatalf("%s %s %s: %d %v", method, path, body, w.Code, v)
 		}
 	})
 }
@@ -254,6 +249,9 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 	} {
 		w := d.send(token, c.method, BasePath+c.path, c.body)
 		d.hold(c.method, BasePath+c.path, w)
+		if w.Code == http.StatusMethodNotAllowed && w.Header().Get("Allow") == "" {
+			t.Errorf("%s %s: nothing is allowed", c.method, c.path)
+		}
 		if w.Code != c.want {
 			t.Errorf("%s %s: %d, want %d: %s", c.method, c.path, w.Code, c.want, w.Body)
 		}
@@ -263,36 +261,33 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 	d.refused("operator", http.MethodPatch, OfficePath+"/ports/x", `{}`, 404)
 }
 
-func TestTenThousandConnectionsAreListedSoon(t *testing.T) {
-	d := open(t, Options{})
-	k := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)})
-	kept, err := load[connection](d.h.store.Now(), connections, k.uuid())
+func BenchmarkListTenThousandConnections(b *testing.B) {
+	d := open(b, Options{})
+	id := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)}).uuid()
+	k, err := load[connection](d.h.store.Now(), connections, id)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	kept.Inside.Consumes = false
+	k.Inside.Consumes = false
 	err = d.h.store.Update(func(tx *store.Tx) error {
 		for range 10_000 {
-			kept.UUID = mint()
-			if _, err := tx.Put(connections, kept); err != nil {
+			k.UUID = mint()
+			if _, err := tx.Put(connections, k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	token, began := d.login("operator"), time.Now()
-	for offset := 0; offset < 10_000; offset += 1000 {
-		body := fmt.Sprintf(`{"pagination":{"offset":%d,"limit":1000},"sort":[{"property":"/uuid","direction":"ASC"}]}`, offset)
-		if w := d.send(token, http.MethodPost, BasePath+"/connections/search", body); w.Code != http.StatusOK || w.Body.Len() < 1000*500 {
-			t.Fatalf("%d: %d bytes", w.Code, w.Body.Len())
+	token := d.login("operator")
+	for b.Loop() {
+		for offset := 0; offset < 10_000; offset += 1000 {
+			body := fmt.Sprintf(`{"pagination":{"offset":%d,"limit":1000},"sort":[{"property":"/uuid","direction":"ASC"}]}`, offset)
+			if w := d.send(token, http.MethodPost, BasePath+"/connections/search", body); w.Code != http.StatusOK || w.Body.Len() < 1000*500 {
+				b.Fatalf("%d: %d bytes", w.Code, w.Body.Len())
+			}
 		}
-	}
-	if took := time.Since(began); took > 5*time.Second { // a second on a machine that is idle
-		t.Errorf("it takes %v", took)
-	} else {
-		t.Logf("it takes %v", took)
 	}
 }

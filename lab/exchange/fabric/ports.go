@@ -54,7 +54,6 @@ func (e *encapsulation) complete(f *faults, pointer string) {
 // A use is what a connection takes of a port.
 type use struct {
 	connection string
-	kind       string
 	bandwidth  int64
 	link       link
 	profile    string
@@ -463,6 +462,9 @@ func patchPort(c *call) (int, any, error) {
 	if err := c.keep(ports, p); err != nil {
 		return 0, nil, err
 	}
+	if c.dry() {
+		return page(c, []*port{c.showPort(p, taken)}) // the schema has it so
+	}
 	return http.StatusAccepted, c.showPort(p, taken), nil
 }
 
@@ -560,6 +562,15 @@ func deletePort(c *call) (int, any, error) {
 		return 0, nil, refuse(codeDeleted, "/uuid", "the port has been given up")
 	case len(taken) > 0:
 		return 0, nil, refuse(codePortUsed, "/uuid", "the port is used by connections")
+	}
+	for _, r := range c.at.List(profiles) {
+		of, err := parse[profile](r)
+		if err != nil {
+			return 0, nil, err
+		}
+		if of.State != "DELETED" && slices.ContainsFunc(of.Ports, func(o profilePort) bool { return o.UUID == p.UUID }) {
+			return 0, nil, refuse(codePortUsed, "/uuid", "a service profile is offered on the port")
+		}
 	}
 	for _, m := range p.PhysicalPorts {
 		i, err := load[place](c.at, interfaces, m.UUID)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// portOrder is the body of an order of a port.
+// portBody is the body of an order of a port.
 func portBody(account int64, more string) string {
 	return fmt.Sprintf(`{"type":"XF_PORT","physicalPortsSpeed":10000,"physicalPortsType":"10GBASE_LR","connectivitySourceType":"COLO","project":{"projectId":"p-1"},
 		"account":{"accountNumber":%d},"location":{"metroCode":"FR"}%s}`, account, more)
@@ -50,6 +50,13 @@ func TestAPortIsProvisionedWhenItsCrossConnectIsThere(t *testing.T) {
 	}
 	if i, err := load[place](d.h.store.Now(), interfaces, at); err != nil || i.Port != "" {
 		t.Errorf("%v is not free again: %v", i, err)
+	}
+}
+
+func TestAPortThatAProfileIsOfferedOnStays(t *testing.T) {
+	d := strict(t, Options{})
+	if got := d.refused("seller", http.MethodDelete, "/ports/"+ID("port/seller-qinq-1"), "", 400); got != codePortUsed+" /uuid" {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -142,6 +149,12 @@ func TestADryRunChangesNothing(t *testing.T) {
 	k := d.told("buyer", http.MethodPost, "/connections?dryRun=true", bid{from: "buyer-lag", to: "buyer-dot1q", a: dot1q(5), z: dot1q(5)}.String(), 200)
 	d.refused("buyer", http.MethodGet, "/ports/"+p.uuid(), "", 404)
 	d.refused("buyer", http.MethodGet, "/connections/"+k.uuid(), "", 404)
+	lag := "/ports/" + ID("port/buyer-lag") + "?dryRun=true"
+	if list := d.told("buyer", http.MethodPatch, lag, `[{"op":"replace","path":"/name","value":"other"}]`, 200); list.at("data.0.name") != "other" {
+		t.Errorf("%v", list)
+	}
+	d.told("buyer", http.MethodDelete, lag, "", 200)
+	d.told("buyer", http.MethodPost, "/networks?dryRun=true", `{"type":"EVPLAN","name":"net","scope":"LOCAL","notifications":[{"type":"ALL","emails":["a@b.example"]}]}`, 202)
 	if d.h.store.Now().Version != before {
 		t.Error("something was stored")
 	}

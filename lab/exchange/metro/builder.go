@@ -206,4 +206,28 @@ func (b *builder) offerings() {
 	cloud := vc("cloud_vc", "po:cloud", "Wolkenbruch Cloud access", "network_service", ref(5000))
 	cloud.ServiceProvider = "Wolkenbruch Cloud"
 	cloud.cloudOffering = &cloudOffering{Region: ref("wb-central-1"), ProviderPop: ref("FRA1"), Workflow: "exchange_first", DeliveryMethod: "shared", Diversity: 2}
+
+	// What nobody has bought yet: connections at one site, with a contract, and some that are not sold at this time.
+	for _, site := range []string{"fra1", "fra2"} {
+		o := common("connection", "po:connection-10g-"+site, "10 GE connection at "+strings.ToUpper(site), "connection")
+		o.PortSpeed, o.ContractTerms = ref(10000), ref("12 months, then from month to month")
+		o.contract = &contract{InitialPeriod: "P12M", InitialNoticePeriod: "P3M", RenewalPeriod: "P1M", RenewalNoticePeriod: "P14D"}
+		o.connectionOffering = &connectionOffering{
+			CrossConnectInitiator: "exchange", HandoverPop: ref("pop:" + site), MaximumPortQuantity: 4,
+			RequiredContactRoles: []string{"role:implementation"},
+		}
+	}
+	old := common("connection", "po:connection-1g", "1 GE connection", "connection")
+	old.PortSpeed, old.OrderableUntil, old.DowngradeAllowed = ref(1000), "2025-12-31T23:59:59Z", false
+	next := common("connection", "po:connection-400g", "400 GE connection", "connection")
+	next.PortSpeed, next.OrderableFrom, next.UpgradeAllowed = ref(400000), "2035-01-01T00:00:00Z", false
+	for _, o := range []*offering{old, next} {
+		o.connectionOffering = &connectionOffering{CrossConnectInitiator: "subscriber", MaximumPortQuantity: 8, RequiredContactRoles: []string{"role:implementation"}}
+	}
+	vc("p2p_vc", "po:line-fixed", "Private line, 500 Mbit/s, as it is", "network_service", ref(500)).settled()
+}
+
+// settled has an offering stay as it was ordered.
+func (o *offering) settled() {
+	o.BandwidthMin, o.DowngradeAllowed, o.UpgradeAllowed = o.BandwidthMax, false, false
 }

@@ -316,10 +316,21 @@ type offering struct {
 	DowngradeAllowed bool    `json:"downgrade_allowed"`
 	UpgradeAllowed   bool    `json:"upgrade_allowed"`
 	ContractTerms    *string `json:"contract_terms"`
+	OrderableFrom    string  `json:"orderable_not_before,omitempty"`
+	OrderableUntil   string  `json:"orderable_not_after,omitempty"`
+	*contract
 	*connectionOffering
 	*serviceOffering
 	ExchangeLAN string `json:"exchange_lan_network_service,omitempty"`
 	*cloudOffering
+}
+
+// contract are the terms of an offering, as periods of ISO 8601.
+type contract struct {
+	InitialPeriod       string `json:"contract_initial_period"`
+	InitialNoticePeriod string `json:"contract_initial_notice_period"`
+	RenewalPeriod       string `json:"contract_renewal_period"`
+	RenewalNoticePeriod string `json:"contract_renewal_notice_period"`
 }
 
 type connectionOffering struct {
