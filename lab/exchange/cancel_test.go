@@ -265,9 +265,6 @@ func lifecycle() map[string][]string {
 }
 
 func TestLawsOfEnding(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many orders")
-	}
 	paths := []string{
 		"/network-services/ns", "/network-service-configs/nsc", "/network-feature-configs/nfc", "/connections/c", "/port-reservations/pr",
 	}

@@ -520,8 +520,7 @@ func (o *order) vacate(id string) *problem {
 	}
 	fields := store.Object{"ports": slices.DeleteFunc(slices.Clone(c.List("ports")), func(port string) bool { return slices.Contains(gone, port) })}
 	if fewer > 0 {
-		quantity, _ := c.Int("port_quantity")
-		fields["port_reservations"], fields["port_quantity"] = left, max(0, quantity-int64(fewer))
+		fields["port_reservations"] = left
 	}
 	if p := o.edit("connections", id, fields); p != nil || ended {
 		return p
