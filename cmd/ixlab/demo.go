@@ -112,7 +112,7 @@ type demo struct {
 // run calls finished while everything still runs.
 func (d *demo) run(ctx context.Context, finished func(context.Context) error) (err error) {
 	start := time.Now()
-	if d.lab, err = newLab(ctx, d.set, d.dir, d.wires, d.log); err != nil {
+	if d.lab, err = newLab(ctx, d.set, d.dir, d.wires, d.in, d.log); err != nil {
 		return fmt.Errorf("the lab did not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.lab.Close()) }()

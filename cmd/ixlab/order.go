@@ -118,7 +118,7 @@ type walker struct {
 // take goes a walk from the beginning to the end.
 func take(ctx context.Context, d *demo, it walk) (err error) {
 	start := time.Now()
-	if d.lab, err = newLab(ctx, it.set, d.dir, d.wires, d.log); err != nil {
+	if d.lab, err = newLab(ctx, it.set, d.dir, d.wires, d.in, d.log); err != nil {
 		return fmt.Errorf("the lab did not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.lab.Close()) }()

@@ -234,6 +234,9 @@ func (s *Server) Start() error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 	}
+	if s.options.Counters != nil {
+		s.beside(s.sample)
+	}
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.http.Serve(l) }()
 	return nil

@@ -35,12 +35,13 @@ type Options struct {
 	// secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the secret of each user, and
 	// secrets/fabric-client, the operator's name.
 	Dir      string
-	Secret   switchd.Secret // of the switches; a fresh one when it is empty
-	Records  fs.FS          // of the exchange, see [exchange.Options]
-	Customer string         // account at the exchange that may order; "" for none
-	Fabric   *fabric.Set    // what the exchange has beside Records, as Fabric has it; nil for nothing
-	Minute   time.Duration  // of switches that count in minutes, see [NewDevice]
-	Logger   *slog.Logger   // nobody is told anything when it is nil
+	Secret   switchd.Secret    // of the switches; a fresh one when it is empty
+	Records  fs.FS             // of the exchange, see [exchange.Options]
+	Customer string            // account at the exchange that may order; "" for none
+	Fabric   *fabric.Set       // what the exchange has beside Records, as Fabric has it; nil for nothing
+	Counters exchange.Counters // of the switches; those of the ones that are added if it is nil
+	Minute   time.Duration     // of switches that count in minutes, see [NewDevice]
+	Logger   *slog.Logger      // nobody is told anything when it is nil
 }
 
 // Sandbox is an exchange and switches that run.
@@ -133,13 +134,17 @@ func Start(o Options) (*Sandbox, error) {
 	if err := writeSecrets(o.Dir, ca, files); err != nil {
 		return nil, err
 	}
+	var counters exchange.Counters = &s.counts
+	if o.Counters != nil {
+		counters = o.Counters
+	}
 	records, err := fabric.Open("")
 	if err != nil {
 		return nil, err
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
 		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
-		Counters: &s.counts,
+		Counters: counters,
 	})
 	if err != nil {
 		return nil, err
