@@ -1,0 +1,139 @@
+package ixpmanager
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ixagent/ixagent/models/rest"
+	"github.com/ixagent/ixagent/models/secret"
+)
+
+// KeyHeader is the header that carries the API key.
+const KeyHeader = "X-IXP-Manager-API-Key"
+
+// DefaultMaxBody bounds one answer, in bytes.
+const DefaultMaxBody = 64 << 20
+
+// parallel bounds the switches that are read at a time.
+const parallel = 4
+
+// Options configures a Client. Of the embedded ones only BaseURL is required: it is the root of the API, as in
+// https://ixp.example.net/api/v4.
+type Options struct {
+	rest.Options
+	Key     secret.Text // API key of a superuser
+	MaxBody int64       // of one answer after decompression, in bytes
+}
+
+// Client reads from one IXP Manager. It may be used concurrently.
+type Client struct {
+	rest    *rest.Client
+	maxBody int64
+}
+
+// New returns a client that has not yet spoken to the exchange.
+func New(o Options) (*Client, error) {
+	if o.Key.Empty() {
+		return nil, errors.New("the API key is empty")
+	}
+	o.Options.Auth = func(*rest.Client) (*rest.Session, error) { return rest.FixedHeader(KeyHeader, o.Key.Reveal()), nil }
+	r, err := rest.New(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{rest: r, maxBody: cmp.Or(o.MaxBody, DefaultMaxBody)}, nil
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.rest.Close() }
+
+// ErrChanged says that the list of switches was another one after all switches had been read.
+var ErrChanged = errors.New("the list of switches has changed while it was read")
+
+// Read reads all switches and what they have, whole, or returns an error.
+func (c *Client) Read(ctx context.Context) (Answers, error) {
+	a := Answers{VLANs: make(map[string][]json.RawMessage), Interfaces: make(map[string][]json.RawMessage)}
+	before, err := c.list(ctx, "/provisioner/switch/list.json", "switches")
+	if err != nil {
+		return Answers{}, err
+	}
+	a.Switches = before
+	switches, faults := Decode(Answers{Switches: before})
+	if len(faults) > 0 {
+		return Answers{}, fmt.Errorf("the list of switches: %w", faults[0])
+	}
+	var mu sync.Mutex
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, s := range switches.Switches {
+		g.Go(func() error {
+			vlans, err := c.list(within, "/provisioner/vlans/switch-name/"+url.PathEscape(s.Name)+".json", "vlans")
+			if err != nil {
+				return err
+			}
+			interfaces, err := c.list(within, "/provisioner/layer2interfaces/switch-name/"+url.PathEscape(s.Name)+".json", "layer2interfaces")
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			a.VLANs[s.Name], a.Interfaces[s.Name] = vlans, interfaces
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return Answers{}, err
+	}
+	after, err := c.list(ctx, "/provisioner/switch/list.json", "switches")
+	if err != nil {
+		return Answers{}, err
+	}
+	if !same(before, after) {
+		return Answers{}, ErrChanged
+	}
+	return a, nil
+}
+
+func same(a, b []json.RawMessage) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// list reads the list that an answer has under a name. An answer that is the bare list will do.
+func (c *Client) list(ctx context.Context, path, name string) ([]json.RawMessage, error) {
+	res, err := c.rest.Do(ctx, rest.Request{Path: path, Limit: c.maxBody})
+	if err != nil {
+		return nil, err
+	}
+	text := bytes.TrimSpace(res.Body)
+	if len(text) > 0 && text[0] == '{' {
+		var answer map[string]json.RawMessage
+		if err := json.Unmarshal(text, &answer); err != nil {
+			return nil, fmt.Errorf("GET %s: the answer is cut short or not JSON: %w", path, err)
+		}
+		found := false
+		if text, found = answer[name]; !found {
+			return nil, fmt.Errorf("GET %s: the answer has no %s", path, name)
+		}
+	}
+	list := []json.RawMessage(nil)
+	if err := json.Unmarshal(text, &list); err != nil || list == nil {
+		return nil, fmt.Errorf("GET %s: %s is not a list: %w", path, name, cmp.Or(err, errors.New("it is null")))
+	}
+	return list, nil
+}
