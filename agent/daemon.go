@@ -29,6 +29,8 @@ type daemon struct {
 	reporter  *report.Reporter
 	notices   http.Handler          // takes events
 	snapshots chan *source.Snapshot // the latest that is not compiled yet
+	asked     chan func()           // done with the compiler between its work
+	stopped   chan struct{}         // closed when nobody does it any more
 	started   time.Time             // with a configuration that had just been read
 
 	mu         sync.Mutex
@@ -82,6 +84,9 @@ func (d *daemon) compile(ctx context.Context) {
 			_ = d.ready()
 			d.Alive()
 			continue
+		case do := <-d.asked:
+			do()
+			continue
 		case latest = <-d.snapshots:
 		case <-clock.C:
 		case <-again.C:
@@ -111,6 +116,40 @@ func (d *daemon) compile(ctx context.Context) {
 		}
 		clock.Reset(wait)
 	}
+}
+
+// try finds out what would become of an order; see [compile.Compiler.Try]. It is done between what else is compiled, so
+// that nobody sees anything of it.
+func (d *daemon) try(ctx context.Context, order []byte) (t *compile.Trial, err error) {
+	start, done := time.Now(), make(chan struct{})
+	try := func() {
+		defer close(done)
+		if d.alloc == nil || d.last == nil {
+			err = errors.New("what the switches should carry is not known yet: see /-/ready")
+			return
+		}
+		t, err = d.compiler.Try(order, d.Now())
+	}
+	select {
+	case d.asked <- try:
+		<-done
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-d.stopped:
+		err = errors.New("the agent stops")
+	}
+	result := metrics.TrialRefused
+	var wrong *compile.OrderError
+	switch {
+	case errors.As(err, &wrong):
+		result = metrics.TrialInvalid
+	case err != nil:
+		result = metrics.TrialUnavailable
+	case t.Possible:
+		result = metrics.TrialPossible
+	}
+	d.metrics.Tried(result, time.Since(start))
+	return t, err
 }
 
 // recover has workers look after changes of processes that died: of this daemon before, or of somebody at a shell.
@@ -222,7 +261,7 @@ func (d *daemon) journalState() *metrics.Journal {
 func (d *daemon) handler() web.Options {
 	return web.Options{
 		Gatherer: d.Registerer, Ready: d.ready, Status: d.status, Reload: d.Reload,
-		Record: d.record, Events: d.notices,
+		Record: d.record, Try: d.try, Events: d.notices,
 		WebConfig: d.Config.WebConfig.String(), Log: d.Log, Orders: orders{d},
 	}
 }

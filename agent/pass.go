@@ -103,6 +103,10 @@ func (p *Pass) Devices() []string {
 // Intent returns what a switch should carry, or nil if the inventory has none of that name.
 func (p *Pass) Intent(device string) *plan.Intent { return p.compiler.Intent(device) }
 
+// Try finds out what would become of an order that is not made yet; see [compile.Compiler.Try]. The exchange and the
+// switches are not asked.
+func (p *Pass) Try(order []byte) (*compile.Trial, error) { return p.compiler.Try(order, p.Now()) }
+
 // with opens a session for one use of it.
 func (p *Pass) with(ctx context.Context, device string, f func(*config.Device, drivers.Driver) error) error {
 	d, ok := p.Config.Inventory.Device(device)

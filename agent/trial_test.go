@@ -1,13 +1,17 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
-	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/models/plan"
 )
 
@@ -25,7 +29,7 @@ func (e *exchange) orders() (out []map[string]any) {
 }
 
 // try has an order tried by a pass of its own.
-func (e *exchange) try(order map[string]any) (*Trial, *Pass) {
+func (e *exchange) try(order map[string]any) *compile.Trial {
 	e.t.Helper()
 	text, err := json.Marshal(order)
 	if err != nil {
@@ -40,7 +44,7 @@ func (e *exchange) try(order map[string]any) (*Trial, *Pass) {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return t, p
+	return t
 }
 
 func TestTrialTellsWhatOrderingDoes(t *testing.T) {
@@ -49,7 +53,7 @@ func TestTrialTellsWhatOrderingDoes(t *testing.T) {
 	order := all[0]
 
 	// What is there already changes nothing.
-	trial, _ := e.try(order)
+	trial := e.try(order)
 	if !trial.Possible || len(trial.Plans) > 0 || len(trial.Others) > 0 {
 		t.Fatalf("what is there: %+v", trial)
 	}
@@ -61,8 +65,8 @@ func TestTrialTellsWhatOrderingDoes(t *testing.T) {
 	}
 	delete(twin, "id")
 	twin["state"] = "requested"
-	trial, _ = e.try(twin)
-	if trial.Possible || len(trial.Plans) > 0 || len(trial.Status) == 0 || trial.Rejections[0].ID != trialID ||
+	trial = e.try(twin)
+	if trial.Possible || len(trial.Plans) > 0 || len(trial.Status) == 0 || trial.Rejections[0].ID != "order" ||
 		len(trial.Others) == 0 || trial.Others[0].ID != order["id"] {
 		t.Fatalf("the same frames twice: %+v", trial)
 	}
@@ -74,7 +78,7 @@ func TestTrialTellsWhatOrderingDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer without.Close()
-	trial, tried := e.try(order)
+	trial = e.try(order)
 	if !trial.Possible || len(trial.Plans) == 0 {
 		t.Fatalf("a new order: %+v", trial)
 	}
@@ -85,9 +89,6 @@ func TestTrialTellsWhatOrderingDoes(t *testing.T) {
 	}
 	defer with.Close()
 	for _, p := range trial.Plans {
-		if len(plan.Diff(with.Intent(p.Device).State, tried.Intent(p.Device).State)) > 0 {
-			t.Errorf("%s: what was foreseen is not what came", p.Device)
-		}
 		after, err := plan.Apply(without.Intent(p.Device).State, p.Changes)
 		if err != nil || !after.Equal(with.Intent(p.Device).State) {
 			t.Errorf("%s: the changes that were foreseen do not lead there: %v", p.Device, err)
@@ -95,48 +96,92 @@ func TestTrialTellsWhatOrderingDoes(t *testing.T) {
 	}
 }
 
-func TestOrderThatIsNoneIsAnErrorOrRefused(t *testing.T) {
+// The daemon answers as a pass does, and nothing comes of it.
+func TestDaemonTriesOrdersAndDoesNothing(t *testing.T) {
 	e := newExchange(t)
-	for text, why := range map[string]string{
-		"": "not a JSON object", "null": "not a JSON object", "[]": "not a JSON object", "7": "not a JSON object", "{": "not a JSON object",
-		"{} {}": "something comes after it", `{"id": {}}`: "the id",
-	} {
-		p, err := NewPass(t.Context(), e.options())
+	order := e.orders()[0]
+	delete(order, "id")
+	want := e.try(order)
+	text, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := filepath.Join(e.dir, "web.yaml")
+	if err := os.WriteFile(users, []byte("basic_auth_users: {noc: $2b$05$abcdefghijklmnopqrstuuMceFj4VbmHOj8C7PetMxzZkwre/z.Ri}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := e.options("listen: ", "web_config: "+users+"\nlisten: ")
+	ask := func(url, user string, order []byte) (int, string) {
+		req, err := http.NewRequest("POST", strings.Replace(url, "//", "//"+user+"@", 1)+"/api/v1/check", bytes.NewReader(order))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Try([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {
-			t.Errorf("%q: %v, want %q", text, err, why)
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
 		}
-		p.Close()
-	}
-	for _, order := range []map[string]any{{}, {"type": 7}, {"type": "exchange_lan"}, {"type": strings.Repeat("x", 100_000)}, {"vlan_config": []any{}}} {
-		if trial, _ := e.try(order); trial.Possible || len(trial.Status) == 0 {
-			t.Errorf("%.60v: %+v", order, trial)
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return r.StatusCode, string(body)
 	}
-}
 
-func FuzzOrder(f *testing.F) {
-	f.Add([]byte(`{"type": "p2p_vc", "id": "1"}`))
-	f.Add([]byte(`{"id": 1}`))
-	f.Add([]byte("null"))
-	f.Fuzz(func(t *testing.T, order []byte) {
-		id, text, err := inProduction(order)
-		if err != nil {
-			return
+	// Nobody knows while the exchange has not been read.
+	records := filepath.Join(e.dir, "records")
+	if err := os.Rename(records, records+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	url := e.run(o)
+	if code, body := ask(url, "noc:test", text); code != http.StatusServiceUnavailable || !strings.Contains(body, `"status":503`) {
+		t.Errorf("%d %s", code, body)
+	}
+	if err := os.Rename(records+".gone", records); err != nil {
+		t.Fatal(err)
+	}
+	noc := strings.Replace(url, "//", "//noc:test@", 1)
+	eventually(t, "ready", func() bool { code, _ := get(t, noc+"/-/ready"); return code == http.StatusOK })
+	eventually(t, "the LAG", func() bool { return lagOf(e.sw("sw1").State()) != nil })
+	state := e.sw("sw1").State()
+	_, status := get(t, noc+"/api/v1/status")
+
+	if code, body := ask(url, "noc:wrong", text); code != http.StatusUnauthorized {
+		t.Errorf("with a wrong password: %d %s", code, body)
+	}
+	if code, body := ask(url, "noc:test", []byte("[]")); code != http.StatusBadRequest || !strings.Contains(body, "not a JSON object") {
+		t.Errorf("no order: %d %s", code, body)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			code, body := ask(url, "noc:test", text)
+			var got compile.Trial
+			if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK {
+				t.Errorf("%d %s: %v", code, body, err)
+				return
+			}
+			for i := range got.Status {
+				got.Status[i].Timestamp = want.Status[i].Timestamp
+			}
+			again, err := json.Marshal(got)
+			wanted, failed := json.Marshal(want)
+			if err != nil || failed != nil || !bytes.Equal(again, wanted) {
+				t.Errorf("%s, want %s (%v, %v)", again, wanted, err, failed)
+			}
+		})
+	}
+	all.Wait()
+	if _, after := get(t, noc+"/api/v1/status"); after != status || !e.sw("sw1").State().Equal(state) {
+		t.Errorf("something came of it:\n%s\n%s", status, after)
+	}
+	_, scraped := get(t, noc+"/metrics")
+	for _, line := range []string{
+		`ixagent_trial_duration_seconds_count{result="refused"} 8`, `ixagent_trial_duration_seconds_count{result="invalid"} 1`,
+		`ixagent_trial_duration_seconds_count{result="unavailable"} 1`, `ixagent_trial_duration_seconds_count{result="possible"} 0`,
+	} {
+		if !strings.Contains(scraped, line+"\n") {
+			t.Errorf("%s is not told", line)
 		}
-		var fields struct {
-			ID    ixapi.ID
-			State ixapi.State
-		}
-		var all map[string]json.RawMessage
-		if err := json.Unmarshal(text, &all); err != nil {
-			t.Fatal(err)
-		}
-		if json.Unmarshal(all["id"], &fields.ID) != nil || json.Unmarshal(all["state"], &fields.State) != nil ||
-			fields.ID != id || id == "" || fields.State != ixapi.StateProduction {
-			t.Fatalf("%s: %s", order, text)
-		}
-	})
+	}
 }

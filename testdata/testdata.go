@@ -12,7 +12,8 @@ import (
 var files embed.FS
 
 // Exchange returns the data set of that name: "metro", a whole metro with its odd records, "vendors", which is the same,
-// or "guide", the example connection of the IX-API guide. Every collection is a JSON array in a file of its own, named as its API path.
+// "guide", the example connection of the IX-API guide, or "market", an exchange that has sold nothing yet. Every collection
+// is a JSON array in a file of its own, named as its API path.
 func Exchange(set string) (fs.FS, error) {
 	folder := "exchange/" + set
 	if set == "vendors" {

@@ -39,6 +39,11 @@ type holding struct {
 	gone  bool // the number was given to another
 }
 
+// cooled reports whether the number can be given to another.
+func (h *holding) cooled(cooling time.Duration, now time.Time) bool {
+	return !h.Released.IsZero() && now.Sub(h.Released) >= cooling
+}
+
 // numbers are those of one scope.
 type numbers struct {
 	holders  map[uint32]*holding
@@ -146,7 +151,7 @@ func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint
 	give := func(number uint32) bool {
 		if s != nil {
 			if old := s.holders[number]; old != nil {
-				if old.Released.IsZero() || now.Sub(old.Released) < a.cooling {
+				if !old.cooled(a.cooling, now) {
 					return false
 				}
 				a.drop(old)
@@ -160,14 +165,22 @@ func (a *Allocations) Take(scope, owner string, pool []config.Range, prefer uint
 	if prefer != 0 && give(prefer) {
 		return prefer, true
 	}
+	free := uint32(0)
+	if s != nil {
+		free = s.free
+	}
+	n, ok := least(pool, free, give)
+	if ok {
+		a.scopes[scope].free = n + 1
+	}
+	return n, ok
+}
+
+// least returns the least number of pool, but for those below free, that can be given.
+func least(pool []config.Range, free uint32, give func(uint32) bool) (uint32, bool) {
 	for _, r := range pool {
-		first := r.First
-		if s != nil {
-			first = max(first, s.free)
-		}
-		for n := first; !r.Empty() && n <= r.Last; n++ {
+		for n := max(r.First, free); !r.Empty() && n <= r.Last; n++ {
 			if give(n) {
-				a.scopes[scope].free = n + 1
 				return n, true
 			}
 		}

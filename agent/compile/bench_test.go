@@ -229,3 +229,30 @@ func peak(b *testing.B) float64 {
 	}
 	return 0
 }
+
+// BenchmarkTrial tries an order in an exchange of 10,000 configs, and beside it compiles all of them anew.
+func BenchmarkTrial(b *testing.B) {
+	conf, records := largeExchange(b, 10)
+	c := New(&conf.Inventory, conf.Policy, NewAllocations(nil, time.Hour))
+	c.Set(records, nil, now)
+	for _, o := range []struct{ name, order, want string }{
+		{"possible", `{"type": "p2p_vc", "network_service": "line-0-0-8", "connection": "conn-9-1", "id": "nsc-1-0-8", "capacity": 1000, "vlan_config": {"vlan_type": "dot1q", "vlan": 3000, "vlan_ethertype": "0x8100"}}`, "true sw0 sw1 sw9"},
+		{"taken", `{"type": "p2p_vc", "network_service": "line-0-0-8", "connection": "conn-9-1", "capacity": 1000, "vlan_config": {"vlan_type": "dot1q", "vlan": 101, "vlan_ethertype": "0x8100"}}`, "false vlan_collision others:line_has_too_many_ends others:line_has_too_many_ends others:vlan_collision"},
+	} {
+		b.Run(o.name+"/10x1000", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				t, err := c.Try([]byte(o.order), now)
+				if err != nil || t.tags() != o.want {
+					b.Fatalf("%s, %v", t.tags(), err)
+				}
+			}
+		})
+	}
+	b.Run("all-anew/10x1000", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			New(&conf.Inventory, conf.Policy, NewAllocations(nil, time.Hour)).Set(records, nil, now)
+		}
+	})
+}

@@ -19,14 +19,16 @@ import (
 type Compiler struct {
 	inv     *config.Inventory
 	policy  config.Policy
-	alloc   *Allocations
+	given   *Allocations
+	alloc   numbering // given, but during a trial
 	now     time.Time
 	records *index
 	units   map[ixapi.ID]*unit // by connection id; "" holds configs without one
 	loose   map[ixapi.ID]*unit // those whose freezes hold on every device
 	devices map[string]*device // by inventory name
 	nnis    map[nniKey]map[ixapi.ID]*group
-	touched []touch // services that must be settled
+	touched []touch  // services that must be settled
+	trial   *attempt // what must be noted to take the present change back; nil if it stays
 
 	mu     sync.Mutex // guards groups while units are compiled
 	groups map[groupKey]*group
@@ -34,7 +36,7 @@ type Compiler struct {
 
 // New returns a compiler without records: all its intents are empty.
 func New(inv *config.Inventory, policy config.Policy, alloc *Allocations) *Compiler {
-	c := &Compiler{inv: inv, policy: policy, alloc: alloc}
+	c := &Compiler{inv: inv, policy: policy, given: alloc, alloc: alloc}
 	c.reset(new(ixapi.Records), nil)
 	return c
 }
@@ -229,13 +231,7 @@ func (c *Compiler) resettle(t touch, changed map[*device]bool) {
 
 // enter makes a compiled unit known and joins it to its groups.
 func (c *Compiler) enter(u *unit) {
-	c.units[u.id] = u
-	if len(u.freezes) > 0 && (u.device == nil || u.everywhere) {
-		c.loose[u.id] = u
-	}
-	if u.device != nil {
-		u.device.units = append(u.device.units, u)
-	}
+	c.add(u)
 	for i := range u.attachments {
 		if a := &u.attachments[i]; a.group != nil {
 			c.join(a)
@@ -245,15 +241,31 @@ func (c *Compiler) enter(u *unit) {
 
 // leave undoes what enter did.
 func (c *Compiler) leave(u *unit) {
-	delete(c.units, u.id)
-	delete(c.loose, u.id)
-	if u.device != nil {
-		u.device.units = drop(u.device.units, u)
-	}
+	c.remove(u)
 	for i := range u.attachments {
 		if a := &u.attachments[i]; a.group != nil {
 			c.part(a)
 		}
+	}
+}
+
+// add makes a compiled unit known.
+func (c *Compiler) add(u *unit) {
+	c.units[u.id] = u
+	if len(u.freezes) > 0 && (u.device == nil || u.everywhere) {
+		c.loose[u.id] = u
+	}
+	if u.device != nil {
+		u.device.units = append(u.device.units, u)
+	}
+}
+
+// remove undoes what add did.
+func (c *Compiler) remove(u *unit) {
+	delete(c.units, u.id)
+	delete(c.loose, u.id)
+	if u.device != nil {
+		u.device.units = drop(u.device.units, u)
 	}
 }
 
@@ -278,17 +290,9 @@ func (c *Compiler) Rejections() []Rejection {
 	var out []Rejection
 	for _, u := range c.units {
 		out = append(out, u.rejections...)
-		for i := range u.attachments {
-			a := &u.attachments[i]
-			if a.group != nil && a.group.refusal != nil && !a.frozen {
-				out = append(out, a.reject(a.group.refusal.tag, severityWarning, a.group.refusal.message, a.group.refusal.attrs))
-			}
-		}
 	}
 	for _, g := range c.groups {
-		if r, ok := g.remark(); ok {
-			out = append(out, r)
-		}
+		out = g.appendRejections(out)
 	}
 	return sortRejections(out)
 }

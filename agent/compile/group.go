@@ -100,8 +100,9 @@ func (c *Compiler) group(j joint) *group {
 
 // join enters an attachment into its group.
 func (c *Compiler) join(a *attachment) {
-	g, s := a.group, a.group.at(a.unit.device)
-	if a.frozen {
+	g := a.group
+	c.touch(g)
+	if s := g.at(a.unit.device); a.frozen {
 		s.frozen++
 	} else {
 		s.made++
@@ -113,20 +114,19 @@ func (c *Compiler) join(a *attachment) {
 		i, _ := slices.BinarySearchFunc(g.attachments, a, compareAttachments)
 		g.attachments = slices.Insert(g.attachments, i, a)
 	}
-	c.touch(g)
 	c.compete(a, func(of map[ixapi.ID]*group) { of[a.config.ID] = g })
 }
 
 // part takes an attachment out of its group.
 func (c *Compiler) part(a *attachment) {
-	g, s := a.group, a.group.at(a.unit.device)
-	if a.frozen {
+	g := a.group
+	c.touch(g)
+	if s := g.at(a.unit.device); a.frozen {
 		s.frozen--
 	} else {
 		s.made--
 	}
 	g.attachments = slices.DeleteFunc(g.attachments, func(o *attachment) bool { return o == a })
-	c.touch(g)
 	c.compete(a, func(of map[ixapi.ID]*group) { delete(of, a.config.ID) })
 }
 
@@ -138,11 +138,12 @@ type touch struct {
 	was   *group // when it was last settled; nil if only its ends have changed since
 }
 
-// touch notes that a group must be settled.
+// touch notes that a group is about to change and must be settled.
 func (c *Compiler) touch(g *group) {
 	if g.touched {
 		return
 	}
+	c.trial.saveGroup(c, g)
 	g.touched = true
 	t := touch{group: g}
 	if !g.key.fixed && slices.ContainsFunc(g.sites, func(s site) bool { return s.settled }) {
@@ -174,9 +175,14 @@ func (c *Compiler) compete(a *attachment, change func(map[ixapi.ID]*group)) {
 	of := c.nnis[k]
 	if of == nil {
 		of = make(map[ixapi.ID]*group)
-		c.nnis[k] = of
 	}
-	change(of)
+	save(c.trial, c.nnis, k)
+	save(c.trial, of, a.config.ID)
+	if change(of); len(of) == 0 {
+		delete(c.nnis, k)
+		return
+	}
+	c.nnis[k] = of
 	for _, id := range slices.Sorted(maps.Keys(of)) {
 		c.touch(of[id])
 	}
@@ -199,6 +205,12 @@ func compareSite(s site, rank int) int { return s.device.rank - rank }
 // byName returns the sites in the order of device names.
 func (g *group) byName() []site {
 	return slices.SortedFunc(slices.Values(g.sites), func(a, b site) int { return strings.Compare(a.device.Name, b.device.Name) })
+}
+
+// settledOn reports whether the group is among those of a device.
+func (g *group) settledOn(d *device) bool {
+	i, ok := slices.BinarySearchFunc(g.sites, d.rank, compareSite)
+	return ok && g.sites[i].settled
 }
 
 // ends returns how many circuits the service has, and how many ends that are left as they are.
@@ -317,6 +329,19 @@ func (g *group) checkLine(c *Compiler, ends int) {
 		}
 		g.refuse(TagLineEnds, map[string]any{"configs": ids}, "is a line between two ends and has %d: %v", ends, ids)
 	}
+}
+
+// appendRejections appends what is not made of a settled service and why, and remarks on what is.
+func (g *group) appendRejections(out []Rejection) []Rejection {
+	for _, a := range g.attachments {
+		if g.refusal != nil && !a.frozen {
+			out = append(out, a.reject(g.refusal.tag, severityWarning, g.refusal.message, g.refusal.attrs))
+		}
+	}
+	if r, ok := g.remark(); ok {
+		out = append(out, r)
+	}
+	return out
 }
 
 // remark says that a line has one end only.

@@ -82,6 +82,7 @@ const (
 	TagSelfLoop            Tag = "bridged_to_itself"
 	TagCapacityLimit       Tag = "capacity_above_limit"
 	TagCapacityBounds      Tag = "capacity_out_of_bounds"
+	TagCapacityNotOffered  Tag = "capacity_not_offered"
 	TagCapacityUnenforced  Tag = "capacity_not_enforceable"
 	TagRoleUnknown         Tag = "role_unknown"
 	TagMACsMissing         Tag = "macs_missing"
@@ -110,7 +111,7 @@ const (
 )
 
 func compareRejections(a, b Rejection) int {
-	return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.Message, b.Message))
+	return cmp.Or(cmp.Compare(a.Collection, b.Collection), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Account, b.Account))
 }
 
 func sortRejections(all []Rejection) []Rejection {

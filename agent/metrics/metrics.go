@@ -35,6 +35,7 @@ const (
 	nameSnapshotRecords = "ixagent_snapshot_records"
 	nameSnapshotFaults  = "ixagent_snapshot_faults"
 	nameCompileDuration = "ixagent_compile_duration_seconds"
+	nameTrialDuration   = "ixagent_trial_duration_seconds"
 	nameRejections      = "ixagent_rejections"
 	nameEvents          = "ixagent_events_total"
 	nameOutbox          = "ixagent_outbox_messages"
@@ -106,6 +107,17 @@ const (
 	Retried   Delivery = "retried" // it did not arrive and is tried again
 )
 
+// Trial is the answer to somebody who asked what would become of an order.
+type Trial string
+
+// The answers.
+const (
+	TrialPossible    Trial = "possible"
+	TrialRefused     Trial = "refused"
+	TrialInvalid     Trial = "invalid"     // it was no order
+	TrialUnavailable Trial = "unavailable" // there was nothing to try it on, or who asked did not wait
+)
+
 // Approval is what became of a person's wish to approve a plan.
 type Approval string
 
@@ -130,6 +142,7 @@ type Metrics struct {
 	reads    *prometheus.CounterVec
 	compile  prometheus.Histogram
 	rejected *tally
+	trials   *prometheus.HistogramVec
 
 	events     *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
@@ -184,6 +197,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		states:   newStates(),
 		reads:    counter(nameSourceReads, "Reads of the exchange by result: changed, unchanged, refused (it lost too much), failed.", "source", "result"),
 		compile:  f.NewHistogram(duration(nameCompileDuration, "Time from a snapshot to what each switch should carry.")),
+		trials:   f.NewHistogramVec(duration(nameTrialDuration, "Time until somebody who asked what would become of an order was told, by result: possible, refused, invalid (it was no order), unavailable."), []string{"result"}),
 		rejected: tallied(nameRejections, "Records the exchange asks for that are not provisioned as asked, by tag and syslog severity.", "tag", "severity"),
 
 		events:     counter(nameEvents, "Events from the exchange by result: accepted, duplicate, refused.", "result"),
@@ -221,6 +235,9 @@ func New(reg prometheus.Registerer) *Metrics {
 	}
 	for _, r := range []Delivery{Delivered, Retried} {
 		m.deliveries.WithLabelValues(string(r))
+	}
+	for _, r := range []Trial{TrialPossible, TrialRefused, TrialInvalid, TrialUnavailable} {
+		m.trials.WithLabelValues(string(r))
 	}
 	for _, r := range []Approval{ApprovalAccepted, ApprovalRefused} {
 		m.approvals.WithLabelValues(string(r))
@@ -281,6 +298,14 @@ func (m *Metrics) Compiled(took time.Duration) {
 		return
 	}
 	m.compile.Observe(took.Seconds())
+}
+
+// Tried tells of an answer to somebody who asked what would become of an order, and how long it took.
+func (m *Metrics) Tried(t Trial, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.trials.WithLabelValues(string(t)).Observe(took.Seconds())
 }
 
 // Rejections tells of all rejections there are now.

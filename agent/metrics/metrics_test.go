@@ -56,6 +56,7 @@ func everything(m *Metrics) {
 	m.Event(EventAccepted)
 	m.Delivery(Retried)
 	m.Approval(ApprovalRefused)
+	m.Tried(TrialPossible, time.Millisecond)
 	m.Build("1.2.3", "0123456789ab")
 	status := source.Status{
 		Read: time.Now(), Tried: time.Now(),
@@ -321,7 +322,7 @@ ixagent_transactions_total{device="sw2",result="unknown"} 0
 ixagent_webhook_deliveries_total{result="delivered"} 0
 ixagent_webhook_deliveries_total{result="retried"} 1
 `
-		durations := []string{nameTransactionDuration, nameCompileDuration, namePassDuration, namePhaseDuration, nameOperationDuration}
+		durations := []string{nameTransactionDuration, nameCompileDuration, nameTrialDuration, namePassDuration, namePhaseDuration, nameOperationDuration}
 		var rest []string
 		families, err := reg.Gather()
 		if err != nil {
@@ -335,7 +336,7 @@ ixagent_webhook_deliveries_total{result="retried"} 1
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), rest...); err != nil {
 			t.Error(err)
 		}
-		for name, samples := range map[string]uint64{nameCompileDuration: 1, namePassDuration: 8, namePhaseDuration: 2, nameOperationDuration: 4, nameTransactionDuration: 2} {
+		for name, samples := range map[string]uint64{nameCompileDuration: 1, nameTrialDuration: 1, namePassDuration: 8, namePhaseDuration: 2, nameOperationDuration: 4, nameTransactionDuration: 2} {
 			var got uint64
 			for _, f := range families {
 				if f.GetName() == name {
@@ -475,6 +476,7 @@ func TestNilMetricsCountNothing(t *testing.T) {
 		m.Event(EventAccepted)
 		m.Delivery(Retried)
 		m.Approval(ApprovalRefused)
+		m.Tried(TrialPossible, 0)
 		m.Read("metro", true, nil)
 		m.Compiled(0)
 		m.Rejections(nil)

@@ -52,23 +52,27 @@ const (
 
 // Result is what became of a record. Its JSON form is stable: fields are only added.
 type Result struct {
-	Collection ixapi.Collection      `json:"collection"`
-	ID         ixapi.ID              `json:"id"`
-	Account    ixapi.ID              `json:"account,omitempty"` // the consuming account
-	State      State                 `json:"state"`
-	Since      time.Time             `json:"since"`
-	Devices    []string              `json:"devices"`            // of the inventory that it is on, sorted
-	Revision   string                `json:"revision,omitempty"` // of what it asks for on them; another one is another configuration
-	Status     []ixapi.StatusMessage `json:"status"`
+	Collection  ixapi.Collection      `json:"collection"`
+	ID          ixapi.ID              `json:"id"`
+	Account     ixapi.ID              `json:"account,omitempty"` // the consuming account
+	State       State                 `json:"state"`
+	Since       time.Time             `json:"since"`
+	Devices     []string              `json:"devices"`                // of the inventory that it is on, sorted
+	Revision    string                `json:"revision,omitempty"`     // of what it asks for on them; another one is another configuration
+	RecordState ixapi.State           `json:"record_state,omitempty"` // the exchange's, of the record as the result found it
+	Status      []ixapi.StatusMessage `json:"status"`
 }
 
 // Record returns "network-service-configs/1042".
 func (r Result) Record() string { return string(r.Collection) + "/" + string(r.ID) }
 
 // same reports whether o is no news after r. Only rejections are told by their words: those of what a switch says
-// differ each time.
+// differ each time. That something is provisioned is news to an exchange that has come to wait for it.
 func (r Result) same(o Result) bool {
-	if r.State != o.State || len(r.Status) != len(o.Status) || r.State == Provisioned && r.Revision != o.Revision {
+	if r.State != o.State || len(r.Status) != len(o.Status) {
+		return false
+	}
+	if r.State == Provisioned && (r.Revision != o.Revision || o.awaited() && r.RecordState != o.RecordState) {
 		return false
 	}
 	for i := range r.Status {
@@ -78,6 +82,11 @@ func (r Result) same(o Result) bool {
 		}
 	}
 	return true
+}
+
+// awaited reports whether the exchange waits for the record to be provisioned.
+func (r Result) awaited() bool {
+	return r.RecordState == ixapi.StateTesting || r.RecordState == ixapi.StateProductionChangePending
 }
 
 // passing reports whether the next pass over a switch is awaited, so that there is nothing to tell yet.

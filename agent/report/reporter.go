@@ -54,6 +54,7 @@ type record struct {
 	collection ixapi.Collection
 	id         ixapi.ID
 	account    ixapi.ID
+	state      ixapi.State
 	over       bool // decommissioned, archived, cancelled or no longer listed
 	listed     bool
 	ports      []mark // of a connection
@@ -255,7 +256,7 @@ func (r *Reporter) note(c ixapi.Collection, id, account ixapi.ID, s ixapi.State,
 		x = new(record)
 		r.records[m] = x
 	}
-	x.collection, x.id, x.account, x.listed = c, id, account, listed
+	x.collection, x.id, x.account, x.state, x.listed = c, id, account, s, listed
 	x.over = !listed || s == ixapi.StateDecommissioned || s == ixapi.StateArchived || s == ixapi.StateCancelled
 	affected[m] = true
 	return x
@@ -477,7 +478,7 @@ func (r *Reporter) evaluate(affected map[mark]bool, now time.Time) {
 func (r *Reporter) result(m mark, now time.Time) Result {
 	x := r.records[m]
 	last, before := r.reported[m]
-	out := Result{Collection: x.collection, ID: x.id, Account: x.account, Since: now, Devices: []string{}}
+	out := Result{Collection: x.collection, ID: x.id, Account: x.account, RecordState: x.state, Since: now, Devices: []string{}}
 	parts := append([]mark{m}, x.ports...)
 	var sum switchcfg.Sum
 	carried := false

@@ -445,3 +445,25 @@ func BenchmarkPass(b *testing.B) {
 		}
 	})
 }
+
+func TestThatItIsProvisionedIsNewsToAnExchangeThatWaits(t *testing.T) {
+	w := newWorld(t)
+	state := func(s ixapi.State) ixapi.State {
+		w.compile(func(c *Compiled) { c.Records = records(ixapi.StateProduction, s) })
+		w.pass(nil)
+		if x := w.reported[markOf(ixapi.NetworkServiceConfigs, "2")]; x.State == Provisioned {
+			return x.RecordState
+		}
+		return ""
+	}
+	for i, step := range []struct{ is, reported ixapi.State }{
+		{ixapi.StateTesting, ixapi.StateTesting},
+		{ixapi.StateProduction, ixapi.StateTesting},
+		{ixapi.StateProductionChangePending, ixapi.StateProductionChangePending},
+		{ixapi.StateProduction, ixapi.StateProductionChangePending},
+	} {
+		if got := state(step.is); got != step.reported {
+			t.Errorf("step %d: the latest report is of a record in state %q, want %q", i, got, step.reported)
+		}
+	}
+}

@@ -152,13 +152,18 @@ func tell(w http.ResponseWriter, v any, err error) {
 	w.Write(append(body, '\n'))
 }
 
-// who returns the user that a request is from. Its name and password were asked for before the request got here, if
-// the web configuration has users. Without users the name in a request is only what it says.
+// who returns the user that an order is from.
 func (o Options) who(r *http.Request) (string, error) {
-	switch {
-	case o.Orders == nil:
+	if o.Orders == nil {
 		return "", errNoOrders
-	case o.WebConfig == "":
+	}
+	return o.user(r)
+}
+
+// user returns the user that a request is from. Its name and password were asked for before the request got here, if
+// the web configuration has users. Without users the name in a request is only what it says.
+func (o Options) user(r *http.Request) (string, error) {
+	if o.WebConfig == "" {
 		return "", &problem{http.StatusForbidden, errors.New("orders need to come from somebody: name a file with basic_auth_users as web_config")}
 	}
 	name, _, _ := r.BasicAuth()

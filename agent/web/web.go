@@ -7,6 +7,7 @@
 //	/api/v1/status        a [Status] as JSON
 //	/api/v1/status/ID     what became of one record, as a [report.Result]; ID is connections/1042, or 1042 where only
 //	                      one record has that id
+//	/api/v1/check         with POST, says what would become of an order at the exchange, as a [compile.Trial]
 //	/api/v1/events        with POST, takes CloudEvents that say what changed at the exchange
 //	/api/v1/freezes       what is frozen, as JSON
 //	/api/v1/freeze        with POST, freezes something
@@ -16,7 +17,7 @@
 //
 // What is not said to be posted is read with GET or HEAD and changes nothing. Pages of other sites cannot make a
 // browser reload the agent or order anything. TLS and users are those of a web configuration as Prometheus exporters
-// have it; orders are taken from users alone.
+// have it; orders are taken from users alone, and only they may ask what would become of one.
 package web
 
 import (
@@ -35,6 +36,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/report"
 )
 
@@ -56,6 +58,10 @@ type Options struct {
 	// Record returns what became of the records of that id, in one list or, if it is "", in any; nil while that is not
 	// known of any.
 	Record func(collection, id string) []report.Result
+	// Try finds out what would become of an order, as [compile.Compiler.Try] does, and nothing comes of it. An error that
+	// is a [compile.OrderError] says what is wrong with the order, any other why nobody can know now. It is nil while
+	// nothing is known.
+	Try    func(ctx context.Context, order []byte) (*compile.Trial, error)
 	Events http.Handler // see [events.Handler]; nil while none are taken
 	// Reload reads the configuration again. Its error says why the agent goes on with the one it has. Without it
 	// there is nothing to reload, and /-/reload says so.
@@ -212,6 +218,7 @@ func routes(o Options) []route {
 		{"GET", "/api/v1/status", http.HandlerFunc(status)},
 		{"GET", "/api/v1/status/{id}", http.HandlerFunc(record)},
 		{"GET", "/api/v1/status/{collection}/{id}", http.HandlerFunc(record)},
+		{"POST", "/api/v1/check", http.HandlerFunc(o.check)},
 		{"POST", "/api/v1/events", notices},
 		{"GET", "/api/v1/openapi.json", http.HandlerFunc(openapi)},
 	}...)

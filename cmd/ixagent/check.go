@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
 )
 
@@ -65,11 +65,13 @@ func (a *app) checkOrderCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "order FILE",
-		Short: "Say whether a network service config could be provisioned that is not ordered yet",
+		Short: "Say whether what is not ordered yet could be provisioned",
 		Long: `Read the exchange, and say whether a network service config in a file, as it would be sent to the exchange, could be
 provisioned: its port, encapsulation, ethertype, capacity and collisions with what others have, and what the switches
-would carry for it. One with the id of a config that exists is a change of that one. Nothing is ordered or changed, and
-the switches are not asked. FILE is - for standard input.`,
+would carry for it. One with the id of a config that exists is a change of that one. Records that belong together are
+in lists, as in {"connections": [], "network-services": [], "network-service-configs": [], "macs": []}; of a connection
+that exists, only its id and what changes have to be there. Nothing is ordered or changed, and the switches are not
+asked. FILE is - for standard input. A daemon answers the same to POST /api/v1/check, without reading the exchange anew.`,
 		Example: `  ixagent check order order.json
   ixagent check order --json order.json`,
 		Args: cobra.ExactArgs(1),
@@ -121,7 +123,7 @@ func readOrder(in io.Reader, name string) ([]byte, error) {
 }
 
 // trialText returns what would become of an order as a person reads it.
-func trialText(t *agent.Trial) []byte {
+func trialText(t *compile.Trial) []byte {
 	var b []byte
 	if t.Possible {
 		b = append(b, "The order can be provisioned.\n"...)

@@ -80,7 +80,7 @@ func (r *dice) lineTroubles(vendors [trialSwitches]vendor) []func() action {
 		return of(name, func(t *trial, o *observer) {
 			o.Lines.Add(f)
 			if hangs > 0 {
-				time.AfterFunc(hangs, o.SSH.Cut)
+				t.cuts = append(t.cuts, time.AfterFunc(hangs, o.SSH.Cut))
 			}
 		}, "%s %q at %d, %d times, for %v", what, f.Command, f.At, f.Count, hangs)
 	}

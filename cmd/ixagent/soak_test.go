@@ -60,6 +60,7 @@ type trial struct {
 	macs   map[string][]switchcfg.MAC
 	lines  map[string][]string // see halves
 	whole  map[string][]string // those of them with no end that was ever in error
+	cuts   []*time.Timer       // of sessions, that are to come
 	took   time.Duration       // from calm until everything was right
 
 	mu    sync.Mutex
@@ -285,6 +286,11 @@ func (t *trial) calm() error {
 	t.note("all is calm")
 	t.agent.calm()
 	err := t.box.ClearFaults()
+	for _, c := range t.cuts {
+		if c.Stop() {
+			c.Reset(0) // what hangs ends now, and nothing later
+		}
+	}
 	for _, o := range t.on {
 		o.afterNextCommit(nil)
 		err = errors.Join(err, t.tidy(o))

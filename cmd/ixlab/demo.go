@@ -53,8 +53,7 @@ and with the routers of some members, and frames between these show what was con
 					return err
 				}
 			} else if wires {
-				args := []string{"--set", set, fmt.Sprintf("--json=%v", asJSON), fmt.Sprintf("--keep=%v", keep)}
-				ran, reason, err := onWires(c.Context(), set, args)
+				ran, reason, err := onWires(c.Context(), set, "demo", "--set", set, fmt.Sprintf("--json=%v", asJSON), fmt.Sprintf("--keep=%v", keep))
 				if ran || err != nil {
 					return err
 				}

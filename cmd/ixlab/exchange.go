@@ -2,34 +2,55 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/exchange/store"
 	"github.com/ixagent/ixagent/testdata"
 )
 
 func newExchange() *cobra.Command {
-	var set, data, cert, certKey string
+	var set, folder, data, customers, cert, certKey string
 	var o exchange.Options
 	var api exchange.Credential
 	c := &cobra.Command{
 		Use:   "exchange",
-		Short: "Serve a folder of records as an IX-API v2 exchange",
-		Long: `Serve a folder of records as an IX-API v2 exchange, until it is interrupted. The folder has a JSON array for each
-collection, named as its API path: connections.json. The address is printed once it answers.
+		Short: "Run an exchange that takes orders over IX-API v2",
+		Long: `Run an exchange that takes orders over IX-API v2, until it is interrupted. The address is printed once it answers.
 
-Without --key everybody is let in. Without --tls-cert it speaks plain HTTP.`,
-		Example: `  ixlab exchange --set metro --listen 127.0.0.1:0
-  ixlab exchange --data records --listen 127.0.0.1:0 --key operator --secret moon`,
+It begins with a data set, or with a folder of records that has a JSON array for each collection, named as its API path:
+connections.json. With --data what is ordered is on disk before it is acknowledged, and still there at the next start,
+which then begins with nothing else.
+
+Without --key everybody is let in as the exchange's operator. The file of --customers has a line for each customer: key,
+secret and account, with spaces between them. Without --tls-cert it speaks plain HTTP.`,
+		Example: `  ixlab exchange --set market --listen 127.0.0.1:0 --data exchange
+  ixlab exchange --records records --listen 127.0.0.1:0 --key operator --secret moon`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			folder, err := records(set, data)
-			if err != nil {
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if o.Data, err = records(set, folder); err != nil {
 				return err
+			}
+			if data != "" {
+				if err := os.MkdirAll(data, 0o700); err != nil {
+					return err
+				}
+				if o.Store, err = store.Open(store.Options{Path: filepath.Join(data, "exchange.db"), Index: exchange.Index()}); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, o.Store.Close()) }()
+			}
+			if customers != "" {
+				if o.Credentials, err = readCustomers(customers); err != nil {
+					return err
+				}
 			}
 			if cert != "" {
 				pair, err := tls.LoadX509KeyPair(cert, certKey)
@@ -38,9 +59,9 @@ Without --key everybody is let in. Without --tls-cert it speaks plain HTTP.`,
 				}
 				o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 			}
-			o.Data, o.Logger, o.Anonymous = folder, logger(c), api.Key == ""
+			o.Logger, o.Anonymous = logger(c), api.Key == ""
 			if !o.Anonymous {
-				o.Credentials = []exchange.Credential{api}
+				o.Credentials = append(o.Credentials, api)
 			}
 			s, err := exchange.New(o)
 			if err != nil {
@@ -57,14 +78,16 @@ Without --key everybody is let in. Without --tls-cert it speaks plain HTTP.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&set, "set", "metro", "serve a data set that comes with ixlab, metro or guide")
-	f.StringVar(&data, "data", "", "serve the records in this folder")
+	f.StringVar(&set, "set", "metro", "data set that comes with ixlab: metro, guide, or market, which has sold nothing yet")
+	f.StringVar(&folder, "records", "", "`folder` of records instead")
+	f.StringVar(&data, "data", "", "`folder` that keeps what is ordered")
+	f.StringVar(&customers, "customers", "", "`file` of the keys of customers")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8443", "TCP `address`; port 0 takes a free one")
 	f.StringVar(&api.Key, "key", "", "API key that may log in")
 	f.StringVar(&api.Secret, "secret", "", "its secret")
 	f.StringVar(&cert, "tls-cert", "", "PEM `file` of the certificate, for https")
 	f.StringVar(&certKey, "tls-key", "", "PEM `file` of its key")
-	c.MarkFlagsMutuallyExclusive("set", "data")
+	c.MarkFlagsMutuallyExclusive("set", "records")
 	c.MarkFlagsRequiredTogether("key", "secret")
 	c.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return c
@@ -79,4 +102,26 @@ func records(set, data string) (fs.FS, error) {
 		return nil, err
 	}
 	return os.DirFS(data), nil
+}
+
+// readCustomers reads the credentials of customers: a line each of key, secret and account.
+func readCustomers(file string) ([]exchange.Credential, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var all []exchange.Credential
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0:
+		case len(words) != 3:
+			return nil, fmt.Errorf("%s:%d: a customer has a key, a secret and an account", file, n)
+		default:
+			all = append(all, exchange.Credential{Key: words[0], Secret: words[1], Account: words[2]})
+		}
+	}
+	return all, nil
 }

@@ -32,39 +32,46 @@ type edit struct {
 	text       string
 }
 
-// follow runs the daemon, changes records at the exchange and watches the switches follow. Finished is called while
-// the daemon still runs.
-func (d *demo) follow(ctx context.Context, finished func(context.Context) error) error {
+// daemon runs an agent for as long as during takes, which is called with its URL once it is ready. Its context ends when
+// the agent does.
+func daemon(ctx context.Context, o agent.Options, during func(ctx context.Context, url string) error) error {
 	ln, err := net.Listen("tcp", sandbox.Loopback+":0")
 	if err != nil {
 		return err
 	}
-	o := d.options()
 	o.Listener = ln
 	running, stop := context.WithCancelCause(ctx)
-	var daemon sync.WaitGroup
+	var group sync.WaitGroup
 	var failure error
-	daemon.Go(func() {
+	group.Go(func() {
 		if failure = agent.Run(running, o); failure != nil {
 			stop(fmt.Errorf("the daemon ended: %w", failure))
 		}
 	})
-	err = d.watch(running, "http://"+ln.Addr().String())
-	if err == nil {
-		err = finished(running)
+	url := "http://" + ln.Addr().String()
+	if err = await(running, "the daemon is not ready", func() bool { return ready(running, url) }); err == nil {
+		err = during(running, url)
 	}
 	stop(nil)
-	daemon.Wait()
+	group.Wait()
 	if err == nil {
 		err = failure
 	}
 	return err
 }
 
+// follow runs the daemon, changes records at the exchange and watches the switches follow. Finished is called while
+// the daemon still runs.
+func (d *demo) follow(ctx context.Context, finished func(context.Context) error) error {
+	return daemon(ctx, d.options(), func(ctx context.Context, url string) error {
+		if err := d.watch(ctx, url); err != nil {
+			return err
+		}
+		return finished(ctx)
+	})
+}
+
 func (d *demo) watch(ctx context.Context, url string) error {
-	if err := d.until(ctx, "the daemon is not ready", func() bool { return ready(ctx, url) }); err != nil {
-		return err
-	}
 	d.page.heading("The daemon runs at %s and reads the exchange every %v", url, d.lab.config.Sources[0].Poll)
 	edits := d.edits()
 	if len(edits) == 0 {
@@ -99,7 +106,7 @@ func (d *demo) try(ctx context.Context, url string, e edit) error {
 		return err
 	}
 	after := before
-	if err := d.until(ctx, e.device+" did not follow: "+e.text, func() bool {
+	if err := await(ctx, e.device+" did not follow: "+e.text, func() bool {
 		if after.Equal(before) {
 			if after, err = d.pass.Observe(ctx, e.device); err != nil {
 				after = before
@@ -120,8 +127,8 @@ func (d *demo) try(ctx context.Context, url string, e edit) error {
 	return nil
 }
 
-// until waits for something, as long as ctx and patience last.
-func (d *demo) until(ctx context.Context, complaint string, met func() bool) error {
+// await waits for something, as long as ctx and patience last.
+func await(ctx context.Context, complaint string, met func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s within %v", complaint, patience))
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -15,9 +15,9 @@ import (
 	"github.com/ixagent/ixagent/lab/topology"
 )
 
-// onWires runs a demonstration in a lab whose switches have wires, as a command inside of it. The demonstration is run
-// without wires where there are none for the data set, or none to be had, which the reason says.
-func onWires(ctx context.Context, set string, args []string) (ran bool, reason, err error) {
+// onWires runs a command of this program in a lab whose switches have wires, with --in and the name of the lab besides.
+// It is not run where there are no wires for the data set, or none to be had, which the reason says.
+func onWires(ctx context.Context, set string, args ...string) (ran bool, reason, err error) {
 	t, err := topology.Builtin(set)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil, nil
@@ -29,12 +29,12 @@ func onWires(ctx context.Context, set string, args []string) (ran bool, reason, 
 	if reason != nil {
 		return false, reason, nil
 	}
-	l, reason := topology.Up(ctx, topology.Options{Topology: t, Name: fmt.Sprintf("demo-%d", os.Getpid()), Attached: true})
+	l, reason := topology.Up(ctx, topology.Options{Topology: t, Name: fmt.Sprintf("%s-%d", args[0], os.Getpid()), Attached: true})
 	if reason != nil {
 		return false, reason, ctx.Err()
 	}
 	defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx))) }()
-	status, err := l.Exec(ctx, topology.HostNode, append([]string{program, "demo", "--in", l.Name}, args...))
+	status, err := l.Exec(ctx, topology.HostNode, append(append([]string{program}, args...), "--in", l.Name))
 	if err == nil && status != 0 {
 		err = exitStatus(status)
 	}
@@ -91,7 +91,7 @@ func (d *demo) frames(ctx context.Context, all []showing) error {
 		return err
 	}
 	defer p.close()
-	if err := d.until(ctx, "the members' routers are not connected", func() bool { return p.working(ctx) }); err != nil {
+	if err := await(ctx, "the members' routers are not connected", func() bool { return p.working(ctx, all) }); err != nil {
 		return err
 	}
 	reports := make([]frameReport, len(all))
@@ -119,14 +119,19 @@ func (d *demo) frames(ctx context.Context, all []showing) error {
 	return nil
 }
 
-func tail(point, tags string) string {
+func tail(point, tags string) string { return nodeOf(point) + " " + tags }
+
+func nodeOf(point string) string {
 	node, _, _ := strings.Cut(point, "/")
-	return node + " " + tags
+	return node
 }
 
-// working reports whether every host can send.
-func (p *probing) working(ctx context.Context) bool {
-	for _, ns := range p.spaces {
+// working reports whether every host that has something to show can send.
+func (p *probing) working(ctx context.Context, all []showing) bool {
+	for node, ns := range p.spaces {
+		if !slices.ContainsFunc(all, func(s showing) bool { return nodeOf(s.a) == node || nodeOf(s.b) == node }) {
+			continue
+		}
 		if s, err := host.NewClient(ns.Do).State(ctx); err == nil && !s.Working {
 			return false
 		}

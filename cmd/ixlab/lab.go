@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,9 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 		return err
 	}
 	o := sandbox.Options{Dir: dir, Records: records, Logger: log}
+	if set == "market" {
+		o.Customer = reseller
+	}
 	if wires != nil {
 		if o.Secret, err = secretOf(wires, draft); err != nil {
 			return err
@@ -58,7 +62,7 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	if l.Sandbox, err = sandbox.Start(o); err != nil {
 		return err
 	}
-	moved := []string{draft.Sources[0].URL, l.Exchange.URL()}
+	moved := []string{origin(draft.Sources[0].URL), origin(l.Exchange.URL())}
 	for _, d := range draft.Inventory.Devices {
 		address, err := l.address(draft, d, wires)
 		if err != nil {
@@ -79,6 +83,15 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	}
 	l.config, err = config.Load(l.path, l.drivers)
 	return err
+}
+
+// origin returns the scheme and host of a URL.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // address returns where the switch of a device is, which is started unless wires have it.

@@ -61,7 +61,7 @@ func root() *cobra.Command {
 	}
 	c.PersistentFlags().BoolP("verbose", "v", false, "log to stderr what is done, not only what fails")
 	c.AddCommand(newUp(), newDown(), newExec(), newInspect(), newHost(), newProbe())
-	c.AddCommand(newDemo(), newSandbox(), newExchange(), newSwitch(), newSize(), newVersion())
+	c.AddCommand(newDemo(), newOrder(), newSandbox(), newExchange(), newSwitch(), newSize(), newVersion())
 	return c
 }
 

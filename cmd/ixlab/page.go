@@ -53,6 +53,23 @@ func (p *page) line(format string, args ...any) {
 	p.write(cut("  "+fmt.Sprintf(format, args...), p.width))
 }
 
+// json writes a JSON text, over as many lines as it takes, with a mark before the first.
+func (p *page) json(mark string, text []byte) {
+	line, room := "", max(p.width-8, 20)
+	indent := "  " + mark + " "
+	flush := func() {
+		p.write("  " + indent + line)
+		line, indent = "", strings.Repeat(" ", len(indent))
+	}
+	for part := range strings.SplitAfterSeq(string(text), ",") {
+		if line != "" && utf8.RuneCountInString(line)+utf8.RuneCountInString(part) > room {
+			flush()
+		}
+		line += cut(part, room)
+	}
+	flush()
+}
+
 func (p *page) write(text string) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintln(p.w, text)

@@ -15,11 +15,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // A Credential is an API key with its secret. It logs in at /auth/token, and as client id and client secret at
-// /oauth2/token.
-type Credential struct{ Key, Secret string }
+// /oauth2/token. It is that of an account, or of the operator of the exchange where Account is empty.
+type Credential struct{ Key, Secret, Account string }
 
 // claims are those of RFC 7519 4.1 that the tokens carry. Use tells an access token from a refresh token.
 type claims struct {
@@ -37,12 +39,14 @@ type signer struct{ key []byte }
 var (
 	errSignature = errors.New("the token is not one of ours")
 	errExpired   = errors.New("the token has expired")
+	errGone      = errors.New("whoever the token was given to is no longer known")
+	errReplayed  = errors.New("the token was used already")
 )
 
-func newSigner() signer {
+func newKey() []byte {
 	key := make([]byte, sha256.Size)
 	rand.Read(key) // never fails
-	return signer{key: key}
+	return key
 }
 
 func (s signer) mac(signed string) string {
@@ -91,11 +95,44 @@ func (s signer) verify(token, use string, now time.Time) (claims, error) {
 func (s *Server) allowed(given Credential) bool {
 	ok := 0
 	for _, c := range s.options.Credentials {
-		key := subtle.ConstantTimeCompare([]byte(c.Key), []byte(given.Key))
-		secret := subtle.ConstantTimeCompare([]byte(c.Secret), []byte(given.Secret))
+		key := subtle.ConstantTimeCompare([]byte(digest(c.Key)), []byte(digest(given.Key)))
+		secret := subtle.ConstantTimeCompare([]byte(digest(c.Secret)), []byte(digest(given.Secret)))
 		ok |= key & secret
 	}
-	return ok == 1
+	secret := "" // the digest of nothing
+	if r := s.store.Now().Get(credentials, given.Key); r != nil {
+		_, secret = credentialOf(r)
+	}
+	if match(given.Secret, secret) {
+		ok = 1
+	}
+	if ok == 0 {
+		return false
+	}
+	_, known := s.principalOf(given.Key)
+	return known
+}
+
+// principalOf returns who has a credential; ok is false when it is known no longer, or its account is gone.
+func (s *Server) principalOf(key string) (by principal, ok bool) {
+	at := s.store.Now()
+	i := slices.IndexFunc(s.options.Credentials, func(c Credential) bool { return c.Key == key })
+	if i >= 0 {
+		by = principal{key: key, account: s.options.Credentials[i].Account}
+	} else if r := at.Get(credentials, key); r != nil {
+		by = principal{key: key}
+		by.account, _ = credentialOf(r)
+		ok = by.account != ""
+	}
+	switch {
+	case i >= 0 && by.account == "":
+		by.operator = true
+		return by, true
+	case i < 0 && !ok, at.Get("accounts", by.account) == nil:
+		return principal{}, false
+	}
+	by.grants = grantsOf(at, by.account)
+	return by, true
 }
 
 func (s *Server) issue(subject, use string, lifetime time.Duration) (string, error) {
@@ -103,14 +140,34 @@ func (s *Server) issue(subject, use string, lifetime time.Duration) (string, err
 	return s.signer.sign(claims{Subject: subject, Use: use, Issued: now.Unix(), Expires: now.Add(lifetime).Unix(), ID: rand.Text()})
 }
 
-// authenticate checks the bearer token of a request. It returns what is wrong with it, nil when nothing is.
-func (s *Server) authenticate(r *http.Request) *problem {
-	if s.options.Anonymous {
-		return nil
+// authenticate checks the bearer token of a request, how often its credential asks, and whose authorization key comes
+// with it. It returns who asks, or what is wrong.
+func (s *Server) authenticate(r *http.Request) (principal, *problem) {
+	by, p := s.bearer(r)
+	if p == nil {
+		p = s.limits.take(by.key, s.options.Clock())
 	}
-	reject := func(kind, title, detail string) *problem {
+	if p == nil && r.Header.Get(keyHeader) != "" {
+		if by.customer = customerOf(s.store.Now(), r.Header.Get(keyHeader)); by.customer == "" {
+			wrong := forbidden("the authorization key is that of no account")
+			p = &wrong
+		}
+	}
+	if p != nil {
+		return principal{}, p
+	}
+	return by, nil
+}
+
+// bearer returns who has the bearer token of a request.
+func (s *Server) bearer(r *http.Request) (principal, *problem) {
+	operator := principal{operator: true}
+	if s.options.Anonymous {
+		return operator, nil
+	}
+	reject := func(kind, title, detail string) (principal, *problem) {
 		p := unauthorized(kind, title, detail)
-		return &p
+		return principal{}, &p
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
@@ -123,17 +180,22 @@ func (s *Server) authenticate(r *http.Request) *problem {
 		return reject(signatureExpired, "Signature expired", errExpired.Error())
 	}
 	for _, t := range s.options.Tokens {
-		if subtle.ConstantTimeCompare([]byte(t), []byte(token)) == 1 {
-			return nil
+		if subtle.ConstantTimeCompare([]byte(digest(t)), []byte(digest(token))) == 1 {
+			return operator, nil
 		}
 	}
-	switch _, err := s.signer.verify(token, "access", s.options.Clock()); {
+	c, err := s.signer.verify(token, "access", s.options.Clock())
+	switch {
 	case errors.Is(err, errExpired):
 		return reject(signatureExpired, "Signature expired", err.Error())
 	case err != nil:
 		return reject(authenticationError, "Authentication credentials invalid", err.Error())
 	}
-	return nil
+	by, known := s.principalOf(c.Subject)
+	if !known {
+		return reject(authenticationError, "Authentication credentials invalid", errGone.Error())
+	}
+	return by, nil
 }
 
 type tokenPair struct {
@@ -182,14 +244,45 @@ func (s *Server) refresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, err := s.signer.verify(request.Token, "refresh", s.options.Clock())
+	if _, known := s.principalOf(c.Subject); err == nil && !known {
+		err = errGone
+	}
+	if err == nil {
+		err = s.spend(c)
+	}
 	switch {
 	case errors.Is(err, errExpired):
 		unauthorized(signatureExpired, "Signature expired", err.Error()).write(w, r)
-	case err != nil:
+	case errors.Is(err, errSignature), errors.Is(err, errGone), errors.Is(err, errReplayed):
 		unauthorized(authenticationError, "Authentication credentials invalid", err.Error()).write(w, r)
+	case err != nil:
+		s.options.Logger.Error("a token could not be stored", "err", err)
+		generic(http.StatusServiceUnavailable, "the exchange cannot store anything now").write(w, r)
 	default:
 		s.pair(w, r, c.Subject)
 	}
+}
+
+// spent are the refresh tokens that were used and would be taken still.
+const spent = "spent-tokens"
+
+// spend uses up a refresh token, and forgets those that have expired.
+func (s *Server) spend(c claims) error {
+	return s.store.Update(func(tx *store.Tx) error {
+		if tx.Get(spent, c.ID) != nil {
+			return errReplayed
+		}
+		now := s.options.Clock().Unix()
+		for _, r := range slices.Clone(tx.List(spent)) {
+			if o, err := r.Object(); err == nil {
+				if expires, ok := o.Int("expires"); !ok || expires <= now {
+					tx.Remove(spent, r.ID)
+				}
+			}
+		}
+		_, err := tx.Put(spent, store.Object{"id": c.ID, "expires": c.Expires})
+		return err
+	})
 }
 
 func (s *Server) pair(w http.ResponseWriter, r *http.Request, subject string) {
@@ -259,14 +352,8 @@ func (s *Server) clientCredentials(w http.ResponseWriter, r *http.Request) {
 // decode reads a JSON object from the body of a request.
 func decode(r *http.Request, into any) *problem {
 	text, err := io.ReadAll(r.Body)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		p := generic(http.StatusRequestEntityTooLarge, err.Error())
-		return &p
-	case err != nil:
-		p := generic(http.StatusBadRequest, "the body could not be read")
-		return &p
+	if p := unreadable(err); p != nil {
+		return p
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		p := problem{Type: validationError, Title: validationErrorTitle, Status: http.StatusBadRequest, Detail: "the body is not the JSON object it should be"}

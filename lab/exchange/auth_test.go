@@ -93,7 +93,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	pair := login(t, s)
 	parts := strings.Split(pair.Access, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
-	other, err := newSigner().sign(claims{Subject: key, Use: "access", Expires: 1 << 40})
+	other, err := signer{newKey()}.sign(claims{Subject: key, Use: "access", Expires: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // A FaultKind is a way in which an exchange misbehaves.
@@ -189,7 +191,7 @@ func huge(w http.ResponseWriter, r *http.Request, size int64) {
 }
 
 // spoil applies to a list the faults that change its records.
-func (s *Server) spoil(collection string, list []*record, laterPage bool) []*record {
+func (s *Server) spoil(collection string, list []*store.Record, laterPage bool) []*store.Record {
 	if s.faults.take(collection, Empty) != nil {
 		return nil
 	}
@@ -204,16 +206,16 @@ func (s *Server) spoil(collection string, list []*record, laterPage bool) []*rec
 
 // invented returns records for a page that goes on for ever: those of the list first, then copies of its first one
 // under other ids.
-func invented(list []*record, offset, limit int) ([]json.RawMessage, error) {
+func invented(list []*store.Record, offset, limit int) ([]json.RawMessage, error) {
 	var out []json.RawMessage
 	for i := offset; i < offset+limit; i++ {
 		if i < len(list) {
-			out = append(out, list[i].raw)
+			out = append(out, list[i].Raw)
 			continue
 		}
 		fields := map[string]json.RawMessage{}
 		if len(list) > 0 {
-			if err := json.Unmarshal(list[0].raw, &fields); err != nil {
+			if err := json.Unmarshal(list[0].Raw, &fields); err != nil {
 				return nil, err
 			}
 		}

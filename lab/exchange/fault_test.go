@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 func TestFailuresLastAsLongAsTheyShould(t *testing.T) {
@@ -135,12 +137,12 @@ func TestStaleAnswersAreThoseOfBeforeTheLastWrites(t *testing.T) {
 	s.ClearFaults()
 	s.Inject(Fault{Kind: Stale, Versions: 1000})
 	reads("a")
-	for i := range 2 * maxPast {
+	for i := range 2 * store.MaxPast {
 		if err := s.Put("macs", json.RawMessage(`{"id": "m", "address": "`+strconv.Itoa(i)+`"}`)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reads(strconv.Itoa(maxPast - 1))
+	reads(strconv.Itoa(store.MaxPast - 1))
 }
 
 func TestSlowAnswersTakeTheirTime(t *testing.T) {

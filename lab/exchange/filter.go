@@ -7,14 +7,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // A test says whether a record is asked for.
-type test func(*record) bool
+type test func(*store.Record) bool
 
 // A filter turns the values of a query parameter into a test of the records of a snapshot. Its error is the reason
 // that a client is given.
-type filter func(at *snapshot, values []string) (test, error)
+type filter func(at *store.Snapshot, values []string) (test, error)
 
 // A collection is one list of the API.
 type collection struct {
@@ -69,7 +71,7 @@ func collections() map[string]collection {
 	})
 	add("network-features", equal("network_service", "name"), map[string]filter{"type": oneOf("type", featureTypes()), "required": flag("required")})
 	add("network-feature-configs", stateful, owned, contacted, equal("network_service_config", "network_feature"), map[string]filter{
-		"type": oneOf("type", featureTypes()), "service_config": text("network_service_config"),
+		"type": oneOf("type", featureTypes()), "service_config": scalar("network_service_config"),
 	})
 	add("macs", owned, map[string]filter{
 		"address": macAddress, "assigned_at": assignedAt, "valid_not_before": instant("valid_not_before"), "valid_not_after": instant("valid_not_after"),
@@ -100,13 +102,18 @@ func collections() map[string]collection {
 	return all
 }
 
-// indexedFields are those that some filter looks at.
-func indexedFields(all map[string]collection) map[string]bool {
+// Index returns the fields that the exchange looks for in its records: those of filters, and some more.
+func Index() map[string]bool {
 	fields := map[string]bool{
 		"vlan_config": true, "capabilities": true, "billing_information": true, "asns": true, "macs": true, "ips": true, "ip": true,
-		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true,
+		"billing_account": true, "discoverable": true, "joining_member_account": true, "public": true,
+		"devices": true, "pops": true, "bandwidth_min": true, "bandwidth_max": true, "service_provider_workflow": true, "decommission_at": true,
+		"orderable_not_before": true, "orderable_not_after": true, "cross_connect_initiator": true, "maximum_port_quantity": true,
+		"required_contact_roles": true, "ports": true, "port_reservations": true, "port_quantity": true, "capacity_allocated": true,
+		"capacity_allocation_limit": true, "exchange_side_demarc": true,
+		"subnet_v4": true, "subnet_v6": true, "ip_v4": true, "ip_v6": true,
 	}
-	for _, c := range all {
+	for _, c := range collections() {
 		for name := range c.filters {
 			fields[name] = true
 		}
@@ -114,18 +121,18 @@ func indexedFields(all map[string]collection) map[string]bool {
 	return fields
 }
 
-func byID(_ *snapshot, values []string) (test, error) {
+func byID(_ *store.Snapshot, values []string) (test, error) {
 	ids := map[string]bool{}
 	for _, id := range strings.Split(strings.Join(values, ","), ",") {
 		ids[id] = true
 	}
-	return func(r *record) bool { return ids[r.id] }, nil
+	return func(r *store.Record) bool { return ids[r.ID] }, nil
 }
 
-func text(field string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
-		return func(r *record) bool {
-			v, ok := r.text(field)
+func scalar(field string) filter {
+	return func(_ *store.Snapshot, values []string) (test, error) {
+		return func(r *store.Record) bool {
+			v, ok := r.Text(field)
 			return ok && v == values[0]
 		}, nil
 	}
@@ -134,26 +141,26 @@ func text(field string) filter {
 func equal(fields ...string) map[string]filter {
 	filters := map[string]filter{}
 	for _, f := range fields {
-		filters[f] = text(f)
+		filters[f] = scalar(f)
 	}
 	return filters
 }
 
 func oneOf(field string, allowed []string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
+	return func(_ *store.Snapshot, values []string) (test, error) {
 		asked, err := choices(values, allowed)
-		return func(r *record) bool {
-			v, ok := r.text(field)
+		return func(r *store.Record) bool {
+			v, ok := r.Text(field)
 			return ok && slices.Contains(asked, v)
 		}, err
 	}
 }
 
 func noneOf(field string, allowed []string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
+	return func(_ *store.Snapshot, values []string) (test, error) {
 		asked, err := choices(values, allowed)
-		return func(r *record) bool {
-			v, _ := r.text(field)
+		return func(r *store.Record) bool {
+			v, _ := r.Text(field)
 			return !slices.Contains(asked, v)
 		}, err
 	}
@@ -171,22 +178,22 @@ func choices(values, allowed []string) ([]string, error) {
 
 // flag takes true and false, and 1 and 0 as some clients write them.
 func flag(field string) filter {
-	return func(at *snapshot, values []string) (test, error) {
+	return func(at *store.Snapshot, values []string) (test, error) {
 		b, err := strconv.ParseBool(values[0])
 		if err != nil {
 			return nil, fmt.Errorf("%q is neither true nor false", values[0])
 		}
-		return text(field)(at, []string{strconv.FormatBool(b)})
+		return scalar(field)(at, []string{strconv.FormatBool(b)})
 	}
 }
 
 func number(field string) filter {
-	return func(at *snapshot, values []string) (test, error) {
+	return func(at *store.Snapshot, values []string) (test, error) {
 		n, err := integer(values)
 		if err != nil {
 			return nil, err
 		}
-		return text(field)(at, []string{strconv.FormatInt(n, 10)})
+		return scalar(field)(at, []string{strconv.FormatInt(n, 10)})
 	}
 }
 
@@ -208,20 +215,20 @@ func integer(values []string) (int64, error) {
 
 // anyOf asks for records that list one of the values, comma separated.
 func anyOf(field string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
+	return func(_ *store.Snapshot, values []string) (test, error) {
 		return lists(field, strings.Split(strings.Join(values, ","), ",")), nil
 	}
 }
 
 func lists(field string, asked []string) test {
-	return func(r *record) bool {
-		return slices.ContainsFunc(r.list(field), func(v string) bool { return slices.Contains(asked, v) })
+	return func(r *store.Record) bool {
+		return slices.ContainsFunc(r.List(field), func(v string) bool { return slices.Contains(asked, v) })
 	}
 }
 
 // member asks for records that list an integer.
 func member(field string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
+	return func(_ *store.Snapshot, values []string) (test, error) {
 		n, err := integer(values)
 		return lists(field, []string{strconv.FormatInt(n, 10)}), err
 	}
@@ -235,54 +242,54 @@ func timestamp(values []string) (time.Time, error) {
 	return t, nil
 }
 
-func (r *record) instant(field string) (time.Time, bool) {
-	v, _ := r.text(field)
+func instantOf(r *store.Record, field string) (time.Time, bool) {
+	v, _ := r.Text(field)
 	t, err := time.Parse(time.RFC3339, v)
 	return t, err == nil
 }
 
 func instant(field string) filter {
-	return func(_ *snapshot, values []string) (test, error) {
+	return func(_ *store.Snapshot, values []string) (test, error) {
 		asked, err := timestamp(values)
-		return func(r *record) bool {
-			t, ok := r.instant(field)
+		return func(r *store.Record) bool {
+			t, ok := instantOf(r, field)
 			return ok && t.Equal(asked)
 		}, err
 	}
 }
 
 // assignedAt asks for the MACs that may be used at a time.
-func assignedAt(_ *snapshot, values []string) (test, error) {
+func assignedAt(_ *store.Snapshot, values []string) (test, error) {
 	asked, err := timestamp(values)
-	return func(r *record) bool {
-		from, opened := r.instant("valid_not_before")
-		to, closed := r.instant("valid_not_after")
+	return func(r *store.Record) bool {
+		from, opened := instantOf(r, "valid_not_before")
+		to, closed := instantOf(r, "valid_not_after")
 		return !(opened && asked.Before(from)) && !(closed && asked.After(to))
 	}, err
 }
 
-func macAddress(_ *snapshot, values []string) (test, error) {
-	return func(r *record) bool {
-		v, ok := r.text("address")
+func macAddress(_ *store.Snapshot, values []string) (test, error) {
+	return func(r *store.Record) bool {
+		v, ok := r.Text("address")
 		return ok && strings.EqualFold(v, values[0])
 	}, nil
 }
 
-func billable(_ *snapshot, values []string) (test, error) {
+func billable(_ *store.Snapshot, values []string) (test, error) {
 	b, err := strconv.ParseBool(values[0])
 	if err != nil {
 		return nil, fmt.Errorf("%q is neither 1 nor 0", values[0])
 	}
-	return func(r *record) bool { return (r.fields["billing_information"] != nil) == b }, nil
+	return func(r *store.Record) bool { return (r.Value("billing_information") != nil) == b }, nil
 }
 
 // byContact asks for records with a role assignment of one of the contacts.
-func byContact(at *snapshot, values []string) (test, error) {
+func byContact(at *store.Snapshot, values []string) (test, error) {
 	asked := strings.Split(strings.Join(values, ","), ",")
 	var assignments []string
-	for _, a := range at.lists["role-assignments"] {
-		if c, ok := a.text("contact"); ok && slices.Contains(asked, c) {
-			assignments = append(assignments, a.id)
+	for _, a := range at.List("role-assignments") {
+		if c, ok := a.Text("contact"); ok && slices.Contains(asked, c) {
+			assignments = append(assignments, a.ID)
 		}
 	}
 	return lists("role_assignments", assignments), nil
@@ -290,24 +297,24 @@ func byContact(at *snapshot, values []string) (test, error) {
 
 // listedBy asks for what the records of another collection, chosen by one of its fields, list.
 func listedBy(other, field, list string) filter {
-	return referred(other, field, func(r *record) []string { return r.list(list) })
+	return referred(other, field, func(r *store.Record) []string { return r.List(list) })
 }
 
 // namedBy is listedBy for a reference to one record.
 func namedBy(other, field, reference string) filter {
-	return referred(other, field, func(r *record) []string {
-		v, _ := r.text(reference)
+	return referred(other, field, func(r *store.Record) []string {
+		v, _ := r.Text(reference)
 		return []string{v}
 	})
 }
 
-func referred(other, field string, references func(*record) []string) filter {
-	return func(at *snapshot, values []string) (test, error) {
+func referred(other, field string, references func(*store.Record) []string) filter {
+	return func(at *store.Snapshot, values []string) (test, error) {
 		asked := map[string]bool{}
-		for _, r := range at.lists[other] {
-			v, _ := r.text(field)
+		for _, r := range at.List(other) {
+			v, _ := r.Text(field)
 			if field == "id" {
-				v = r.id
+				v = r.ID
 			}
 			if v != values[0] {
 				continue
@@ -316,113 +323,98 @@ func referred(other, field string, references func(*record) []string) filter {
 				asked[id] = true
 			}
 		}
-		return func(r *record) bool { return asked[r.id] }, nil
+		return func(r *store.Record) bool { return asked[r.ID] }, nil
 	}
 }
 
-// follow returns a field of the record that a reference leads to.
-func (s *snapshot) follow(r *record, reference, collection, field string) string {
-	id, _ := r.text(reference)
-	if target := s.get(collection, id); target != nil {
-		v, _ := target.text(field)
-		return v
-	}
-	return ""
+func deviceInNetwork(at *store.Snapshot, values []string) (test, error) {
+	return func(r *store.Record) bool { return at.Follow(r, "pop", "pops", "metro_area_network") == values[0] }, nil
 }
 
-func deviceInNetwork(at *snapshot, values []string) (test, error) {
-	return func(r *record) bool { return at.follow(r, "pop", "pops", "metro_area_network") == values[0] }, nil
+func connectionInFacility(at *store.Snapshot, values []string) (test, error) {
+	return func(r *store.Record) bool { return at.Follow(r, "pop", "pops", "facility") == values[0] }, nil
 }
 
-func connectionInFacility(at *snapshot, values []string) (test, error) {
-	return func(r *record) bool { return at.follow(r, "pop", "pops", "facility") == values[0] }, nil
-}
-
-func facilityInNetwork(at *snapshot, values []string) (test, error) {
-	return func(r *record) bool {
-		return slices.ContainsFunc(at.lists["pops"], func(p *record) bool {
-			f, _ := p.text("facility")
-			n, _ := p.text("metro_area_network")
-			return f == r.id && n == values[0]
+func facilityInNetwork(at *store.Snapshot, values []string) (test, error) {
+	return func(r *store.Record) bool {
+		return slices.ContainsFunc(at.List("pops"), func(p *store.Record) bool {
+			f, _ := p.Text("facility")
+			n, _ := p.Text("metro_area_network")
+			return f == r.ID && n == values[0]
 		})
 	}, nil
 }
 
 // networkOf is the metro area network a service is offered in: an exchange LAN says so itself, for the others it is
 // where their offering is handed over.
-func (s *snapshot) networkOf(service *record) string {
-	if n, ok := service.text("metro_area_network"); ok {
+func networkOf(at *store.Snapshot, service *store.Record) string {
+	if n, ok := service.Text("metro_area_network"); ok {
 		return n
 	}
-	return s.follow(service, "product_offering", "product-offerings", "handover_metro_area_network")
+	return at.Follow(service, "product_offering", "product-offerings", "handover_metro_area_network")
 }
 
-func serviceAtPop(at *snapshot, values []string) (test, error) {
+func serviceAtPop(at *store.Snapshot, values []string) (test, error) {
 	network := ""
-	if p := at.get("pops", values[0]); p != nil {
-		network, _ = p.text("metro_area_network")
+	if p := at.Get("pops", values[0]); p != nil {
+		network, _ = p.Text("metro_area_network")
 	}
-	return func(r *record) bool { return network != "" && at.networkOf(r) == network }, nil
+	return func(r *store.Record) bool { return network != "" && networkOf(at, r) == network }, nil
 }
 
-func connectionNearService(at *snapshot, values []string) (test, error) {
+func connectionNearService(at *store.Snapshot, values []string) (test, error) {
 	network := ""
-	if s := at.get("network-services", values[0]); s != nil {
-		network = at.networkOf(s)
+	if s := at.Get("network-services", values[0]); s != nil {
+		network = networkOf(at, s)
 	}
-	return func(r *record) bool {
-		n, ok := r.text("metro_area_network")
+	return func(r *store.Record) bool {
+		n, ok := r.Text("metro_area_network")
 		return ok && n == network
 	}, nil
 }
 
 // bandwidth asks for offerings whose limits leave room for it.
-func bandwidth(_ *snapshot, values []string) (test, error) {
+func bandwidth(_ *store.Snapshot, values []string) (test, error) {
 	asked, err := integer(values)
-	return func(r *record) bool {
-		low, lowErr := r.integer("bandwidth_min")
-		high, highErr := r.integer("bandwidth_max")
-		return (lowErr != nil || low <= asked) && (highErr != nil || asked <= high)
+	return func(r *store.Record) bool {
+		low, least := r.Int("bandwidth_min")
+		high, most := r.Int("bandwidth_max")
+		return (!least || low <= asked) && (!most || asked <= high)
 	}, err
 }
 
-func (r *record) integer(field string) (int64, error) {
-	v, _ := r.text(field)
-	return strconv.ParseInt(v, 10, 64)
-}
-
 // byCloudKey leaves out the provider-first offerings that the key does not belong to.
-func byCloudKey(at *snapshot, values []string) (test, error) {
+func byCloudKey(at *store.Snapshot, values []string) (test, error) {
 	mine := map[string]bool{}
-	for _, s := range at.lists["network-services"] {
-		if key, ok := s.text("cloud_key"); ok && key == values[0] {
-			offering, _ := s.text("product_offering")
+	for _, s := range at.List("network-services") {
+		if key, ok := s.Text("cloud_key"); ok && key == values[0] {
+			offering, _ := s.Text("product_offering")
 			mine[offering] = true
 		}
 	}
-	return func(r *record) bool {
-		kind, _ := r.text("type")
-		workflow, _ := r.text("service_provider_workflow")
-		return kind == "cloud_vc" && (workflow != "provider_first" || mine[r.id])
+	return func(r *store.Record) bool {
+		kind, _ := r.Text("type")
+		workflow, _ := r.Text("service_provider_workflow")
+		return kind == "cloud_vc" && (workflow != "provider_first" || mine[r.ID])
 	}, nil
 }
 
-func deviceItself(_ *snapshot, r *record) []*record { return []*record{r} }
+func deviceItself(_ *store.Snapshot, r *store.Record) []*store.Record { return []*store.Record{r} }
 
-func devicesOfPop(at *snapshot, r *record) []*record {
-	var out []*record
-	for _, id := range r.list("devices") {
-		if d := at.get("devices", id); d != nil {
+func devicesOfPop(at *store.Snapshot, r *store.Record) []*store.Record {
+	var out []*store.Record
+	for _, id := range r.List("devices") {
+		if d := at.Get("devices", id); d != nil {
 			out = append(out, d)
 		}
 	}
 	return out
 }
 
-func devicesOfFacility(at *snapshot, r *record) []*record {
-	var out []*record
-	for _, id := range r.list("pops") {
-		if p := at.get("pops", id); p != nil {
+func devicesOfFacility(at *store.Snapshot, r *store.Record) []*store.Record {
+	var out []*store.Record
+	for _, id := range r.List("pops") {
+		if p := at.Get("pops", id); p != nil {
 			out = append(out, devicesOfPop(at, p)...)
 		}
 	}
@@ -430,11 +422,11 @@ func devicesOfFacility(at *snapshot, r *record) []*record {
 }
 
 // capabilities are the filters by what the devices of a record offer. Both spellings of the comparisons are in use.
-func capabilities(devices func(*snapshot, *record) []*record) map[string]filter {
-	some := func(at *snapshot, match func(capability map[string]any) bool) test {
-		return func(r *record) bool {
-			return slices.ContainsFunc(devices(at, r), func(d *record) bool {
-				offered, _ := d.fields["capabilities"].([]any)
+func capabilities(devices func(*store.Snapshot, *store.Record) []*store.Record) map[string]filter {
+	some := func(at *store.Snapshot, match func(capability map[string]any) bool) test {
+		return func(r *store.Record) bool {
+			return slices.ContainsFunc(devices(at, r), func(d *store.Record) bool {
+				offered, _ := d.Value("capabilities").([]any)
 				return slices.ContainsFunc(offered, func(v any) bool {
 					c, ok := v.(map[string]any)
 					return ok && match(c)
@@ -443,7 +435,7 @@ func capabilities(devices func(*snapshot, *record) []*record) map[string]filter 
 		}
 	}
 	speed := func(compare func(have, asked int64) bool) filter {
-		return func(at *snapshot, values []string) (test, error) {
+		return func(at *store.Snapshot, values []string) (test, error) {
 			asked, err := integer(values)
 			return some(at, func(c map[string]any) bool {
 				n, _ := c["speed"].(json.Number)
@@ -454,7 +446,7 @@ func capabilities(devices func(*snapshot, *record) []*record) map[string]filter 
 	}
 	filters := map[string]filter{
 		"capability_speed": speed(func(have, asked int64) bool { return have == asked }),
-		"capability_media_type": func(at *snapshot, values []string) (test, error) {
+		"capability_media_type": func(at *store.Snapshot, values []string) (test, error) {
 			return some(at, func(c map[string]any) bool { return c["media_type"] == values[0] }), nil
 		},
 	}

@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // page is the part of a list that is asked for.
 type page struct {
 	limit, offset int
-	paginated     bool      // some page_* parameter was sent: the answer is 206
-	at            *snapshot // the records as the token remembers them
+	paginated     bool            // some page_* parameter was sent: the answer is 206
+	at            *store.Snapshot // the records as the token remembers them
 }
 
 // pageOf reads the page_* parameters. A token pins the records for a while, so that the pages of one list are of one
@@ -56,7 +58,7 @@ func (s *Server) pageOf(name string, query url.Values) (page, []property) {
 }
 
 // list answers GET of a collection.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) list(w http.ResponseWriter, r *http.Request, by principal, name string) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		p := invalid()
@@ -69,15 +71,15 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
 		invalid(faults...).write(w, r)
 		return
 	}
-	records, faults := s.choose(p.at, name, query)
+	records, faults := s.choose(by, p.at, name, query)
 	if faults != nil {
 		invalid(faults...).write(w, r)
 		return
 	}
 	records = s.spoil(name, records, p.offset > 0)
-	bodies := make([]json.RawMessage, len(records))
-	for i, r := range records {
-		bodies[i] = r.raw
+	bodies := make([]json.RawMessage, 0, len(records))
+	for _, r := range records {
+		bodies = append(bodies, r.Raw)
 	}
 	if fields := query["fields"]; fields != nil && name == "product-offerings" {
 		if bodies, err = project(bodies, strings.Split(strings.Join(fields, ","), ",")); err != nil {
@@ -114,8 +116,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, name string) {
 	s.send(w, name, http.StatusPartialContent, array(bodies[first:last]))
 }
 
-// choose returns the records that pass every filter of the query. Archived ones are left out unless the state is asked for.
-func (s *Server) choose(at *snapshot, name string, query url.Values) ([]*record, []property) {
+// choose returns the records, as a party sees them, that pass every filter of the query: what it does not see, no filter
+// tells it either. Archived ones are left out unless the state is asked for.
+func (s *Server) choose(by principal, at *store.Snapshot, name string, query url.Values) ([]*store.Record, []property) {
 	tests := []test{}
 	var faults []property
 	for parameter, values := range query {
@@ -135,15 +138,19 @@ func (s *Server) choose(at *snapshot, name string, query url.Values) ([]*record,
 		return nil, faults
 	}
 	if _, stateful := s.collections[name].filters["state"]; stateful && !query.Has("state") {
-		tests = append(tests, func(r *record) bool { return r.state() != "archived" })
+		tests = append(tests, func(r *store.Record) bool { return r.State() != "archived" })
 	}
-	if len(tests) == 0 {
-		return at.lists[name], nil
+	if by.operator && len(tests) == 0 {
+		return at.List(name), nil
 	}
-	var chosen []*record
-	for _, r := range at.lists[name] {
-		if !slices.ContainsFunc(tests, func(t test) bool { return !t(r) }) {
-			chosen = append(chosen, r)
+	if !by.operator {
+		by.joined = by.joins(at)
+	}
+	var chosen []*store.Record
+	for _, r := range at.List(name) {
+		seen := s.look(by, at, name, r)
+		if seen != nil && !slices.ContainsFunc(tests, func(t test) bool { return !t(seen) }) {
+			chosen = append(chosen, seen)
 		}
 	}
 	return chosen, nil

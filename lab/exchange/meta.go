@@ -20,8 +20,22 @@ func (s *Server) meta(w http.ResponseWriter, r *http.Request, what string) {
 		answer(w, http.StatusOK, recordMediaType, []any{})
 	default:
 		operations := []string{"auth_token_create", "auth_token_refresh", "api_health_read", "api_implementation_read", "api_extensions_list", "account_read"}
-		for _, c := range s.collections {
+		for name, c := range s.collections {
 			operations = append(operations, c.operation+"_list", c.operation+"_read")
+			res := s.resources[name]
+			if res == nil {
+				continue
+			}
+			for _, can := range []struct {
+				rule  rule
+				names []string
+			}{{res.create, []string{"_create"}}, {res.update, []string{"_update", "_partial_update"}}, {res.remove, []string{"_destroy"}}} {
+				for _, n := range can.names {
+					if can.rule != nil {
+						operations = append(operations, c.operation+n)
+					}
+				}
+			}
 		}
 		answer(w, http.StatusOK, recordMediaType, implementation{
 			SchemaVersion: schemaVersion, ServiceVersion: "lab",

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // EventType is the type of the events that say which record changed.
@@ -34,9 +36,6 @@ type Subscriber struct {
 	TLS   *tls.Config // the system's roots are trusted when it is nil
 }
 
-// change is a record that changed.
-type change struct{ collection, id string }
-
 // Subscribe tells a subscriber of all changes from now on, until Close. The server must have been started.
 func (s *Server) Subscribe(sub Subscriber) error {
 	if s.http == nil {
@@ -45,7 +44,7 @@ func (s *Server) Subscribe(sub Subscriber) error {
 	if _, err := http.NewRequest(http.MethodPost, sub.URL, nil); err != nil || !strings.HasPrefix(sub.URL, "http") {
 		return fmt.Errorf("exchange: a subscriber cannot be at %q", sub.URL)
 	}
-	changes := make(chan change, backlog)
+	changes := make(chan store.Change, backlog)
 	s.mu.Lock()
 	s.subscribed = append(s.subscribed, changes)
 	s.mu.Unlock()
@@ -53,17 +52,22 @@ func (s *Server) Subscribe(sub Subscriber) error {
 	return nil
 }
 
-// changed tells subscribers of a record. The caller holds mu.
-func (s *Server) changed(collection, id string) {
+// changed tells subscribers of a record.
+func (s *Server) changed(change store.Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, listed := s.collections[change.Collection]; !listed {
+		return
+	}
 	for _, c := range s.subscribed {
 		select {
-		case c <- change{collection, id}:
+		case c <- change:
 		default:
 		}
 	}
 }
 
-func (s *Server) notify(ctx context.Context, sub Subscriber, changes <-chan change) {
+func (s *Server) notify(ctx context.Context, sub Subscriber, changes <-chan store.Change) {
 	transport := &http.Transport{TLSClientConfig: sub.TLS, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: notifyTime}
@@ -79,12 +83,12 @@ func (s *Server) notify(ctx context.Context, sub Subscriber, changes <-chan chan
 	}
 }
 
-func (s *Server) tell(ctx context.Context, client *http.Client, sub Subscriber, c change) error {
+func (s *Server) tell(ctx context.Context, client *http.Client, sub Subscriber, c store.Change) error {
 	e := event.New()
 	e.SetID(rand.Text())
 	e.SetType(EventType)
 	e.SetSource(s.URL())
-	e.SetSubject(c.collection + "/" + c.id)
+	e.SetSubject(c.Collection + "/" + c.ID)
 	e.SetTime(s.options.Clock())
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -110,8 +114,17 @@ func (s *Server) tell(ctx context.Context, client *http.Client, sub Subscriber, 
 	return err
 }
 
-// results takes what an agent posts of records: CloudEvents in the structured mode, and nothing else.
+// results takes what an agent posts of records: CloudEvents in the structured mode, and nothing else. It is the
+// operator's, so that nobody moves the states of what it has ordered.
 func (s *Server) results(w http.ResponseWriter, r *http.Request) {
+	by, p := s.authenticate(r)
+	if p == nil && !by.operator {
+		p = new(forbidden("only the operator of the exchange says what its switches carry"))
+	}
+	if p != nil {
+		p.write(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	var e event.Event
 	if err == nil {
@@ -123,6 +136,12 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) {
 	if err != nil || r.Header.Get("Content-Type") != event.ApplicationCloudEventsJSON {
 		generic(http.StatusBadRequest, "not a CloudEvent").write(w, r)
 		return
+	}
+	if s.options.Reported {
+		if p := s.transact(by, func(o *order) *problem { return o.learn(e) }); p != nil {
+			p.write(w, r)
+			return
+		}
 	}
 	s.mu.Lock()
 	s.taken = append(s.taken, e)

@@ -65,20 +65,20 @@ func TestAnswersAreThoseOfTheOfficialSchema(t *testing.T) {
 				continue
 			}
 			of := item.Get.Responses.Status(http.StatusOK).Value.Content["application/json"].Schema.Value.Items.Value
-			list := s.now().lists[collection]
+			list := s.store.Now().List(collection)
 			if len(list) == 0 {
 				t.Errorf("%s: no %s", set, collection)
 			}
 			for _, r := range list {
 				var record map[string]any
-				if err := json.Unmarshal(get(s, "/"+collection+"/"+url.PathEscape(r.id)).Body.Bytes(), &record); err != nil {
+				if err := json.Unmarshal(get(s, "/"+collection+"/"+url.PathEscape(r.ID)).Body.Bytes(), &record); err != nil {
 					t.Fatal(err)
 				}
 				if ref, _ := record["external_ref"].(string); slices.Contains(irregular, ref) || !backport(collection, record) {
 					continue
 				}
 				if err := of.VisitJSON(record, openapi3.MultiErrors(), openapi3.EnableFormatValidation()); err != nil {
-					t.Errorf("%s %s %v: %v", set, collection, r.id, err)
+					t.Errorf("%s %s %v: %v", set, collection, r.ID, err)
 				}
 			}
 		}

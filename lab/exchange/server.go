@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 // basePath is where IX-API v2 is mounted.
@@ -26,24 +29,24 @@ const basePath = "/api/v2"
 // maxRequest bounds the body of a request, in bytes.
 const maxRequest = 64 << 10
 
-// maxPinned bounds the snapshots kept for pages still to be read, maxPast those of before the last writes.
-const (
-	maxPinned = 64
-	maxPast   = 64
-)
+// maxPinned bounds the snapshots kept for pages still to be read.
+const maxPinned = 64
 
 // Options say what a Server serves and to whom.
 type Options struct {
-	// Data is a folder of records: one JSON array per collection, named as its API path (connections.json).
+	// Data is a folder of records: one JSON array per collection, named as its API path (connections.json). It is what
+	// the exchange begins with, where its store is empty.
 	Data fs.FS
+	// Store keeps the records; they are in memory only when it is nil. It must have been opened with [Index].
+	Store *store.Store
 	// Listen is the TCP address to listen on; a free port of the loopback interface when it is empty.
 	Listen string
 	// TLS lets the server speak TLS; plain HTTP when it is nil.
 	TLS *tls.Config
-	// Credentials may log in; Tokens are bearer tokens that never expire.
+	// Credentials may log in; Tokens are bearer tokens of the operator that never expire.
 	Credentials []Credential
 	Tokens      []string
-	// Anonymous lets everybody in. Without it there must be credentials or tokens.
+	// Anonymous takes everybody for the operator. Without it there must be credentials or tokens.
 	Anonymous bool
 	// TokenLifetime is that of an access token, 15 minutes when it is 0; RefreshLifetime that of a refresh token, a day
 	// when it is 0.
@@ -54,6 +57,27 @@ type Options struct {
 	PageLifetime time.Duration
 	// Unpaginated makes it an exchange without the optional pagination, which ignores the page_* parameters.
 	Unpaginated bool
+	// AcceptTerms accepts the terms of the exchange for each account that is made, for clients that cannot do what its
+	// status asks for.
+	AcceptTerms bool
+	// RequestRate is how many requests a second a credential may make, and RequestBurst how many at once before that
+	// counts, 10 when it is 0. There is no limit when the rate is 0.
+	RequestRate  float64
+	RequestBurst int
+	// MaxRequests bounds the requests that are answered at the same time. There is no limit when it is 0.
+	MaxRequests int
+	// Hardware is what the ports of a device carry, by its name; everything that IX-API has when it is not listed.
+	Hardware map[string]Hardware
+	// PatchedByHand has a port reservation stay allocated until the operator has patched it and says so, by its state
+	// production. Without it that is done as soon as there is a port.
+	PatchedByHand bool
+	// FirstOfferings are product offerings that an account has to order before it is in production.
+	FirstOfferings []string
+	// Reported says that an agent posts to /results what became of records. Without it what is ordered is in production as
+	// soon as the exchange has all it needs.
+	Reported bool
+	// AddressRest is how long an address of a LAN that was given up is given to no other account, 30 days when it is 0.
+	AddressRest time.Duration
 	// Clock tells the time, time.Now when it is nil.
 	Clock func() time.Time
 	// Logger is told of requests, at level debug; nobody is when it is nil.
@@ -64,18 +88,23 @@ type Options struct {
 type Server struct {
 	options     Options
 	collections map[string]collection
-	indexed     map[string]bool
+	resources   map[string]*resource
+	store       *store.Store
 	signer      signer
 	life        string // tells the page tokens of this server from those of an earlier one
 	faults      faults
+	limits      *limits
 
-	mu      sync.Mutex
-	current *snapshot
-	past    []*snapshot // of before each write, oldest first
-	pinned  []pin       // oldest first
+	mounted map[string]http.Handler // by the beginning of their paths
 
-	subscribed []chan change // of subscribers
-	taken      []event.Event // results that were posted
+	mu     sync.Mutex
+	pinned []pin // oldest first
+
+	subscribed []chan store.Change // of subscribers
+	taken      []event.Event       // results that were posted
+
+	settledAt uint64 // version of the store and
+	settledOn string // day for which settle has nothing to do
 
 	http     *http.Server
 	listener net.Listener
@@ -87,13 +116,13 @@ type Server struct {
 
 // A pin keeps a snapshot for the pages still to be read from it.
 type pin struct {
-	at    *snapshot
+	at    *store.Snapshot
 	until time.Time
 }
 
 // New reads the records and returns a server that does not listen yet.
 func New(o Options) (*Server, error) {
-	if o.Data == nil {
+	if o.Data == nil && o.Store == nil {
 		return nil, errors.New("exchange: no data")
 	}
 	if !o.Anonymous && len(o.Credentials) == 0 && len(o.Tokens) == 0 {
@@ -112,7 +141,11 @@ func New(o Options) (*Server, error) {
 	o.RefreshLifetime = orDefault(o.RefreshLifetime, 24*time.Hour)
 	o.PageSize = orDefault(o.PageSize, 100)
 	o.PageLifetime = orDefault(o.PageLifetime, 5*time.Minute)
-	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 {
+	if o.RequestRate < 0 || o.RequestBurst < 0 || o.MaxRequests < 0 {
+		return nil, errors.New("exchange: a limit is negative")
+	}
+	o.AddressRest = orDefault(o.AddressRest, 30*24*time.Hour)
+	if o.PageSize < 0 || o.TokenLifetime < 0 || o.RefreshLifetime < 0 || o.PageLifetime < 0 || o.AddressRest < 0 {
 		return nil, errors.New("exchange: a size or a lifetime is negative")
 	}
 	if o.Clock == nil {
@@ -121,13 +154,41 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, collections: collections(), signer: newSigner(), life: rand.Text()}
-	s.indexed = indexedFields(s.collections)
-	var err error
-	if s.current, err = load(o.Data, s.collections, s.indexed); err != nil {
+	s := &Server{options: o, collections: collections(), resources: resources(), store: o.Store, mounted: map[string]http.Handler{}, life: rand.Text()}
+	s.limits = newLimits(o)
+	if s.store == nil {
+		var err error
+		if s.store, err = store.Open(store.Options{Index: Index()}); err != nil {
+			return nil, fmt.Errorf("exchange: %w", err)
+		}
+	}
+	if err := s.begin(); err != nil {
 		return nil, fmt.Errorf("exchange: %w", err)
 	}
+	s.store.Watch(s.changed)
 	return s, nil
+}
+
+// signerKey is where the store keeps the key that tokens are signed with, so that they outlive the process.
+const signerKey = "token key"
+
+// begin fills a store that is empty, and makes sure of the key for tokens.
+func (s *Server) begin() error {
+	fresh := s.store.Empty()
+	if s.store.Blob(signerKey) == nil {
+		if err := s.store.Update(func(tx *store.Tx) error { tx.PutBlob(signerKey, newKey()); return nil }); err != nil {
+			return err
+		}
+	}
+	s.signer = signer{key: s.store.Blob(signerKey)}
+	if !fresh || s.options.Data == nil {
+		return nil
+	}
+	seed, err := store.Seed(s.options.Data, func(name string) bool { _, known := s.collections[name]; return known })
+	if err != nil {
+		return err
+	}
+	return s.PutAll(seed)
 }
 
 func orDefault[T comparable](value, other T) T {
@@ -137,6 +198,10 @@ func orDefault[T comparable](value, other T) T {
 	}
 	return value
 }
+
+// Mount has a handler answer all paths that begin with a prefix, which has no end in common with the API's. It must be
+// called before Start.
+func (s *Server) Mount(prefix string, h http.Handler) { s.mounted[prefix] = h }
 
 // Start listens and serves until Close.
 func (s *Server) Start() error {
@@ -227,43 +292,29 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// now returns the records as they are.
-func (s *Server) now() *snapshot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.current
-}
+// Store returns the records of the exchange.
+func (s *Server) Store() *store.Store { return s.store }
 
 // seen returns the records that a request for a collection sees: as they are, or as they were where the exchange lags
 // behind.
-func (s *Server) seen(collection string) *snapshot {
+func (s *Server) seen(collection string) *store.Snapshot {
 	f := s.faults.take(collection, Stale)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f == nil || len(s.past) == 0 {
-		return s.current
+	if f == nil {
+		return s.store.Now()
 	}
-	return s.past[max(0, len(s.past)-max(1, f.Versions))]
-}
-
-// replace makes a write the records as they are. The caller holds mu.
-func (s *Server) replace(next *snapshot) {
-	if s.past = append(s.past, s.current); len(s.past) > maxPast {
-		s.past = slices.Delete(s.past, 0, 1)
-	}
-	s.current = next
+	return s.store.Before(max(1, f.Versions))
 }
 
 // Get returns a record as JSON.
 func (s *Server) Get(collection, id string) (json.RawMessage, error) {
 	if _, known := s.collections[collection]; !known {
-		return nil, fmt.Errorf("%q: %w", collection, ErrNoCollection)
+		return nil, fmt.Errorf("%q: %w", collection, store.ErrNoCollection)
 	}
-	r := s.now().get(collection, id)
+	r := s.store.Now().Get(collection, id)
 	if r == nil {
-		return nil, fmt.Errorf("%s %q: %w", collection, id, ErrNoRecord)
+		return nil, fmt.Errorf("%s %q: %w", collection, id, store.ErrNoRecord)
 	}
-	return slices.Clone(r.raw), nil
+	return slices.Clone(r.Raw), nil
 }
 
 // Put adds a record, a JSON object with an id, or replaces the one that has this id.
@@ -273,54 +324,36 @@ func (s *Server) Put(collection string, text json.RawMessage) error {
 
 // PutAll does for records of several collections what Put does for one, in one write: a reader sees all of them or none.
 func (s *Server) PutAll(records map[string][]json.RawMessage) error {
-	parsed := make(map[string][]*record, len(records))
-	for collection, texts := range records {
-		if _, known := s.collections[collection]; !known {
-			return fmt.Errorf("%q: %w", collection, ErrNoCollection)
-		}
-		for _, text := range texts {
-			r, err := parseRecord(text, s.indexed)
-			if err != nil {
-				return fmt.Errorf("%s: %w", collection, err)
+	return s.store.Update(func(tx *store.Tx) error {
+		for _, collection := range slices.Sorted(maps.Keys(records)) {
+			if _, known := s.collections[collection]; !known {
+				return fmt.Errorf("%q: %w", collection, store.ErrNoCollection)
 			}
-			parsed[collection] = append(parsed[collection], r)
+			for _, text := range records[collection] {
+				if _, err := tx.Put(collection, text); err != nil {
+					return err
+				}
+			}
 		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := s.current
-	for collection, list := range parsed {
-		for _, r := range list {
-			next = next.put(collection, r)
-		}
-	}
-	s.replace(next)
-	for collection, list := range parsed {
-		for _, r := range list {
-			s.changed(collection, r.id)
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Delete removes a record.
 func (s *Server) Delete(collection, id string) error {
 	if _, known := s.collections[collection]; !known {
-		return fmt.Errorf("%q: %w", collection, ErrNoCollection)
+		return fmt.Errorf("%q: %w", collection, store.ErrNoCollection)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next, known := s.current.delete(collection, id)
-	if !known {
-		return fmt.Errorf("%s %q: %w", collection, id, ErrNoRecord)
-	}
-	s.replace(next)
-	s.changed(collection, id)
-	return nil
+	return s.store.Update(func(tx *store.Tx) error {
+		if !tx.Remove(collection, id) {
+			return fmt.Errorf("%s %q: %w", collection, id, store.ErrNoRecord)
+		}
+		return nil
+	})
 }
 
 // remember pins a snapshot and returns the token to it.
-func (s *Server) remember(at *snapshot) string {
+func (s *Server) remember(at *store.Snapshot) string {
 	now := s.options.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -332,17 +365,17 @@ func (s *Server) remember(at *snapshot) string {
 	if s.pinned = append(s.pinned, pin{at: at, until: now.Add(s.options.PageLifetime)}); len(s.pinned) > maxPinned {
 		s.pinned = slices.Delete(s.pinned, 0, 1)
 	}
-	return fmt.Sprintf("%s-%d", s.life, at.version)
+	return fmt.Sprintf("%s-%d", s.life, at.Version)
 }
 
 // recall returns the snapshot of a token.
-func (s *Server) recall(token string) (*snapshot, error) {
+func (s *Server) recall(token string) (*store.Snapshot, error) {
 	now := s.options.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(now)
 	for _, p := range s.pinned {
-		if token == fmt.Sprintf("%s-%d", s.life, p.at.version) {
+		if token == fmt.Sprintf("%s-%d", s.life, p.at.Version) {
 			return p.at, nil
 		}
 	}
@@ -357,9 +390,19 @@ func (s *Server) forget(now time.Time) {
 // ServeHTTP answers a request, with or without Start.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.options.Logger.Debug("request", "method", r.Method, "path", r.URL.EscapedPath(), "query", r.URL.RawQuery)
-	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	if !s.limits.enter() {
+		tooMany("more requests are being answered than the exchange takes at the same time", time.Second).write(w, r)
+		return
 	}
+	defer s.limits.leave()
+	if r.Body != nil {
+		most := int64(maxRequest)
+		if strings.HasSuffix(r.URL.Path, "/loa") {
+			most = maxLetter
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+	}
+	s.settle()
 	escaped := strings.TrimRight(r.URL.EscapedPath(), "/")
 	if escaped == "/oauth2/token" {
 		if !s.disturb(w, r, "oauth2") {
@@ -373,6 +416,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	for prefix, h := range s.mounted {
+		if strings.HasPrefix(escaped, prefix) {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
+	if path, ok := strings.CutPrefix(escaped, termsPath+"/"); ok {
+		only(func(w http.ResponseWriter, r *http.Request) { s.terms(w, r, path) }, http.MethodGet, http.MethodHead, http.MethodPost)(w, r)
+		return
+	}
+	if path, ok := strings.CutPrefix(escaped, officePath+"/"); ok {
+		s.office(w, r, path)
+		return
+	}
 	rest, ok := strings.CutPrefix(escaped, basePath+"/")
 	if !ok {
 		missing("the API is at "+basePath).write(w, r)
@@ -384,12 +441,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route answers what is below the base path. An id is unescaped after it has been cut off, so that it may contain
 // anything; slashes that a client forgot to escape belong to it, too.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, path string) {
-	name, escapedID, one := strings.Cut(path, "/")
-	id, err := url.PathUnescape(escapedID)
-	if err != nil {
-		missing("the id is not escaped as it should be").write(w, r)
-		return
-	}
+	name, rest, one := strings.Cut(path, "/")
 	if s.disturb(w, r, name) {
 		return
 	}
@@ -404,24 +456,111 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, path string) {
 		only(func(w http.ResponseWriter, r *http.Request) { s.meta(w, r, path) }, http.MethodGet, http.MethodHead)(w, r)
 		return
 	}
-	if p := s.authenticate(r); p != nil {
+	by, p := s.authenticate(r)
+	if p != nil {
 		p.write(w, r)
 		return
 	}
 	_, known := s.collections[name]
-	var handler http.HandlerFunc
 	switch {
 	case path == "account":
-		handler = s.ownAccount
+		only(func(w http.ResponseWriter, r *http.Request) { s.ownAccount(w, r, by) }, http.MethodGet, http.MethodHead)(w, r)
 	case known && !one:
-		handler = func(w http.ResponseWriter, r *http.Request) { s.list(w, r, name) }
+		s.collection(w, r, by, name)
 	case known:
-		handler = func(w http.ResponseWriter, r *http.Request) { s.read(w, r, name, id) }
+		s.below(w, r, by, name, rest)
 	default:
 		missing("there is no such resource").write(w, r)
-		return
 	}
-	only(handler, http.MethodGet, http.MethodHead)(w, r)
+}
+
+// collection answers requests to a collection.
+func (s *Server) collection(w http.ResponseWriter, r *http.Request, by principal, name string) {
+	methods := []string{http.MethodGet, http.MethodHead}
+	if res := s.resources[name]; res != nil && res.create != nil {
+		methods = append(methods, http.MethodPost)
+	}
+	only(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			s.change(w, r, by, name, "")
+			return
+		}
+		s.list(w, r, by, name)
+	}, methods...)(w, r)
+}
+
+// below answers requests to a record, and to the paths below it. The id is as much of the path as names a record.
+func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, collection, path string) {
+	at := s.seen(collection)
+	parts := strings.Split(path, "/")
+	for n := len(parts); n > 0; n-- {
+		id, err := url.PathUnescape(strings.Join(parts[:n], "/"))
+		if err != nil {
+			continue
+		}
+		record := at.Get(collection, id)
+		if record == nil || !s.visible(by, at, collection, record) {
+			continue
+		}
+		if n == len(parts) {
+			s.one(w, r, by, at, collection, record)
+			return
+		}
+		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil {
+			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, collection: collection, record: record, rest: parts[n+1:]})
+			return
+		}
+		break
+	}
+	missing("there is no such record").write(w, r)
+}
+
+// act answers a request to a path below a record.
+func (s *Server) act(a action, c *call) {
+	methods := slices.Sorted(maps.Keys(a))
+	if a[http.MethodGet] != nil {
+		methods = append(methods, http.MethodHead)
+	}
+	only(func(http.ResponseWriter, *http.Request) {
+		method := c.r.Method
+		operation := "update"
+		if method == http.MethodGet || method == http.MethodHead {
+			operation = "read"
+		}
+		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil {
+			c.refuse(*p)
+			return
+		}
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		a[method](c)
+	}, methods...)(c.w, c.r)
+}
+
+// one answers requests to a record, archived or not.
+func (s *Server) one(w http.ResponseWriter, r *http.Request, by principal, at *store.Snapshot, collection string, record *store.Record) {
+	methods := []string{http.MethodGet, http.MethodHead}
+	if res := s.resources[collection]; res != nil {
+		if res.update != nil {
+			methods = append(methods, http.MethodPut, http.MethodPatch)
+		}
+		if res.remove != nil {
+			methods = append(methods, http.MethodDelete)
+		}
+	}
+	only(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			s.change(w, r, by, collection, record.ID)
+			return
+		}
+		text, ok := s.view(by, at, collection, record)
+		if !ok {
+			missing("there is no such record").write(w, r)
+			return
+		}
+		s.send(w, collection, http.StatusOK, append(slices.Clip(text), '\n'))
+	}, methods...)(w, r)
 }
 
 // only refuses all methods but the given ones.
@@ -436,21 +575,16 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 	}
 }
 
-// read answers GET of one record, archived or not.
-func (s *Server) read(w http.ResponseWriter, r *http.Request, collection, id string) {
-	record := s.seen(collection).get(collection, id)
-	if record == nil {
-		missing("there is no such record").write(w, r)
-		return
-	}
-	s.send(w, collection, http.StatusOK, append(slices.Clip(record.raw), '\n'))
-}
-
-// ownAccount answers GET /account: the account that nobody else manages.
-func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request) {
-	for _, a := range s.now().lists["accounts"] {
-		if _, managed := a.text("managing_account"); !managed {
-			s.send(w, "account", http.StatusOK, append(slices.Clip(a.raw), '\n'))
+// ownAccount answers GET /account: that of the caller, or of the exchange, which nobody manages.
+func (s *Server) ownAccount(w http.ResponseWriter, r *http.Request, by principal) {
+	at := s.store.Now()
+	for _, a := range at.List("accounts") {
+		_, managed := a.Text("managing_account")
+		if by.operator && managed || !by.operator && a.ID != by.account {
+			continue
+		}
+		if text, ok := s.view(by, at, "accounts", a); ok {
+			s.send(w, "account", http.StatusOK, append(slices.Clip(text), '\n'))
 			return
 		}
 	}

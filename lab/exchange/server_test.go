@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/ixagent/ixagent/lab/exchange/store"
 	"github.com/ixagent/ixagent/testdata"
 )
 
@@ -251,14 +252,14 @@ func TestRecordsChangeWhileItRuns(t *testing.T) {
 	}
 	wantProblem(t, get(s, "/ports/new"), http.StatusNotFound, notFound)
 
-	if err := s.Delete("ports", "new"); !errors.Is(err, ErrNoRecord) {
+	if err := s.Delete("ports", "new"); !errors.Is(err, store.ErrNoRecord) {
 		t.Errorf("Delete: %v", err)
 	}
-	if _, err := s.Get("ports", "new"); !errors.Is(err, ErrNoRecord) {
+	if _, err := s.Get("ports", "new"); !errors.Is(err, store.ErrNoRecord) {
 		t.Errorf("Get: %v", err)
 	}
 	for _, err := range []error{s.Put("prots", nil), s.Delete("prots", ""), func() error { _, err := s.Get("prots", ""); return err }()} {
-		if !errors.Is(err, ErrNoCollection) {
+		if !errors.Is(err, store.ErrNoCollection) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -277,12 +278,12 @@ func TestRecordsOfOneWriteAppearTogetherOrNotAtAll(t *testing.T) {
 		}
 		return out
 	}
-	before := s.now()
+	before := s.store.Now()
 	for _, bad := range []map[string][]json.RawMessage{
 		{"macs": raw(`{"id": "new"}`), "moons": raw(`{"id": "x"}`)},
 		{"macs": raw(`{"id": "new"}`, `{"id": 7}`)},
 	} {
-		if err := s.PutAll(bad); err == nil || s.now() != before {
+		if err := s.PutAll(bad); err == nil || s.store.Now() != before {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

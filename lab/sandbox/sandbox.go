@@ -29,18 +29,22 @@ const Loopback = "127.0.0.1"
 // Options say what a sandbox is made of.
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
-	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret,
-	// secrets/switch-password, and ssh/known_hosts with the switches that have a command line.
-	Dir     string
-	Secret  switchd.Secret // of the switches; a fresh one when it is empty
-	Records fs.FS          // of the exchange, see [exchange.Options]
-	Minute  time.Duration  // of switches that count in minutes, see [NewDevice]
-	Logger  *slog.Logger   // nobody is told anything when it is nil
+	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret, secrets/exchange-token,
+	// secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
+	// secrets/customer-key and secrets/customer-secret, too.
+	Dir      string
+	Secret   switchd.Secret // of the switches; a fresh one when it is empty
+	Records  fs.FS          // of the exchange, see [exchange.Options]
+	Customer string         // account at the exchange that may order; "" for none
+	Minute   time.Duration  // of switches that count in minutes, see [NewDevice]
+	Logger   *slog.Logger   // nobody is told anything when it is nil
 }
 
 // Sandbox is an exchange and switches that run.
 type Sandbox struct {
 	Exchange *exchange.Server
+	Customer exchange.Credential // of the account that may order
+	Token    string              // of the exchange's operator, that the agent posts results with, and takes events with
 	Switches map[string]*Switch
 
 	server *tls.Config
@@ -99,14 +103,24 @@ func Start(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	api := exchange.Credential{Key: "lab", Secret: rand.Text()}
-	if err := writeSecrets(o.Dir, ca, secret.Password(), api); err != nil {
-		return nil, err
-	}
 	s := &Sandbox{
+		Token: rand.Text(),
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
 		secret: secret, minute: o.Minute, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}
-	s.Exchange, err = exchange.New(exchange.Options{Data: o.Records, Credentials: []exchange.Credential{api}, TLS: s.server, Logger: o.Logger})
+	credentials := []exchange.Credential{api}
+	files := map[string]string{"exchange-key": api.Key, "exchange-secret": api.Secret, "exchange-token": s.Token, "switch-password": secret.Password()}
+	if o.Customer != "" {
+		s.Customer = exchange.Credential{Key: "customer", Secret: rand.Text(), Account: o.Customer}
+		credentials = append(credentials, s.Customer)
+		files["customer-key"], files["customer-secret"] = s.Customer.Key, s.Customer.Secret
+	}
+	if err := writeSecrets(o.Dir, ca, files); err != nil {
+		return nil, err
+	}
+	s.Exchange, err = exchange.New(exchange.Options{
+		Data: o.Records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +245,8 @@ func (s *Sandbox) Close() error {
 	return s.Exchange.Close()
 }
 
-func writeSecrets(dir string, ca *switchd.Authority, password string, api exchange.Credential) error {
+// writeSecrets writes what an agent needs to know, and others must not: its certificate, and secrets by name.
+func writeSecrets(dir string, ca *switchd.Authority, secrets map[string]string) error {
 	client, err := ca.Issue("ixagent")
 	if err != nil {
 		return err
@@ -240,22 +255,16 @@ func writeSecrets(dir string, ca *switchd.Authority, password string, api exchan
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{
-		{"tls/ca.pem", ca.PEM()},
-		{"tls/ixagent.pem", cert},
-		{"tls/ixagent-key.pem", key},
-		{"secrets/exchange-key", []byte(api.Key)},
-		{"secrets/exchange-secret", []byte(api.Secret)},
-		{"secrets/switch-password", []byte(password)},
-	} {
-		path := filepath.Join(dir, filepath.FromSlash(f.name))
+	files := map[string][]byte{"tls/ca.pem": ca.PEM(), "tls/ixagent.pem": cert, "tls/ixagent-key.pem": key}
+	for name, text := range secrets {
+		files["secrets/"+name] = []byte(text)
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, f.text, 0o600); err != nil {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return err
 		}
 	}
