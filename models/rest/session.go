@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 // Session holds the tokens of a client. Who has taken its turn may use the rest.
 type Session struct {
 	turn    chan struct{}
+	header  string // that carries the access token by itself; "" for Authorization, where it is a bearer token
 	access  string
 	refresh string
 	renewAt time.Time // zero when the tokens do not say
@@ -34,6 +36,30 @@ func Fixed(token string) *Session {
 	s := NewSession(nil)
 	s.access = token
 	return s
+}
+
+// FixedHeader returns a session with a token that is never renewed and that goes in a header of its own name.
+func FixedHeader(name, token string) *Session {
+	s := Fixed(token)
+	s.header = name
+	return s
+}
+
+// carry puts a token into a request's header. A nil session carries bearer tokens.
+func (s *Session) carry(h http.Header, token string) {
+	if s != nil && s.header != "" {
+		h.Set(s.header, token)
+		return
+	}
+	h.Set("Authorization", "Bearer "+token)
+}
+
+// drop takes the token out again.
+func (s *Session) drop(h http.Header) {
+	h.Del("Authorization")
+	if s != nil {
+		h.Del(s.header)
+	}
 }
 
 func (s *Session) take(ctx context.Context) error {
