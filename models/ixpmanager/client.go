@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -58,22 +59,18 @@ func (c *Client) Close() { c.rest.Close() }
 // ErrChanged says that the list of switches was another one after all switches had been read.
 var ErrChanged = errors.New("the list of switches has changed while it was read")
 
-// Read reads all switches and what they have, whole, or returns an error.
-func (c *Client) Read(ctx context.Context) (Answers, error) {
-	a := Answers{VLANs: make(map[string][]json.RawMessage), Interfaces: make(map[string][]json.RawMessage)}
-	before, err := c.list(ctx, "/provisioner/switch/list.json", "switches")
+// Read reads all switches and what they have, whole, or returns an error. Of what was received nothing is kept but the
+// records.
+func (c *Client) Read(ctx context.Context) (*Records, []RecordFault, error) {
+	switches, err := c.switches(ctx)
 	if err != nil {
-		return Answers{}, err
+		return nil, nil, err
 	}
-	a.Switches = before
-	switches, faults := Decode(Answers{Switches: before})
-	if len(faults) > 0 {
-		return Answers{}, fmt.Errorf("the list of switches: %w", faults[0])
-	}
+	a := Answers{VLANs: make(map[string][]json.RawMessage), Interfaces: make(map[string][]json.RawMessage)}
 	var mu sync.Mutex
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	for _, s := range switches.Switches {
+	for _, s := range switches {
 		g.Go(func() error {
 			vlans, err := c.list(within, "/provisioner/vlans/switch-name/"+url.PathEscape(s.Name)+".json", "vlans")
 			if err != nil {
@@ -90,28 +87,40 @@ func (c *Client) Read(ctx context.Context) (Answers, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Answers{}, err
+		return nil, nil, err
 	}
-	after, err := c.list(ctx, "/provisioner/switch/list.json", "switches")
+	after, err := c.switches(ctx)
 	if err != nil {
-		return Answers{}, err
+		return nil, nil, err
 	}
-	if !same(before, after) {
-		return Answers{}, ErrChanged
+	if !slices.Equal(names(switches), names(after)) {
+		return nil, nil, ErrChanged
 	}
-	return a, nil
+	r, faults := decodeOf(switches, a)
+	return r, faults, nil
 }
 
-func same(a, b []json.RawMessage) bool {
-	if len(a) != len(b) {
-		return false
+// switches reads the list of switches, of which nothing may be wrong: what they have is asked for by their names.
+func (c *Client) switches(ctx context.Context) ([]Switch, error) {
+	const path = "/provisioner/switch/list.json"
+	list, err := c.list(ctx, path, "switches")
+	if err != nil {
+		return nil, err
 	}
-	for i := range a {
-		if !bytes.Equal(a[i], b[i]) {
-			return false
-		}
+	r, faults := Decode(Answers{Switches: list})
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("GET %s: %w", path, faults[0])
 	}
-	return true
+	return r.Switches, nil
+}
+
+func names(switches []Switch) []string {
+	out := make([]string, len(switches))
+	for i := range switches {
+		out[i] = switches[i].Name
+	}
+	slices.Sort(out)
+	return out
 }
 
 // list reads the list that an answer has under a name. An answer that is the bare list will do.
@@ -131,9 +140,12 @@ func (c *Client) list(ctx context.Context, path, name string) ([]json.RawMessage
 			return nil, fmt.Errorf("GET %s: the answer has no %s", path, name)
 		}
 	}
-	list := []json.RawMessage(nil)
-	if err := json.Unmarshal(text, &list); err != nil || list == nil {
-		return nil, fmt.Errorf("GET %s: %s is not a list: %w", path, name, cmp.Or(err, errors.New("it is null")))
+	var list []json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("GET %s: %s is cut short or not a list: %w", path, name, err)
+	}
+	if list == nil {
+		return nil, fmt.Errorf("GET %s: %s is null and not a list", path, name)
 	}
 	return list, nil
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ixagent/ixagent/models/rest"
@@ -46,6 +48,14 @@ func (f RecordFault) Error() string {
 	return name + ": " + f.Err.Error()
 }
 
+// key says what tells records of the kind apart.
+func (f RecordFault) key() string {
+	if f.Kind == "vlan" {
+		return "tag"
+	}
+	return "name"
+}
+
 // Unwrap returns what is wrong.
 func (f RecordFault) Unwrap() error { return f.Err }
 
@@ -55,17 +65,24 @@ var ErrTwice = errors.New("it is listed twice")
 // Decode reads records. Those with a fault are there as far as they could be read, and marked Faulty.
 func Decode(a Answers) (*Records, []RecordFault) {
 	var faults []RecordFault
-	r := &Records{VLANs: make(map[string][]VLAN), Interfaces: make(map[string][]Interface)}
-	r.Switches = decode(a.Switches, &faults, RecordFault{Kind: "switch"}, func(s *Switch) (string, string, *bool) {
+	switches := decode(a.Switches, &faults, RecordFault{Kind: "switch"}, func(s *Switch) (string, string, *bool) {
 		return s.Name, s.Name, &s.Faulty
 	})
+	r, more := decodeOf(switches, a)
+	return r, append(faults, more...)
+}
+
+// decodeOf reads what switches have.
+func decodeOf(switches []Switch, a Answers) (*Records, []RecordFault) {
+	var faults []RecordFault
+	r := &Records{Switches: switches, VLANs: make(map[string][]VLAN), Interfaces: make(map[string][]Interface)}
 	for i := range r.Switches {
 		name := r.Switches[i].Name
 		if _, done := r.VLANs[name]; done {
-			continue
+			continue // it is listed twice
 		}
 		r.VLANs[name] = decode(a.VLANs[name], &faults, RecordFault{Kind: "vlan", Switch: name}, func(v *VLAN) (string, string, *bool) {
-			return v.Name, fmt.Sprint(v.Tag), &v.Faulty
+			return v.Name, v.key(), &v.Faulty
 		})
 		r.Interfaces[name] = decode(a.Interfaces[name], &faults, RecordFault{Kind: "interface", Switch: name}, func(i *Interface) (string, string, *bool) {
 			return i.Name, i.Name, &i.Faulty
@@ -91,8 +108,8 @@ func decode[T any](list []json.RawMessage, faults *[]RecordFault, where RecordFa
 			fault(err)
 		}
 		switch first, twice := index[key]; {
-		case name == "":
-			fault(errors.New("it has no name"))
+		case key == "":
+			fault(errors.New("it has no "+where.key()))
 		case twice:
 			fault(fmt.Errorf("%w: at %d and %d", ErrTwice, first, i))
 			_, _, other := identify(&records[first])
@@ -104,19 +121,27 @@ func decode[T any](list []json.RawMessage, faults *[]RecordFault, where RecordFa
 	return records
 }
 
-// read reads a record field by field, so that one that cannot be read does not hide the others.
-func read(text json.RawMessage, into any) error {
-	err := json.Unmarshal(text, into)
-	if err == nil {
+// key returns the tag, if it is one (IEEE 802.1Q-2022 9.6).
+func (v *VLAN) key() string {
+	if v.Tag < 1 || v.Tag > 4094 {
+		return ""
+	}
+	return strconv.Itoa(int(v.Tag))
+}
+
+// read reads a record, field by field if something is wrong with it, so that one field does not hide the others.
+func read[T any](text json.RawMessage, into *T) error {
+	if json.Unmarshal(text, into) == nil {
 		return nil
 	}
+	*into = *new(T)
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
 		return errors.New("it is not an object")
 	}
 	var wrong []string
-	for name, value := range fields {
-		one, err := json.Marshal(map[string]json.RawMessage{name: value})
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
 		if err != nil {
 			return err
 		}
@@ -124,10 +149,5 @@ func read(text json.RawMessage, into any) error {
 			wrong = append(wrong, fmt.Sprintf("%s: %v", rest.Clip(name), err))
 		}
 	}
-	return errors.New(strings.Join(sorted(wrong), "; "))
-}
-
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
+	return errors.New(strings.Join(wrong, "; "))
 }
