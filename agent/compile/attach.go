@@ -36,7 +36,7 @@ func (c *Compiler) attach(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServi
 	case dormant:
 		c.keepDormant(u, n, f)
 	case frozen:
-		message, attrs := unfit("network-service-config", n.ID, n.State, tag)
+		message, attrs := unfit("network-service-config", n.ID, n.State, n.Status, tag)
 		u.refuseConfig(a, tag, severityError, message, attrs)
 	}
 	// The service is found even for what stays as it is, so that its other ends know of this one.
@@ -139,7 +139,7 @@ func (c *Compiler) service(a *attachment, s *ixapi.NetworkService) (j joint, tag
 	switch f, _ := commonFate(s.State, noPolicy); {
 	case f == gone:
 		return j, TagServiceInactive, severityWarning, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s", s.ID, s.State)
-	case f == frozen && s.State != "":
+	case f == frozen && s.State != "" && s.State != ixapi.StateTesting: // what is tested is the config
 		return j, TagServiceInactive, severityError, map[string]any{"network_service_state": string(s.State)}, fmt.Sprintf("joins network service %s, which is in state %s and left as it is", s.ID, s.State)
 	}
 	if rule := c.records.rules[joining{s.ID, n.ConsumingAccount}]; rule != nil && rule.Type == ixapi.RuleDeny {

@@ -396,7 +396,12 @@ func stories() []story {
 		{"service-type-unknown", "a service type nobody knows", func(r records, _ *config.Config) { r.get(configs, "n1")["type"] = "vpls_vc" }},
 		{"service-type-differs", "a config of another type than its service", func(r records, _ *config.Config) { r.get(configs, "n1")["network_service"] = "group" }},
 		{"service-gone", "a config in production on a service that is decommissioned", func(r records, _ *config.Config) { r.get(services, "lan")["state"] = "decommissioned" }},
+		{"config-error-said", "the exchange says why a config is in state error", func(r records, _ *config.Config) {
+			r.get(configs, "n1")["state"] = "error"
+			r.get(configs, "n1")["status"] = []map[string]any{{"severity": 3, "tag": "broken", "message": "the \"port\" is dark", "attrs": map[string]any{}, "timestamp": "2026-11-22T12:00:00Z"}}
+		}},
 		{"service-error", "a service in state error", func(r records, _ *config.Config) { r.get(services, "lan")["state"] = "error" }},
+		{"service-testing", "a service that is tested can be joined", func(r records, _ *config.Config) { r.get(services, "lan")["state"] = "testing" }},
 		{"service-unmapped", "an exchange LAN that the inventory does not have", func(r records, _ *config.Config) {
 			r.add(services, map[string]any{"id": "lan9", "type": "exchange_lan", "name": "Third"})
 			r.get(configs, "n1")["network_service"] = "lan9"

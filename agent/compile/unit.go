@@ -11,6 +11,7 @@ import (
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/plan"
+	"github.com/ixagent/ixagent/models/rest"
 	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
@@ -115,7 +116,7 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 		c.inactive(u, conn, configs)
 		return u
 	case f == frozen:
-		message, attrs := unfit("connection", id, conn.State, tag)
+		message, attrs := unfit("connection", id, conn.State, conn.Status, tag)
 		u.refuse(conn, tag, severityError, message, attrs)
 	default:
 		u.reserve(conn, configs)
@@ -139,7 +140,8 @@ func (c *Compiler) compile(id ixapi.ID) *unit {
 	return u
 }
 
-func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string]any) {
+// unfit says that a record stays as it is because of its state, and what the exchange says of that.
+func unfit(kind string, id ixapi.ID, s ixapi.State, status []ixapi.StatusMessage, tag Tag) (string, map[string]any) {
 	attrs := map[string]any{"state": string(s)}
 	switch tag {
 	case TagStateRedacted:
@@ -147,7 +149,11 @@ func unfit(kind string, id ixapi.ID, s ixapi.State, tag Tag) (string, map[string
 	case TagStateUnknown:
 		return fmt.Sprintf("%s %s is in state %q, which the agent does not know: what stands for it on switches is left as it is", kind, id, s), attrs
 	}
-	return fmt.Sprintf("%s %s is in state %s: what stands for it on switches is left as it is", kind, id, s), attrs
+	why := ""
+	if len(status) > 0 && status[0].Message != "" {
+		why = fmt.Sprintf(" (%q)", rest.Clip(status[0].Message))
+	}
+	return fmt.Sprintf("%s %s is in state %s%s: what stands for it on switches is left as it is", kind, id, s, why), attrs
 }
 
 // mark returns the description of what stands for a record.
@@ -267,7 +273,7 @@ func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.Ne
 			u.detach()
 			continue
 		case f == frozen:
-			message, attrs := unfit("network-service-config", n.ID, n.State, tag)
+			message, attrs := unfit("network-service-config", n.ID, n.State, n.Status, tag)
 			u.refuseConfig(a, tag, severityError, message, attrs)
 		case n.Faulty:
 			u.refuseConfig(a, TagUnreadable, severityError, c.records.fault(ixapi.NetworkServiceConfigs, n.ID), nil)
@@ -296,7 +302,7 @@ func (c *Compiler) orphan(u *unit, n *ixapi.NetworkServiceConfig) {
 	case n.Connection == "" && n.RoutingFunction != "":
 		u.refuseConfig(a, TagRoutedOnly, severityInfo, fmt.Sprintf("network-service-config %s hangs on routing function %s and has no connection: there is nothing to configure on a switch", n.ID, n.RoutingFunction), nil)
 	case f == frozen:
-		message, attrs := unfit("network-service-config", n.ID, n.State, tag)
+		message, attrs := unfit("network-service-config", n.ID, n.State, n.Status, tag)
 		u.refuseConfig(a, tag, severityError, message, attrs)
 	case n.Connection == "":
 		u.refuseConfig(a, TagConnectionUnknown, severityError, fmt.Sprintf("network-service-config %s shows neither a connection nor a routing function", n.ID), nil)

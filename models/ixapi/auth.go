@@ -40,11 +40,8 @@ type ClientCredentials struct {
 // StaticToken is a bearer token obtained elsewhere.
 type StaticToken struct{ Token secret.Text }
 
-func (a StaticToken) session(*rest.Client) (*rest.Session, error) {
-	if a.Token.Reveal() == "" {
-		return nil, errors.New("static token is empty")
-	}
-	return rest.Fixed(a.Token.Reveal()), nil
+func (a StaticToken) session(c *rest.Client) (*rest.Session, error) {
+	return rest.StaticToken(a.Token)(c)
 }
 
 func (a TokenLogin) session(c *rest.Client) (*rest.Session, error) {

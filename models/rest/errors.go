@@ -163,6 +163,7 @@ const (
 	PageChanged     IncompleteReason = "page changed while the list was read"
 	PageRepeated    IncompleteReason = "page is repeated"
 	PageMissing     IncompleteReason = "page is missing"
+	PageShort       IncompleteReason = "page is short"
 	ItemsMismatch   IncompleteReason = "records do not add up to the total"
 	DuplicateRecord IncompleteReason = "record is on two pages"
 	NoEnd           IncompleteReason = "end was not reached"

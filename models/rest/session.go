@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/ixagent/ixagent/models/secret"
 )
 
 // Session holds the tokens of a client. Who has taken its turn may use the rest.
@@ -31,11 +33,16 @@ func NewSession(obtain func(context.Context, string) (Grant, error)) *Session {
 	return &Session{turn: make(chan struct{}, 1), obtain: obtain}
 }
 
-// Fixed returns a session with a token that is never renewed.
-func Fixed(token string) *Session {
-	s := NewSession(nil)
-	s.access = token
-	return s
+// StaticToken authenticates with a bearer token that was obtained elsewhere and is never renewed.
+func StaticToken(token secret.Text) func(*Client) (*Session, error) {
+	return func(*Client) (*Session, error) {
+		if token.Empty() {
+			return nil, errors.New("static token is empty")
+		}
+		s := NewSession(nil)
+		s.access = token.Reveal()
+		return s, nil
+	}
 }
 
 // FixedHeader returns a session with a token that is never renewed and that goes in a header of its own name.
