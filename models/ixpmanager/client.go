@@ -26,8 +26,8 @@ const DefaultMaxBody = 64 << 20
 // parallel bounds the switches that are read at a time.
 const parallel = 4
 
-// Options configures a Client. Of the embedded ones only BaseURL is required: it is the root of the API, as in
-// https://ixp.example.net/api/v4.
+// Options configures a Client. Of the embedded ones only BaseURL is required, which is the root of the API, as in
+// https://ixp.example.net/api/v4; Auth is not used.
 type Options struct {
 	rest.Options
 	Key     secret.Text // API key of a superuser
@@ -42,10 +42,7 @@ type Client struct {
 
 // New returns a client that has not yet spoken to the exchange.
 func New(o Options) (*Client, error) {
-	if o.Key.Empty() {
-		return nil, errors.New("the API key is empty")
-	}
-	o.Options.Auth = func(*rest.Client) (*rest.Session, error) { return rest.FixedHeader(KeyHeader, o.Key.Reveal()), nil }
+	o.Auth = rest.FixedHeader(KeyHeader, o.Key)
 	r, err := rest.New(o.Options)
 	if err != nil {
 		return nil, err

@@ -45,11 +45,15 @@ func StaticToken(token secret.Text) func(*Client) (*Session, error) {
 	}
 }
 
-// FixedHeader returns a session with a token that is never renewed and that goes in a header of its own name.
-func FixedHeader(name, token string) *Session {
-	s := Fixed(token)
-	s.header = name
-	return s
+// FixedHeader authenticates with a token that is never renewed and that goes in a header of its own name.
+func FixedHeader(name string, token secret.Text) func(*Client) (*Session, error) {
+	return func(c *Client) (*Session, error) {
+		s, err := StaticToken(token)(c)
+		if err == nil {
+			s.header = name
+		}
+		return s, err
+	}
 }
 
 // carry puts a token into a request's header. A nil session carries bearer tokens.
