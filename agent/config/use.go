@@ -207,6 +207,9 @@ func (c *Config) CheckFiles() error {
 		case SourceIXAPI:
 			_, err := s.Client()
 			faults.add(err)
+		case SourceIXPManager:
+			_, err := s.IXPManager()
+			faults.add(err)
 		case SourceFile:
 			if info, err := os.Stat(s.Path.name); err != nil {
 				faults.add(s.Path.fault(plain(err)))

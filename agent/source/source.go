@@ -40,6 +40,8 @@ type Options struct {
 	// Told is called at the end of each read with what [Source.Read] returns, unless its context is done; nil for
 	// nobody.
 	Told func(changed bool, err error)
+	// VirtualInterfaces is what an inventory adds to the records of an ixpmanager source.
+	VirtualInterfaces []*config.VirtualInterface
 }
 
 // Source reads one exchange. Its methods may be called concurrently.
@@ -119,6 +121,12 @@ func New(c *config.Source, o Options) (*Source, error) {
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
 		f = &api{client}
+	case config.SourceIXPManager:
+		m, err := newManager(c, o.VirtualInterfaces, log)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", c.Name, err)
+		}
+		f = m
 	default:
 		return nil, fmt.Errorf("source %s: unknown type %q", c.Name, c.Type)
 	}
