@@ -20,19 +20,6 @@ type manager struct {
 	told   map[string]bool // faults of records in the latest read
 }
 
-func newManager(c *config.Source, added []*config.VirtualInterface, log *slog.Logger) (*manager, error) {
-	options, err := c.IXPManager()
-	if err != nil {
-		return nil, err
-	}
-	options.Logger, options.RetryFor = log, requestRetry
-	client, err := ixpmanager.New(options)
-	if err != nil {
-		return nil, err
-	}
-	return &manager{client: client, extras: extras(added), log: log}, nil
-}
-
 // extras returns what an inventory adds as the mapping wants it.
 func extras(added []*config.VirtualInterface) []mapping.Extra {
 	out := make([]mapping.Extra, len(added))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/ixpmanager"
 )
 
 // Snapshot is everything an exchange said at one time. It is immutable, and so are the records it points to;
@@ -122,11 +123,16 @@ func New(c *config.Source, o Options) (*Source, error) {
 		}
 		f = &api{client}
 	case config.SourceIXPManager:
-		m, err := newManager(c, o.VirtualInterfaces, log)
+		options, err := c.IXPManager()
+		if err != nil {
+			return nil, err
+		}
+		options.Logger, options.RetryFor = log, requestRetry
+		client, err := ixpmanager.New(options)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
-		f = m
+		f = &manager{client: client, extras: extras(o.VirtualInterfaces), log: log}
 	default:
 		return nil, fmt.Errorf("source %s: unknown type %q", c.Name, c.Type)
 	}

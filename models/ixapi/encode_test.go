@@ -36,8 +36,13 @@ func TestWhatIsEncodedIsDecodedInOrder(t *testing.T) {
 	}
 	slices.Reverse(r.Accounts)
 	for _, both := range [][2]any{
-		{r.Accounts, got.Accounts}, {r.Devices, got.Devices}, {r.Ports, got.Ports}, {r.Connections, got.Connections},
-		{r.NetworkServices, got.NetworkServices}, {r.NetworkServiceConfigs, got.NetworkServiceConfigs}, {r.MACs, got.MACs},
+		{r.Accounts, got.Accounts},
+		{r.Devices, got.Devices},
+		{r.Ports, got.Ports},
+		{r.Connections, got.Connections},
+		{r.NetworkServices, got.NetworkServices},
+		{r.NetworkServiceConfigs, got.NetworkServiceConfigs},
+		{r.MACs, got.MACs},
 	} {
 		if d := cmp.Diff(both[0], both[1]); d != "" {
 			t.Error(d)

@@ -109,7 +109,7 @@ func decode[T any](list []json.RawMessage, faults *[]RecordFault, where RecordFa
 		}
 		switch first, twice := index[key]; {
 		case key == "":
-			fault(errors.New("it has no "+where.key()))
+			fault(errors.New("it has no " + where.key()))
 		case twice:
 			fault(fmt.Errorf("%w: at %d and %d", ErrTwice, first, i))
 			_, _, other := identify(&records[first])

@@ -81,7 +81,7 @@ func (l *link) judge() {
 	lead := l.lead
 	for _, p := range l.all {
 		if p.Faulty {
-			l.doubt(tagUnreadable, "%s of %s is not readable: %s", p.Name, p.device, l.unreadable[name{"interface", p.device, p.Name}])
+			l.doubt(tagUnreadable, "%s of %s is not readable: %s", p.Name, p.device, l.why("interface", p.device, p.Name))
 		}
 	}
 	for _, p := range l.all {
@@ -179,7 +179,9 @@ func megabits(n *ixpmanager.Number) *int {
 }
 
 // inUse reports whether an interface in a status carries traffic.
-func inUse(status string) bool { return status == ixpmanager.Connected || status == ixpmanager.Quarantine }
+func inUse(status string) bool {
+	return status == ixpmanager.Connected || status == ixpmanager.Quarantine
+}
 
 // settle finds out whether the connection is in use. What is not is left alone.
 func (l *link) settle(configs int) {

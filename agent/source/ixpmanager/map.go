@@ -71,13 +71,9 @@ func Map(r *ixpmanager.Records, faults []ixpmanager.RecordFault, extras []Extra)
 		accounts: make(map[ixapi.ID]bool), services: make(map[ixapi.ID]*ixapi.NetworkService), vlans: make(map[string]map[int]*vlan),
 	}
 	for _, f := range faults {
-		why := f.Err.Error()
-		if errors.Is(f.Err, ixpmanager.ErrTwice) {
-			why = ixpmanager.ErrTwice.Error() // wherever in the list
-		}
 		at := name{f.Kind, f.Switch, f.Name}
-		if was, known := m.unreadable[at]; !known || why < was {
-			m.unreadable[at] = why
+		if was, known := m.unreadable[at]; !errors.Is(f.Err, ixpmanager.ErrTwice) && (!known || f.Err.Error() < was) {
+			m.unreadable[at] = f.Err.Error()
 		}
 	}
 	for i := range extras {
@@ -174,6 +170,11 @@ func (m *mapping) fault(collection, id string, severity int, tag, format string,
 	return s
 }
 
+// why says what is wrong with a record. Of those that are listed twice Decode says so of the later one only.
+func (m *mapping) why(kind, device, of string) string {
+	return cmp.Or(m.unreadable[name{kind, device, of}], ixpmanager.ErrTwice.Error())
+}
+
 // account notes whose a record is.
 func (m *mapping) account(name string) ixapi.ID {
 	if name != "" {
@@ -211,7 +212,7 @@ func (m *mapping) lans(r *ixpmanager.Records) {
 				m.vlans[device][int(v.Tag)] = &vlan{v, id}
 			}
 			if v.Faulty {
-				m.fault("network-services", id, severityError, tagUnreadable, "VLAN %d of %s is not readable: %s", v.Tag, device, m.unreadable[name{"vlan", device, v.Name}])
+				m.fault("network-services", id, severityError, tagUnreadable, "VLAN %d of %s is not readable: %s", v.Tag, device, m.why("vlan", device, v.Name))
 			}
 			if v.Private.Is() {
 				continue
