@@ -105,7 +105,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	api := exchange.Credential{Key: "lab", Secret: rand.Text()}
 	s := &Sandbox{
-		Token: rand.Text(),
+		Token:    rand.Text(),
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
 		secret: secret, minute: o.Minute, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}

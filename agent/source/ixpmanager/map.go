@@ -123,6 +123,11 @@ type place struct {
 	*ixpmanager.Interface
 }
 
+// String returns "Ethernet1 of sw1".
+func (p place) String() string {
+	return cmp.Or(p.Name, "an interface without a name") + " of " + p.device
+}
+
 // connection returns the id of the connection that an interface is a part of. One that does not show it has its own.
 func (p place) connection() ixapi.ID {
 	if p.VirtualInterface > 0 {
