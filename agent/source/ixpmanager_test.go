@@ -12,12 +12,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/agent/guard"
 	"github.com/ixagent/ixagent/agent/source"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/memory"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/plan"
 	"github.com/ixagent/ixagent/models/rest"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 // manager is an IXP Manager with switches of so many members each, which can misbehave.
@@ -247,4 +251,105 @@ func TestSwitchesThatComeWhileTheyAreReadAreReadAgain(t *testing.T) {
 	if snapshot, _, err := s.Read(t.Context()); err != nil || snapshot.Counts[ixapi.Connections] != 6 || reads != 4 {
 		t.Error(reads, err)
 	}
+}
+
+// compare plans for every switch, as the agent does by itself, and returns the changes of all.
+func compare(c *config.Config, compiled *compile.Compiler, observed map[string]switchcfg.State) (changes int) {
+	for _, d := range c.Inventory.Devices {
+		in := compiled.Intent(d.Name)
+		s := guard.Situation{Config: c, Device: d, Intent: in, Now: time.Now()}
+		p := plan.Build(plan.Input{Device: d.Name, Observed: observed[d.Name], Intent: *in, Scope: d.Scope(), Traits: memory.Capabilities().Traits, Guard: s.Unlisted()})
+		changes += len(p.Changes)
+	}
+	return changes
+}
+
+// pass reads an IXP Manager over HTTP, maps, compiles and compares.
+func pass(t testing.TB, c *config.Config, s *source.Source, compiled *compile.Compiler, observed map[string]switchcfg.State) int {
+	snapshot, _, err := s.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled.Set(snapshot.Records, snapshot.Faults, time.Now())
+	return compare(c, compiled, observed)
+}
+
+const (
+	manySwitches, manyMembers = 200, 50
+	// passTime is what reading, compiling and comparing an exchange of that size may take, on one processor of a
+	// machine that is used for other things as well.
+	passTime = 3 * time.Second
+)
+
+func TestLargeExchangeIsComparedInTime(t *testing.T) {
+	m, c, s := managed(t, manySwitches, manyMembers)
+	start := time.Now()
+	for _, text := range m.texts {
+		var v any
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	baseline := time.Since(start)
+
+	compiled := compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
+	start = time.Now()
+	if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
+		t.Fatalf("%d changes", n)
+	}
+	took := time.Since(start)
+
+	observed := make(map[string]switchcfg.State)
+	for _, d := range c.Inventory.Devices {
+		observed[d.Name] = compiled.Intent(d.Name).State
+	}
+	m.mu.Lock()
+	path := "/provisioner/layer2interfaces/switch-name/sw7.json"
+	m.texts[path] = []byte(strings.Replace(string(m.texts[path]), "00:53:00:00:", "00:53:00:01:", 1))
+	m.mu.Unlock()
+	start = time.Now()
+	if n := pass(t, c, s, compiled, observed); n != 1 {
+		t.Fatalf("%d changes", n)
+	}
+	again := time.Since(start)
+	t.Logf("%d interfaces on %d switches: read, compiled and compared in %v; with one change in %v; their JSON alone is parsed in %v",
+		manySwitches*manyMembers, manySwitches, took, again, baseline)
+	if took > passTime && took > 20*baseline {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// BenchmarkIXPManager is a pass over an exchange of 200 switches with 50 members each, in which a member has changed
+// something, next to what parsing the JSON of it alone takes.
+func BenchmarkIXPManager(b *testing.B) {
+	m, c, s := managed(b, manySwitches, manyMembers)
+	compiled := compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
+	pass(b, c, s, compiled, nil)
+	observed := make(map[string]switchcfg.State)
+	for _, d := range c.Inventory.Devices {
+		observed[d.Name] = compiled.Intent(d.Name).State
+	}
+	b.Run("pass", func(b *testing.B) {
+		const path = "/provisioner/layer2interfaces/switch-name/sw7.json"
+		whole, n := string(m.texts[path]), 0
+		for b.Loop() {
+			n++
+			m.mu.Lock()
+			m.texts[path] = []byte(strings.Replace(whole, "00:53:00:", fmt.Sprintf("00:53:%02x:", n%255+1), 1))
+			m.mu.Unlock()
+			if changes := pass(b, c, s, compiled, observed); changes != 1 {
+				b.Fatalf("%d changes", changes)
+			}
+		}
+	})
+	b.Run("json", func(b *testing.B) {
+		for b.Loop() {
+			for _, text := range m.texts {
+				var v any
+				if err := json.Unmarshal(text, &v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 }
