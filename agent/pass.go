@@ -146,17 +146,25 @@ func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 // Plans observes a switch and returns the plans that bring it to its intent. Where a plan takes down a tunnel, the
 // switch at its far end is looked at too.
 func (p *Pass) Plans(ctx context.Context, device string) (all Plans, err error) {
-	observed, err := p.Observe(ctx, device)
+	intent := p.compiler.Intent(device)
+	var observed switchcfg.State
+	var ports plan.Guard
+	err = p.with(ctx, device, func(d *config.Device, s drivers.Driver) error {
+		observed, err = s.Observe(ctx)
+		if err == nil {
+			ports = guard.Ports(device, reconcile.Ports(ctx, d, s, p.slots, observed, intent))
+		}
+		return err
+	})
 	if err != nil {
 		return all, err
 	}
 	d, _ := p.Config.Inventory.Device(device)
 	s := p.situation(ctx, d)
-	intent := p.compiler.Intent(device)
 	s.Intent = intent
-	all.Here = p.build(d, observed, intent, guard.All(s.Hard(), s.Unlisted(), p.limits))
-	all.Whole = p.build(d, observed, intent, s.Hard())
-	all.Alone = p.build(d, observed, intent, s.Soft())
+	all.Here = p.build(d, observed, intent, guard.All(ports, s.Hard(), s.Unlisted(), p.limits))
+	all.Whole = p.build(d, observed, intent, guard.All(ports, s.Hard()))
+	all.Alone = p.build(d, observed, intent, guard.All(ports, s.Soft()))
 	return all, nil
 }
 

@@ -100,6 +100,7 @@ type session struct {
 	watch    context.CancelFunc
 	watched  sync.WaitGroup
 	observed switchcfg.State               // as last seen
+	ports    map[string]bool               // of the switch then; see [Ports]
 	settled  *plan.Intent                  // the intent that the switch was last seen to have
 	told     string                        // what was logged last
 	harmful  string                        // digest of the plan that was taken back because of whom it harmed
@@ -316,7 +317,7 @@ func (w *Worker) look(ctx context.Context) (switchcfg.State, error) {
 		}
 	}
 	w.slowest = max(w.slowest, took)
-	w.observed = observed
+	w.observed, w.ports = observed, Ports(ctx, w.Device, w.driver, w.Slots, observed, w.Intent())
 	return observed, nil
 }
 
@@ -402,6 +403,8 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	}
 	drift := guard.Drift(w.settled, in)
 	hard, soft := w.guards(in, drift)
+	ports := guard.Ports(w.Device.Name, w.ports)
+	hard, soft = guard.All(ports, hard), guard.All(ports, soft)
 	d.guard = hard
 	d.whole = w.build(observed, in, hard)
 	d.plan = d.whole
