@@ -112,6 +112,12 @@ func (k *checker) sources() {
 			k.url(&s.URL, s.Auth != nil)
 			k.tls(s.TLS)
 			k.auth(s.Auth)
+		case SourceECX:
+			k.needs(s, &s.URL, "url", "an ecx source")
+			k.idle(&s.Path, "an ecx source")
+			k.url(&s.URL, s.Auth != nil)
+			k.tls(s.TLS)
+			k.fabricAuth(s.Auth)
 		case SourceIXPManager:
 			k.ixpManager(s)
 		case SourceFile:
@@ -178,6 +184,23 @@ func (k *checker) auth(a *Auth) {
 		k.idle(&a.TokenURL, "type "+string(a.Type))
 		k.idle(&a.Scopes, "type "+string(a.Type))
 	}
+}
+
+// fabricAuth checks how an ecx source authenticates: its server says where tokens are, and asks for no scopes.
+func (k *checker) fabricAuth(a *Auth) {
+	if a == nil {
+		return
+	}
+	switch a.Type {
+	case AuthToken:
+		k.faultAt(&a.Type, "use oauth2", "an ecx source has no API keys")
+	case AuthOAuth2:
+		k.needs(a, &a.Key, "key", "type oauth2")
+	case AuthStatic:
+		k.idle(&a.Key, "type static")
+	}
+	k.idle(&a.TokenURL, "an ecx source")
+	k.idle(&a.Scopes, "an ecx source")
 }
 
 func (k *checker) tls(t *TLS) {

@@ -32,12 +32,11 @@ type SourceType string
 
 // The types of source.
 const (
-	SourceIXAPI SourceType = "ixapi" // polled from an IX-API v2 server
-	SourceFile  SourceType = "file"  // a folder of IX-API records as JSON, one file a collection
+	SourceIXAPI      SourceType = "ixapi"      // polled from an IX-API v2 server
+	SourceECX        SourceType = "ecx"        // polled from a server of ECX, Equinix Fabric v4
+	SourceIXPManager SourceType = "ixpmanager" // polled from an IXP Manager
+	SourceFile       SourceType = "file"       // a folder of IX-API records as JSON, one file a collection
 )
-
-// SourceIXPManager is polled from an IXP Manager.
-const SourceIXPManager SourceType = "ixpmanager"
 
 // ListsAll reports whether a record that such a source does not list has ended. IXP Manager leaves out what waits for a
 // cross connect or is in no VLAN, and more.
@@ -45,19 +44,19 @@ func (t SourceType) ListsAll() bool { return t != SourceIXPManager }
 
 // Source is where the records of an exchange come from.
 type Source struct {
-	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"`        // of your choice, in logs and metrics
-	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=ixpmanager,enum=file"` // ixapi: polled from a server; ixpmanager: likewise, from an IXP Manager; file: a folder of JSON files
-	URL             string        `yaml:"url" jsonschema:"format=uri"`                                     // of ixapi: where the collections are, https://ixapi.example.net/api/v2; of ixpmanager: https://ixp.example.net/api/v4
-	Path            Path          `yaml:"path"`                                                            // of file: the folder
-	Auth            *Auth         `yaml:"auth"`                                                            // of ixapi; without it requests carry no credentials. Of ixpmanager: type static, with the API key as secret
-	TLS             *TLS          `yaml:"tls"`                                                             // of ixapi and ixpmanager; without it the system's roots are trusted
-	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                                   // time between two reads, at least 1s; jitter is added
-	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                             // a read that lost a larger part of its records than this is refused
-	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`               // a loss of this many records is never refused, whatever part of all it is
-	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                            // age of the last complete read at which the agent reports itself not ready
+	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"`                 // of your choice, in logs and metrics
+	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=ecx,enum=ixpmanager,enum=file"` // ixapi: polled from a server; ecx: likewise, of Equinix Fabric v4; ixpmanager: likewise, from an IXP Manager; file: a folder of JSON files
+	URL             string        `yaml:"url" jsonschema:"format=uri"`                                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2; of ecx: the root, https://fabric.example.net; of ixpmanager: https://ixp.example.net/api/v4
+	Path            Path          `yaml:"path"`                                                                     // of file: the folder
+	Auth            *Auth         `yaml:"auth"`                                                                     // of ixapi and ecx; without it requests carry no credentials. Of ixpmanager: type static, with the API key as secret
+	TLS             *TLS          `yaml:"tls"`                                                                      // of ixapi, ecx and ixpmanager; without it the system's roots are trusted
+	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                                            // time between two reads, at least 1s; jitter is added
+	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                                      // a read that lost a larger part of its records than this is refused
+	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`                        // a loss of this many records is never refused, whatever part of all it is
+	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                                     // age of the last complete read at which the agent reports itself not ready
 }
 
-// AuthType is a way to prove who asks an IX-API server.
+// AuthType is a way to prove who asks an exchange's server.
 type AuthType string
 
 // The types of authentication.
@@ -69,11 +68,11 @@ const (
 
 // Auth is how a source authenticates.
 type Auth struct {
-	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token; oauth2: client credentials; static: a bearer token, or an API key, made elsewhere
+	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token, of ixapi only; oauth2: client credentials; static: a bearer token, or an API key, made elsewhere
 	Key      SecretRef `yaml:"key"`                                                           // of token: the API key; of oauth2: the client id
 	Secret   SecretRef `yaml:"secret" jsonschema:"required"`                                  // the API secret, client secret, bearer token, or API key of ixpmanager
-	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2
-	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2; the default is ix-api
+	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2 with ixapi
+	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2 with ixapi; the default is ix-api
 }
 
 // TLS is how the far end is verified and how the agent proves itself. The files are PEM.

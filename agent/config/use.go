@@ -14,7 +14,9 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/ecx"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/rest"
 	"github.com/ixagent/ixagent/models/secret"
 )
 
@@ -82,6 +84,28 @@ func (s *Source) Client() (ixapi.Options, error) {
 			o.Auth = ixapi.ClientCredentials{TokenURL: s.Auth.TokenURL, ID: key.Reveal(), Secret: word, Scopes: s.Auth.Scopes}
 		case AuthStatic:
 			o.Auth = ixapi.StaticToken{Token: word}
+		}
+	}
+	return o, faults.err()
+}
+
+// Fabric returns what an ecx source is read with, its secrets fetched. The error is a [Fault] or [Faults].
+func (s *Source) Fabric() (ecx.Options, error) {
+	o := ecx.Options{Options: rest.Options{BaseURL: s.URL}}
+	var faults Faults
+	config, err := s.TLS.Config()
+	faults.add(err)
+	o.TLS.Config = config
+	if s.Auth != nil {
+		key, err := s.Auth.Key.Resolve()
+		faults.add(err)
+		word, err := s.Auth.Secret.Resolve()
+		faults.add(err)
+		switch s.Auth.Type {
+		case AuthOAuth2:
+			o.Auth = ecx.ClientCredentials(key.Reveal(), word)
+		case AuthStatic:
+			o.Auth = rest.StaticToken(word)
 		}
 	}
 	return o, faults.err()
@@ -206,6 +230,9 @@ func (c *Config) CheckFiles() error {
 		switch s.Type {
 		case SourceIXAPI:
 			_, err := s.Client()
+			faults.add(err)
+		case SourceECX:
+			_, err := s.Fabric()
 			faults.add(err)
 		case SourceIXPManager:
 			_, err := s.IXPManager()

@@ -276,8 +276,7 @@ func pass(t testing.TB, c *config.Config, s *source.Source, compiled *compile.Co
 
 const (
 	manySwitches, manyMembers = 200, 50
-	// passTime is what reading, compiling and comparing an exchange of that size may take, on one processor of a
-	// machine that is used for other things as well.
+	// passTime is what reading, compiling and comparing an exchange of that size may take.
 	passTime = 3 * time.Second
 )
 
@@ -292,12 +291,16 @@ func TestLargeExchangeIsComparedInTime(t *testing.T) {
 	}
 	baseline := time.Since(start)
 
-	compiled := compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
-	start = time.Now()
-	if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
-		t.Fatalf("%d changes", n)
+	var compiled *compile.Compiler
+	took := time.Hour
+	for try := 0; try < 3 && took > passTime; try++ { // the machine may be busy with something else
+		compiled = compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
+		start = time.Now()
+		if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
+			t.Fatalf("%d changes", n)
+		}
+		took = min(took, time.Since(start))
 	}
-	took := time.Since(start)
 
 	observed := make(map[string]switchcfg.State)
 	for _, d := range c.Inventory.Devices {
@@ -314,7 +317,7 @@ func TestLargeExchangeIsComparedInTime(t *testing.T) {
 	again := time.Since(start)
 	t.Logf("%d interfaces on %d switches: read, compiled and compared in %v; with one change in %v; their JSON alone is parsed in %v",
 		manySwitches*manyMembers, manySwitches, took, again, baseline)
-	if took > passTime && took > 20*baseline {
+	if took > passTime {
 		t.Errorf("it took %v", took)
 	}
 }

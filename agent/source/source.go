@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent/config"
+	"github.com/ixagent/ixagent/models/ecx"
 	"github.com/ixagent/ixagent/models/ixapi"
 	"github.com/ixagent/ixagent/models/ixpmanager"
 )
@@ -122,6 +123,18 @@ func New(c *config.Source, o Options) (*Source, error) {
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
 		f = &api{client}
+	case config.SourceECX:
+		options, err := c.Fabric()
+		if err != nil {
+			return nil, err
+		}
+		options.Logger = log
+		options.RetryFor = requestRetry
+		client, err := ecx.New(options)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", c.Name, err)
+		}
+		f = &fabric{client: client, log: log}
 	case config.SourceIXPManager:
 		options, err := c.IXPManager()
 		if err != nil {

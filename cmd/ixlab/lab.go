@@ -15,6 +15,7 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
 	"github.com/ixagent/ixagent/drivers/all"
+	"github.com/ixagent/ixagent/lab/exchange/fabric"
 	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/lab/switchd"
 	"github.com/ixagent/ixagent/lab/topology"
@@ -51,8 +52,13 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 		return err
 	}
 	o := sandbox.Options{Dir: dir, Records: records, Logger: log}
-	if set == "market" {
+	switch set {
+	case "market":
 		o.Customer = reseller
+	case "ecx":
+		if o.Fabric, err = fabric.Metro(); err != nil {
+			return err
+		}
 	}
 	if wires != nil {
 		if o.Secret, err = secretOf(wires, draft); err != nil {

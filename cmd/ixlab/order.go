@@ -37,6 +37,9 @@ func walks() []walk {
 	return []walk{
 		{"ix-api", "account, contact, roles, connection, peering LAN: the getting started of IX-API", "market", (*walker).gettingStarted},
 		{"services", "line with two tags, tree, group and cloud over IX-API", "market", (*walker).services},
+		{"ecx-seller", "a service profile of ECX: made, looked at and published", "ecx", (*walker).sells},
+		{"ecx-buyer", "a connection of ECX: ordered, approved by the seller, and given up", "ecx", (*walker).buys},
+		{"ecx-reseller", "connections of ECX by way of a reseller, both options", "ecx", (*walker).resells},
 	}
 }
 
@@ -54,7 +57,10 @@ the switches. Nothing is left behind. The walks:
 Where the machine lets it make network namespaces, members' routers are cabled to the switches, and frames between them
 show what was ordered.`,
 		Example: `  ixlab order ix-api
-  ixlab order services`,
+  ixlab order services
+  ixlab order ecx-seller
+  ixlab order ecx-buyer
+  ixlab order ecx-reseller`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			i := slices.IndexFunc(walks(), func(w walk) bool { return w.name == args[0] })
@@ -95,7 +101,7 @@ show what was ordered.`,
 func walkList() string {
 	var b strings.Builder
 	for _, w := range walks() {
-		fmt.Fprintf(&b, "  %-10s %s\n", w.name, w.short)
+		fmt.Fprintf(&b, "  %-13s %s\n", w.name, w.short)
 	}
 	return b.String()
 }
@@ -176,7 +182,11 @@ func (p *party) quietly(ctx context.Context, method, path string, body store.Obj
 }
 
 func (p *party) askShowing(ctx context.Context, method, path string, body store.Object, show bool, shown ...string) (store.Object, error) {
-	text, err := p.send(ctx, method, path, body, show)
+	var sent any // nil without a body
+	if body != nil {
+		sent = body
+	}
+	text, err := p.send(ctx, method, path, sent, show)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +228,7 @@ func (p *party) list(ctx context.Context, path string, shown ...string) ([]store
 	return all, nil
 }
 
-func (p *party) send(ctx context.Context, method, path string, body store.Object, show bool) ([]byte, error) {
+func (p *party) send(ctx context.Context, method, path string, body any, show bool) ([]byte, error) {
 	var sent []byte
 	if body != nil {
 		var err error
@@ -237,7 +247,7 @@ func (p *party) send(ctx context.Context, method, path string, body store.Object
 		return nil, err
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", mediaType(method, body))
 	}
 	if p.token != "" {
 		req.Header.Set("Authorization", "Bearer "+p.token)
@@ -254,6 +264,14 @@ func (p *party) send(ctx context.Context, method, path string, body store.Object
 	return text, err
 }
 
+// mediaType returns that of a body: a list of operations is a JSON patch (RFC 6902).
+func mediaType(method string, body any) string {
+	if _, object := body.(store.Object); method == http.MethodPatch && !object {
+		return "application/json-patch+json"
+	}
+	return "application/json"
+}
+
 // secretless hides the secrets in a JSON text.
 func secretless(text []byte) []byte {
 	return regexp.MustCompile(`("(?:api_secret|client_secret)":)"[^"]*"`).ReplaceAll(text, []byte(`$1"***"`))
@@ -263,15 +281,35 @@ func secretless(text []byte) []byte {
 func (p *party) answered(answer store.Object, shown []string) {
 	var parts []string
 	for _, name := range shown {
-		var v any = answer[name]
-		if text, ok := answer.Text(name); ok {
-			v = text
-		} else if text, err := json.Marshal(v); err == nil {
-			v = string(text)
+		if text := field(answer, name); text != "" {
+			parts = append(parts, name+" "+text)
 		}
-		parts = append(parts, fmt.Sprintf("%s %v", name, v))
 	}
-	p.page.line("  < %s", strings.Join(parts, ", "))
+	if len(parts) > 0 {
+		p.page.json("<", []byte(strings.Join(parts, ", ")))
+	}
+}
+
+// field returns what a person is told of a field: of status messages their tags and words, nothing where there are none.
+func field(answer store.Object, name string) string {
+	if text, ok := answer.Text(name); ok {
+		return text
+	}
+	messages, _ := answer[name].([]any)
+	var out []string
+	for _, v := range messages {
+		if m, ok := v.(map[string]any); ok && name == "status" {
+			out = append(out, fmt.Sprintf("%v (%v)", m["tag"], m["message"]))
+		}
+	}
+	if name == "status" {
+		return strings.Join(out, ", ")
+	}
+	text, err := json.Marshal(answer[name])
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // follows waits until something holds, and shows what has changed on the switches since they were last shown.

@@ -71,7 +71,7 @@ func (p *party) join(ctx context.Context, node, name string, quiet bool) (*custo
 	if err := p.accept(ctx, account, quiet); err != nil {
 		return nil, err
 	}
-	say("a contact for it, in the roles that the exchange knows")
+	say("A contact for it, in the roles that the exchange knows")
 	contact, err := ask("/contacts", store.Object{
 		"managing_account": reseller, "consuming_account": m.account, "name": name + " NOC", "telephone": "+4940555099", "email": "noc@" + node + ".example.net",
 	}, "id")

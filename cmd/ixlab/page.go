@@ -58,7 +58,7 @@ func (p *page) json(mark string, text []byte) {
 	line, room := "", max(p.width-8, 20)
 	indent := "  " + mark + " "
 	flush := func() {
-		p.write("  " + indent + line)
+		p.write("  " + indent + strings.TrimSpace(line))
 		line, indent = "", strings.Repeat(" ", len(indent))
 	}
 	for part := range strings.SplitAfterSeq(string(text), ",") {

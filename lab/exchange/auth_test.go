@@ -7,9 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
 )
 
 const key, secret = "metro", "s3cret/+="
@@ -195,4 +200,75 @@ func TestClientCredentialsGrant(t *testing.T) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	wantProblem(t, w, http.StatusMethodNotAllowed, noSpecificType)
+}
+
+func TestARefreshTokenIsTakenOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "exchange.db")
+	c := &clock{at: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)}
+	start := func() *Server {
+		st, err := store.Open(store.Options{Path: path, Index: Index()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return serve(t, Options{Store: st, Credentials: []Credential{{Key: key, Secret: secret}}, Clock: c.now, RefreshLifetime: time.Hour})
+	}
+	s := start()
+	first := login(t, s)
+	body := `{"refresh_token":"` + first.Refresh + `"}`
+	second := pairOf(t, ask(s, http.MethodPost, "/auth/refresh", body))
+	wantProblem(t, ask(s, http.MethodPost, "/auth/refresh", body), http.StatusUnauthorized, authenticationError)
+
+	// Nor is it after the exchange was started again; what is good still is.
+	if err := s.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start()
+	defer s.Store().Close()
+	wantProblem(t, ask(s, http.MethodPost, "/auth/refresh", body), http.StatusUnauthorized, authenticationError)
+	if w := bearing(s, second.Access); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	third := pairOf(t, ask(s, http.MethodPost, "/auth/refresh", `{"refresh_token":"`+second.Refresh+`"}`))
+	c.at = c.at.Add(59 * time.Minute)
+	pairOf(t, ask(s, http.MethodPost, "/auth/refresh", `{"refresh_token":"`+third.Refresh+`"}`))
+	c.at = c.at.Add(time.Minute)
+	fourth := login(t, s)
+	pairOf(t, ask(s, http.MethodPost, "/auth/refresh", `{"refresh_token":"`+fourth.Refresh+`"}`))
+	if n := len(s.Store().Now().List(spent)); n != 1 {
+		t.Errorf("%d spent tokens are kept, of which all but one have expired", n)
+	}
+}
+
+func TestOneOfManyRefreshesWins(t *testing.T) {
+	s, _ := guarded(t)
+	body := `{"refresh_token":"` + login(t, s).Refresh + `"}`
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if ask(s, http.MethodPost, "/auth/refresh", body).Code == http.StatusCreated {
+				won.Add(1)
+			}
+		})
+	}
+	if all.Wait(); won.Load() != 1 {
+		t.Errorf("%d were given tokens", won.Load())
+	}
+}
+
+func TestTokensOfACredentialThatIsGoneAreRefused(t *testing.T) {
+	s := market(t, Options{})
+	d := s.as(t, "d")
+	d.told(http.MethodGet, "/account", "", http.StatusOK)
+	if err := s.Delete("accounts", "d"); err != nil {
+		t.Fatal(err)
+	}
+	d.refused(http.MethodGet, "/account", "", http.StatusUnauthorized, authenticationError)
+	wantProblem(t, ask(s, http.MethodPost, "/auth/token", `{"api_key":"key-d","api_secret":"secret-d"}`), http.StatusUnauthorized, authenticationError)
+
+	s, _ = guarded(t)
+	pair := login(t, s)
+	s.options.Credentials = s.options.Credentials[:1]
+	wantProblem(t, bearing(s, pair.Access), http.StatusUnauthorized, authenticationError)
+	wantProblem(t, ask(s, http.MethodPost, "/auth/refresh", `{"refresh_token":"`+pair.Refresh+`"}`), http.StatusUnauthorized, authenticationError)
 }

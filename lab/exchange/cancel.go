@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -172,11 +173,16 @@ func inServiceOf(at *store.Snapshot, collection, field, id string) (out []*store
 	return out
 }
 
-// names lists the ids of records.
-func names(records []*store.Record) string {
+// tell lists records by their ids, but for those that the caller does not see, which it only counts.
+func (o *order) tell(collection string, records []*store.Record) string {
 	var ids []string
 	for _, r := range records {
-		ids = append(ids, r.ID)
+		if o.find(collection, r.ID) != nil {
+			ids = append(ids, r.ID)
+		}
+	}
+	if others := len(records) - len(ids); others > 0 {
+		ids = append(ids, fmt.Sprintf("%d of others", others))
 	}
 	return strings.Join(ids, ", ")
 }
@@ -187,6 +193,10 @@ func cancellation() action {
 		asked := c.r.URL.Query().Get("decommission_at")
 		if _, err := time.Parse(time.DateOnly, asked); err != nil && asked != "" {
 			c.refuse(invalid(property{Name: "decommission_at", Reason: "is not a date of the form 2006-01-02"}))
+			return
+		}
+		if c.server.sees(c.by, c.server.store.Now(), c.collection, c.record) < shared {
+			c.refuse(forbidden("this is another account's"))
 			return
 		}
 		record, err := c.record.Object()
@@ -264,6 +274,26 @@ func decommission(o *order) *problem {
 	return o.end(o.collection, o.new, next, end)
 }
 
+// neededBy returns the config that needs a feature config on a day: the feature is required, and it has no other.
+func (o *order) neededBy(session store.Object, day string) *store.Record {
+	id, _ := session.Text("network_service_config")
+	feature, _ := session.Text("network_feature")
+	config, of := o.Get("network-service-configs", id), o.Get("network-features", feature)
+	if config == nil || of == nil || !inService(config) || of.Value("required") != true {
+		return nil
+	}
+	for _, other := range inServiceOf(o.Now(), "network-feature-configs", "network_service_config", id) {
+		last, ends := other.Text("decommission_at")
+		if same, _ := other.Text("network_feature"); same == feature && other.ID != session["id"] && (!ends || last > day) {
+			return nil
+		}
+	}
+	if last, ends := config.Text("decommission_at"); ends && last <= day {
+		return nil
+	}
+	return config
+}
+
 // hindered says what keeps a record from ending on a day, or nil.
 func (o *order) hindered(collection string, record store.Object, day string) *problem {
 	id, _ := record.Text("id")
@@ -274,7 +304,15 @@ func (o *order) hindered(collection string, record store.Object, day string) *pr
 			return ends && until <= day
 		})
 		if len(left) > 0 {
-			return new(unable("in service on this connection on %s: %s", day, names(left)))
+			return new(unable("in service on this connection on %s: %s", day, o.tell("network-service-configs", left)))
+		}
+	case "network-feature-configs":
+		if config := o.neededBy(record, day); config != nil {
+			return new(unable("network service config %s needs it: the feature is required", config.ID))
+		}
+	case "routing-functions":
+		if left := inServiceOf(o.Now(), "network-service-configs", "routing_function", id); len(left) > 0 {
+			return new(unable("in service at this routing function: %s", o.tell("network-service-configs", left)))
 		}
 	case "network-service-configs":
 		for _, reference := range []struct{ collection, field string }{{"network-services", "network_service"}, {"connections", "connection"}} {
@@ -331,8 +369,9 @@ func (o *order) end(collection string, record store.Object, state string, on pol
 	return nil
 }
 
-// settle stores what time has brought about: services whose last day has come are decommissioned. It is called before
-// anything is read or written, and does nothing where nothing can have changed since.
+// settle stores what has come about: services whose last day has come are decommissioned, and changes that all sides
+// have made are over. It is called before anything is read or written, and does nothing where nothing can have changed
+// since.
 func (s *Server) settle() {
 	now := s.options.Clock()
 	day := now.UTC().Format(time.DateOnly)
@@ -343,7 +382,7 @@ func (s *Server) settle() {
 	if done {
 		return
 	}
-	if len(ripe(s.store.Now(), day)) > 0 {
+	if at := s.store.Now(); len(ripe(at, day)) > 0 || len(settledChanges(at)) > 0 {
 		if p := s.transact(principal{operator: true}, (*order).expire); p != nil {
 			return
 		}
@@ -380,7 +419,7 @@ func ripe(at *store.Snapshot, day string) (out []due) {
 	return out
 }
 
-// expire has what is ripe be over.
+// expire has what is ripe be over, services and changes.
 func (o *order) expire() *problem {
 	for _, d := range ripe(o.Now(), o.today()) {
 		record, err := o.Get(d.collection, d.id).Object()
@@ -399,5 +438,5 @@ func (o *order) expire() *problem {
 			return p
 		}
 	}
-	return nil
+	return o.finishChanges()
 }

@@ -159,9 +159,6 @@ func (o *order) checkConfig() *problem {
 	if of, _ := service.Text("type"); of != kind {
 		o.fault("network_service", "is of another type: %s", of)
 	}
-	if !inService(service) {
-		o.fault("network_service", "has ended")
-	}
 	connection := o.checkPlace()
 	offering := o.checkOffering(kind, service, connection)
 	if p := o.wrong(); p != nil {
@@ -172,22 +169,29 @@ func (o *order) checkConfig() *problem {
 		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	if o.fresh("role_assignments") {
-		o.checkRoles(lan)
+		o.lacksRole(lan.List("nsc_required_contact_roles"), o.new.List("role_assignments"))
 	}
 	if o.fresh("macs", "consuming_account") {
 		o.checkMACs(service)
 	}
+	o.checkCapacity(connection)
 	switch kind {
 	case "exchange_lan":
 		if len(o.new.List("asns")) == 0 {
 			o.fault("asns", "is empty")
 		}
-	case "p2p_vc":
-		o.checkEnd(lan)
 	case "cloud_vc":
-		o.checkCloud(lan, offering)
+		o.checkCloud(offering)
 	}
 	if p := o.wrong(); p != nil {
+		return p
+	}
+	account, _ := o.new.Text("consuming_account")
+	var capacity *int64
+	if n, limited := o.new.Int("capacity"); limited {
+		capacity = &n
+	}
+	if p := o.mayJoin(service, account, capacity); p != nil {
 		return p
 	}
 	if o.fresh("vlan_config", "connection") {
@@ -213,7 +217,7 @@ func (o *order) checkPlace() *store.Record {
 		o.fault("connection", "is required without a routing_function")
 	case !on && o.new["vlan_config"] != nil:
 		o.fault("vlan_config", "is of a connection, and there is none")
-	case on && o.new["vlan_config"] == nil:
+	case on && o.new["vlan_config"] == nil && o.fresh("connection", "vlan_config"):
 		o.fault("vlan_config", "is required with a connection")
 	}
 	connection := o.Get("connections", id)
@@ -229,15 +233,16 @@ func (o *order) checkPlace() *store.Record {
 // checkOffering finds what is wrong with the offering of a config, and returns that which holds for it: its own, or
 // its service's.
 func (o *order) checkOffering(kind string, service, connection *store.Record) store.Object {
-	id, own := o.new.Text("product_offering")
-	if !own {
-		if kind == "exchange_lan" {
-			o.fault("product_offering", "is required")
-			return nil
-		}
-		id, _ = service.Text("product_offering")
+	_, own := o.new.Text("product_offering")
+	var record *store.Record
+	switch of, _ := service.Text("product_offering"); {
+	case own:
+		record = o.offering("product_offering", kind)
+	case kind == "exchange_lan":
+		o.fault("product_offering", "is required")
+	default:
+		record = o.Get("product-offerings", of)
 	}
-	record := o.Get("product-offerings", id)
 	if record == nil {
 		return nil
 	}
@@ -245,32 +250,30 @@ func (o *order) checkOffering(kind string, service, connection *store.Record) st
 	if err != nil {
 		return nil
 	}
-	of, _ := offering.Text("type")
-	switch lan, _ := offering.Text("exchange_lan_network_service"); {
-	case of != kind:
-		o.fault("product_offering", "is of another type: %s", of)
-	case kind == "exchange_lan" && lan != service.ID:
-		o.fault("product_offering", "is of another exchange LAN")
-	case kind != "exchange_lan" && own && !o.offers(service, id):
+	if own && !o.offers(service, offering) {
 		o.fault("product_offering", "is none of this network service")
 	}
 	if o.fresh("connection", "product_offering") {
 		o.checkReach(kind, offering, connection)
 	}
 	if o.fresh("capacity", "product_offering") {
-		o.checkBandwidth(offering)
+		o.withinBandwidth("capacity", record)
 	}
 	return offering
 }
 
-// offers reports whether a service has an offering for its configs.
-func (o *order) offers(service *store.Record, offering string) bool {
+// offers reports whether an offering is one for the configs of a service.
+func (o *order) offers(service *store.Record, offering store.Object) bool {
+	id, _ := offering.Text("id")
+	if lan, is := offering.Text("exchange_lan_network_service"); is {
+		return lan == service.ID
+	}
 	all, err := service.Object()
 	if err != nil {
 		return false
 	}
 	own, _ := all.Text("product_offering")
-	return own == offering || slices.Contains(all.List("nsc_product_offerings"), offering)
+	return own == id || slices.Contains(all.List("nsc_product_offerings"), id)
 }
 
 // checkReach finds a connection where the exchange does not hand over what is offered.
@@ -293,34 +296,32 @@ func (o *order) checkReach(kind string, offering store.Object, connection *store
 	}
 }
 
-// checkBandwidth finds a capacity outside the limits of an offering.
-func (o *order) checkBandwidth(offering store.Object) {
-	capacity, given := o.new.Int("capacity")
-	if !given {
+// checkCapacity finds a config that takes more of its connection than is left. One without a capacity has whatever the
+// others leave.
+func (o *order) checkCapacity(connection *store.Record) {
+	if connection == nil || !o.fresh("capacity", "connection") {
 		return
 	}
-	if least, set := offering.Int("bandwidth_min"); set && capacity < least {
-		o.fault("capacity", "is less than the %d Mbit/s that are the least of the product offering", least)
+	allocated, limit, limited := o.capacityOf(connection)
+	wants := o.takes(o.new)
+	if at, _ := o.old.Text("connection"); at == connection.ID {
+		allocated -= o.takes(o.old)
 	}
-	if most, set := offering.Int("bandwidth_max"); set && capacity > most {
-		o.fault("capacity", "is more than the %d Mbit/s that are the most of the product offering", most)
+	if limited && wants > 0 && allocated+wants > limit {
+		o.fault("capacity", "is more than the %d Mbit/s that are left on the connection", max(0, limit-allocated))
 	}
 }
 
-// checkRoles finds contact roles that a service wants and nobody has.
-func (o *order) checkRoles(service store.Object) {
-	has := map[string]bool{}
-	for _, id := range o.new.List("role_assignments") {
-		if assigned := o.Get("role-assignments", id); assigned != nil {
-			role, _ := assigned.Text("role")
-			has[role] = true
+// takes returns the capacity of a config, which in a cloud is that of its service.
+func (o *order) takes(config store.Object) int64 {
+	capacity, _ := config.Int("capacity")
+	if kind, _ := config.Text("type"); kind == "cloud_vc" {
+		id, _ := config.Text("network_service")
+		if service := o.Get("network-services", id); service != nil {
+			capacity, _ = service.Int("capacity")
 		}
 	}
-	for _, role := range service.List("nsc_required_contact_roles") {
-		if !has[role] {
-			o.fault("role_assignments", "nobody has role %s, which the network service requires", o.called("roles", role))
-		}
-	}
+	return capacity
 }
 
 // called returns the name of a record, or its id.
@@ -333,34 +334,8 @@ func (o *order) called(collection, id string) string {
 	return id
 }
 
-// checkEnd finds a config that is no end of a line: each of the two accounts has one.
-func (o *order) checkEnd(service store.Object) {
-	account, _ := o.new.Text("consuming_account")
-	a, _ := service.Text("consuming_account")
-	b, _ := service.Text("joining_member_account")
-	id, _ := service.Text("id")
-	if account != a && account != b {
-		o.fault("consuming_account", "is neither end of this network service")
-		return
-	}
-	ends := map[string]int{a: 1}
-	ends[b]++
-	for _, c := range o.configsOf("network_service", id) {
-		other, _ := c.Text("consuming_account")
-		ends[other]--
-	}
-	if ends[account] <= 0 {
-		o.fault("network_service", "has this end already")
-	}
-}
-
 // checkCloud finds what is wrong with the side of a config where the cloud is.
-func (o *order) checkCloud(service, offering store.Object) {
-	if diversity, set := service.Int("diversity"); set {
-		if handover, _ := o.new.Int("handover"); handover > diversity {
-			o.fault("handover", "is not between 1 and %d, the diversity of the network service", diversity)
-		}
-	}
+func (o *order) checkCloud(offering store.Object) {
 	config := o.new.Object("cloud_config")
 	if vlans, _ := offering.Text("provider_vlans"); vlans == "single" {
 		if o.new["cloud_vlan"] != nil {

@@ -72,8 +72,7 @@ func orderConnection(o *order) *problem {
 	if offering == nil {
 		return nil
 	}
-	o.consumed(offering)
-	o.roles(offering)
+	o.lacksRole(offering.List("required_contact_roles"), o.new.List("role_assignments"))
 	if most, limited := offering.Int("maximum_port_quantity"); limited && quantity > most {
 		o.fault("port_quantity", "is more than %d, the most that %s has", most, offering.ID)
 	}
@@ -143,22 +142,6 @@ func (o *order) bundle() {
 	}
 }
 
-// roles reports that a contact role is missing which an offering requires.
-func (o *order) roles(offering *store.Record) {
-	has := map[string]bool{}
-	for _, id := range o.new.List("role_assignments") {
-		if a := o.Get("role-assignments", id); a != nil {
-			role, _ := a.Text("role")
-			has[role] = true
-		}
-	}
-	for _, role := range offering.List("required_contact_roles") {
-		if !has[role] {
-			o.fault("role_assignments", "%s requires a contact with the role %s", offering.ID, role)
-		}
-	}
-}
-
 // buildable returns why a connection of so many ports can never be built, or nil.
 func (o *order) buildable(offering *store.Record, quantity int64) *problem {
 	if mode, _ := o.new.Text("mode"); mode == "flex_ethernet" {
@@ -188,10 +171,9 @@ func changeConnection(o *order) *problem {
 	if o.changed("product_offering") {
 		o.moveConnection()
 	}
-	if offering := o.Get("product-offerings", o.new["product_offering"].(string)); offering != nil && o.wrong() == nil {
-		o.consumed(offering)
-		if o.changed("role_assignments") {
-			o.roles(offering)
+	if id, _ := o.new.Text("product_offering"); o.changed("role_assignments") {
+		if offering := o.Get("product-offerings", id); offering != nil {
+			o.lacksRole(offering.List("required_contact_roles"), o.new.List("role_assignments"))
 		}
 	}
 	if p := o.wrong(); p != nil {

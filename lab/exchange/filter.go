@@ -112,6 +112,7 @@ func Index() map[string]bool {
 		"required_contact_roles": true, "ports": true, "port_reservations": true, "port_quantity": true, "capacity_allocated": true,
 		"capacity_allocation_limit": true, "exchange_side_demarc": true,
 		"subnet_v4": true, "subnet_v6": true, "ip_v4": true, "ip_v6": true,
+		"diversity": true, "handover": true, "capacity_min": true, "capacity_max": true, "routing_function": true,
 	}
 	for _, c := range collections() {
 		for name := range c.filters {

@@ -34,6 +34,9 @@ func download(c *call) {
 		c.refuse(missing("there is no such resource"))
 		return
 	}
+	if !c.mayKnow(c.server.store.Now()) {
+		return
+	}
 	kind, body := pdf, []byte(nil)
 	if kept := c.server.store.Blob(c.letterKey()); kept != nil {
 		line, letter, _ := bytes.Cut(kept, []byte("\n"))

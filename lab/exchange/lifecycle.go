@@ -53,7 +53,7 @@ func (o *order) advance(collection, id, state string, status ...map[string]any) 
 		messages = append(messages, m)
 	}
 	record["state"], record["status"] = state, messages
-	if since, bills := record["current_billing_start_date"]; bills && since == nil && state == "production" {
+	if state == "production" && record["current_billing_start_date"] == nil && slices.Contains(cancelables(), collection) {
 		record["current_billing_start_date"] = o.today()
 	}
 	if o.Get(collection, id) == nil {

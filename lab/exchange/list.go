@@ -126,6 +126,9 @@ func (s *Server) choose(by principal, at *store.Snapshot, name string, query url
 		if !known {
 			continue
 		}
+		if of := leadsTo(parameter); of != "" && !s.seesAll(by, at, of, values) {
+			return nil, nil
+		}
 		t, err := f(at, values)
 		if err != nil {
 			faults = append(faults, property{Name: parameter, Reason: err.Error()})
@@ -143,7 +146,7 @@ func (s *Server) choose(by principal, at *store.Snapshot, name string, query url
 	if by.operator && len(tests) == 0 {
 		return at.List(name), nil
 	}
-	if !by.operator {
+	if name == "network-services" || name == "network-features" {
 		by.joined = by.joins(at)
 	}
 	var chosen []*store.Record
@@ -154,6 +157,29 @@ func (s *Server) choose(by principal, at *store.Snapshot, name string, query url
 		}
 	}
 	return chosen, nil
+}
+
+// leadsTo returns the collection whose records a parameter names, where the filter looks at what is in them.
+func leadsTo(parameter string) string {
+	switch parameter {
+	case "supported_network_service":
+		return "network-services"
+	case "network_service_config":
+		return "network-service-configs"
+	case "network_feature_config":
+		return "network-feature-configs"
+	case "contact", "contacts":
+		return "contacts"
+	}
+	return ""
+}
+
+// seesAll reports whether a party sees all records that are named.
+func (s *Server) seesAll(by principal, at *store.Snapshot, collection string, values []string) bool {
+	return by.operator || !slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","), func(id string) bool {
+		r := at.Get(collection, id)
+		return r == nil || !s.visible(by, at, collection, r)
+	})
 }
 
 func array(records []json.RawMessage) []byte {

@@ -143,6 +143,13 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if s.hears != nil {
+		if err := s.hears(e); err != nil {
+			s.options.Logger.Error("a result was not taken", "subject", e.Subject(), "err", err)
+			generic(http.StatusServiceUnavailable, "the exchange cannot take it now").write(w, r)
+			return
+		}
+	}
 	s.mu.Lock()
 	s.taken = append(s.taken, e)
 	s.taken = s.taken[max(0, len(s.taken)-maxResults):]
@@ -157,6 +164,10 @@ func (s *Server) ResultsURL() string {
 	}
 	return s.origin() + "/results"
 }
+
+// Hear has f told of each result that is posted there. One that it cannot take is not taken. It must be called before
+// Start.
+func (s *Server) Hear(f func(event.Event) error) { s.hears = f }
 
 // Results returns what was posted there, in the order in which it came, the latest 10,000 of it.
 func (s *Server) Results() []event.Event {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -87,29 +88,11 @@ func (o *order) withinBandwidth(field string, offering *store.Record) {
 	}
 }
 
-// consumed reports accounts of the new record that must not order an offering: one that consumes has to be in
-// production, or to order what is first required of it, and one that pays needs billing information.
-func (o *order) consumed(offering *store.Record) {
-	if id, _ := o.new.Text("consuming_account"); o.old == nil || o.changed("consuming_account") {
-		a := o.Get("accounts", id)
-		if a == nil || !o.active(a) && !slices.Contains(o.lacking(id), offering.ID) {
-			o.fault("consuming_account", "is not in production")
-		}
-	}
-	if id, _ := o.new.Text("billing_account"); o.old == nil || o.changed("billing_account") {
-		if a := o.Get("accounts", id); a == nil || a.Value("billing_information") == nil {
-			o.fault("billing_account", "has no billing information")
-		}
-	}
-}
-
-// active reports whether an account may consume whatever is sold.
-func (o *order) active(account *store.Record) bool {
-	switch account.State() {
-	case "production", "production_change_pending":
-		return true
-	}
-	return false
+// ordersFirst reports whether an account that is not in production orders what is first required of it.
+func (o *order) ordersFirst(account *store.Record) bool {
+	offering, _ := o.new.Text("product_offering")
+	object, err := account.Object()
+	return err == nil && tagged(object, firstService) && slices.Contains(o.lacking(account.ID), offering)
 }
 
 // lacking returns the offerings of Options.FirstOfferings that an account has not ordered yet. As long as there is one,
@@ -133,12 +116,12 @@ const firstService = "service_required"
 // welcome moves an account to production once it has ordered what was first required of it. Its status says what is.
 func (o *order) welcome(account string) *problem {
 	a := o.Get("accounts", account)
-	if a == nil || o.active(a) {
+	if a == nil || consumes(a) {
 		return nil
 	}
 	object, err := a.Object()
 	if err != nil {
-		return nil
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	messages, _ := object["status"].([]any)
 	waits := func(m any) bool { status, _ := m.(map[string]any); return status["tag"] == firstService }
@@ -152,6 +135,14 @@ func (o *order) welcome(account string) *problem {
 	}
 	messages[i] = o.firstServices(lacking)
 	return o.edit("accounts", account, store.Object{"status": messages})
+}
+
+// accepted returns the state of an account that has accepted the terms, and what it is told.
+func (o *order) accepted(account string) (state string, status []any) {
+	if lacking := o.lacking(account); len(lacking) > 0 {
+		return "requested", []any{o.firstServices(lacking)}
+	}
+	return "production", []any{}
 }
 
 // firstServices is the status of an account that has to order something before it reaches production.

@@ -141,7 +141,7 @@ func (o *order) mayConsume(field string) *problem {
 		return &p
 	}
 	account := o.Get("accounts", id)
-	if _, service := o.new["state"]; service && account != nil && !consumes(account) {
+	if _, service := o.new["state"]; service && account != nil && !consumes(account) && !o.ordersFirst(account) {
 		o.fault(field, "account %s cannot consume services while its state is %s", id, account.State())
 	}
 	return nil
@@ -235,7 +235,7 @@ func createAccount(o *order) *problem {
 	}
 	tidyBilling(o.new)
 	if o.server.options.AcceptTerms {
-		o.new["state"] = "production"
+		o.new["state"], o.new["status"] = o.accepted(o.id)
 		return nil
 	}
 	o.new["status"] = []any{o.status(2, termsTag, "The terms of the exchange are not accepted yet.", map[string]any{"url": o.server.termsURL(o.id)})}
@@ -387,7 +387,11 @@ func removeAccount(o *order) *problem {
 		}
 	}
 	assignments := o.assignmentsOf(contacts)
-	uses = append(uses, o.usersOf(assignments)...)
+	for _, l := range o.usersOf(assignments) {
+		if !slices.Contains(uses, l) {
+			uses = append(uses, l)
+		}
+	}
 	if len(uses) > 0 {
 		return o.needed(uses)
 	}

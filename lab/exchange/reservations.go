@@ -32,7 +32,7 @@ func reservations() *resource {
 func (o *order) reserve(given store.Object) (string, *problem) {
 	id := o.name("pr")
 	r := store.Object{
-		"id": id, "state": "requested", "status": []any{}, "decommission_at": nil, "charged_until": nil, "current_billing_start_date": nil,
+		"id": id, "state": "requested", "status": []any{}, "current_billing_start_date": nil,
 		"purchase_order": "", "contract_ref": nil, "external_ref": nil, "subscriber_side_demarc": nil, "connecting_party": nil,
 		"cross_connect_id": nil, "exchange_side_demarc": nil, "port": nil,
 	}
@@ -105,7 +105,7 @@ func endReservation(o *order) *problem {
 	if !slices.ContainsFunc(c.List("ports"), func(port string) bool { return !ending[port] }) {
 		left := slices.DeleteFunc(configsOn(o.Now(), id), func(c *store.Record) bool { return c.State() == "decommission_requested" })
 		if len(left) > 0 {
-			return new(unable("it is the last port of connection %s, which these need: %s", id, names(left)))
+			return new(unable("it is the last port of connection %s, which these need: %s", id, o.tell("network-service-configs", left)))
 		}
 	}
 	return decommission(o)

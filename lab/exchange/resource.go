@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
@@ -40,6 +41,7 @@ type call struct {
 	// collection is that of the record.
 	collection string
 	record     *store.Record
+	action     string // its name in the path
 	// rest is what follows the name of the action in the path.
 	rest []string
 }
@@ -78,6 +80,15 @@ func resources() map[string]*resource {
 			all[name] = r
 		}
 	}
+	for name, actions := range measurements() {
+		if all[name] == nil {
+			all[name] = &resource{}
+		}
+		if all[name].actions == nil {
+			all[name].actions = map[string]action{}
+		}
+		maps.Copy(all[name].actions, actions)
+	}
 	return all
 }
 
@@ -88,12 +99,13 @@ func stateful(state string) []field {
 	return []field{{name: "state", ours: true, fallback: state}, {name: "status", ours: true, fallback: []any{}}}
 }
 
-// cancelable are those of one that is ordered for a time.
+// cancelable are those of one that is ordered for a time. The days of its end are not there before they are known (IX-API
+// 2.1.0 has no null for them).
 func cancelable() []field {
 	return []field{
-		{name: "decommission_at", ours: true, null: true},
-		{name: "charged_until", ours: true, null: true},
-		{name: "current_billing_start_date", ours: true, null: true},
+		{name: "decommission_at", is: date, ours: true},
+		{name: "charged_until", is: date, ours: true},
+		{name: "current_billing_start_date", is: date, ours: true, null: true},
 	}
 }
 

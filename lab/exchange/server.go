@@ -78,6 +78,8 @@ type Options struct {
 	Reported bool
 	// AddressRest is how long an address of a LAN that was given up is given to no other account, 30 days when it is 0.
 	AddressRest time.Duration
+	// Counters are asked for statistics; without them nothing was measured.
+	Counters Counters
 	// Clock tells the time, time.Now when it is nil.
 	Clock func() time.Time
 	// Logger is told of requests, at level debug; nobody is when it is nil.
@@ -96,12 +98,15 @@ type Server struct {
 	limits      *limits
 
 	mounted map[string]http.Handler // by the beginning of their paths
+	hears   func(event.Event) error // of results; nil for nobody
 
 	mu     sync.Mutex
 	pinned []pin // oldest first
 
 	subscribed []chan store.Change // of subscribers
 	taken      []event.Event       // results that were posted
+
+	meters meters
 
 	settledAt uint64 // version of the store and
 	settledOn string // day for which settle has nothing to do
@@ -507,7 +512,9 @@ func (s *Server) below(w http.ResponseWriter, r *http.Request, by principal, col
 			return
 		}
 		if res := s.resources[collection]; res != nil && res.actions[parts[n]] != nil {
-			s.act(res.actions[parts[n]], &call{server: s, w: w, r: r, by: by, collection: collection, record: record, rest: parts[n+1:]})
+			s.act(res.actions[parts[n]], &call{
+				server: s, w: w, r: r, by: by, collection: collection, record: record, action: parts[n], rest: parts[n+1:],
+			})
 			return
 		}
 		break
@@ -527,7 +534,7 @@ func (s *Server) act(a action, c *call) {
 		if method == http.MethodGet || method == http.MethodHead {
 			operation = "read"
 		}
-		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil {
+		if p := s.permit(c.by, s.store.Now(), c.collection, c.record, operation); p != nil && !c.takesPart() {
 			c.refuse(*p)
 			return
 		}

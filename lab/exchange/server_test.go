@@ -177,7 +177,7 @@ func TestIDsMayContainAnything(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/network-service-configs/..%2F..%2Faccounts", "/network-service-configs/../accounts", "/networks", "/", "/ports/%2e%2e",
-		"/ports/port:fra1-sw1:1/statistics",
+		"/ports/port:fra1-sw1:1/photographs",
 	} {
 		wantProblem(t, get(s, path), http.StatusNotFound, notFound)
 	}

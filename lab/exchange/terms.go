@@ -57,6 +57,11 @@ func (s *Server) terms(w http.ResponseWriter, r *http.Request, path string) {
 		missing("there is nothing to accept here").write(w, r)
 		return
 	}
+	object, err := account.Object()
+	if err != nil {
+		generic(http.StatusInternalServerError, err.Error()).write(w, r)
+		return
+	}
 	name, _ := account.Text("name")
 	page, err := template.New("terms").Parse(termsPage)
 	if err != nil {
@@ -68,7 +73,7 @@ func (s *Server) terms(w http.ResponseWriter, r *http.Request, path string) {
 	_ = page.Execute(w, struct {
 		Name     string
 		Accepted bool
-	}{name, account.State() != "requested"})
+	}{name, !tagged(object, termsTag)})
 }
 
 // accept moves an account on that waits for nothing but its acceptance of the terms.
@@ -87,5 +92,6 @@ func (o *order) accept(id string) *problem {
 		message, _ := v.(map[string]any)
 		return message["tag"] == termsTag
 	})
-	return o.edit("accounts", id, store.Object{"state": "production", "status": append([]any{}, status...)})
+	state, more := o.accepted(id)
+	return o.edit("accounts", id, store.Object{"state": state, "status": append(append([]any{}, status...), more...)})
 }

@@ -3,7 +3,6 @@ package exchange
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
 )
@@ -27,8 +26,9 @@ type sight int
 const (
 	hidden sight = iota
 	named        // that it is there, and what everybody may know of it
-	shared       // what it is, but not what it costs
-	full
+	shared       // what it is
+	paid         // and what it costs
+	full         // and what it is to the one who manages it
 )
 
 // maxLevels bounds how deep accounts manage accounts.
@@ -90,7 +90,7 @@ func (s *Server) sees(by principal, at *store.Snapshot, collection string, r *st
 		return full
 	case by.holds(at, r, "consuming_account"):
 		if by.holds(at, r, "billing_account") {
-			return full
+			return paid
 		}
 		return shared
 	case collection == "connections" && by.assigned(at, r):
@@ -202,33 +202,35 @@ func (s *Server) look(by principal, at *store.Snapshot, collection string, r *st
 	case seen == full && !own:
 		return r
 	}
-	record, err := r.Object()
-	if err != nil {
-		return nil
-	}
+	var values map[string]json.RawMessage
 	switch {
 	case own:
-		record["managing_account"] = nil // it is the account without one (IX-API, accounts)
+		values = map[string]json.RawMessage{"managing_account": json.RawMessage("null")} // it is the one without (IX-API, accounts)
 	case collection == "accounts":
-		for field := range record {
-			if !slices.Contains(publicOfAccount(), field) {
-				delete(record, field)
-			}
-		}
+		values = namesOnly(r)
 	default:
-		redact(record, seen)
+		values = redaction(r, seen)
 	}
-	redacted, err := s.store.Parse(collection, record)
+	with, err := r.With(values)
 	if err != nil {
 		return nil
 	}
-	return redacted
+	return with
 }
 
-// publicOfAccount are the fields of a discoverable account that others see (IX-API, account.discoverable). The state is
-// among them because schemas before 2.2 require it.
-func publicOfAccount() []string {
-	return []string{"id", "name", "state", "metro_area_network_presence"}
+// namesOnly leaves of an account what others see of it when it can be discovered (IX-API, account.discoverable). The state
+// stays because schemas before 2.2 require it.
+func namesOnly(account *store.Record) map[string]json.RawMessage {
+	record, _ := account.Object()
+	values := map[string]json.RawMessage{}
+	for field := range record {
+		switch field {
+		case "id", "name", "state", "metro_area_network_presence":
+		default:
+			values[field] = nil
+		}
+	}
+	return values
 }
 
 // A sensitive is a field that only those see who see enough of a record.
@@ -243,10 +245,10 @@ type sensitive struct {
 func sensitives() []sensitive {
 	return []sensitive{
 		{"external_ref", full, "null"},
-		{"purchase_order", full, `""`},
-		{"contract_ref", full, "null"},
-		{"charged_until", full, "null"},
-		{"current_billing_start_date", full, "null"},
+		{"purchase_order", paid, `""`},
+		{"contract_ref", paid, "null"},
+		{"charged_until", paid, "null"},
+		{"current_billing_start_date", paid, "null"},
 		{"role_assignments", full, "[]"},
 		{"status", shared, "[]"},
 		{"decommission_at", shared, "null"},
@@ -263,24 +265,24 @@ func sensitives() []sensitive {
 	}
 }
 
-// redact takes out of a record what a party does not see. Who pays is told where it is one of the two parties that the
-// record names anyhow.
-func redact(record store.Object, seen sight) {
+// redaction returns what stands in place of the fields that a party does not see. Who pays is told where it is one of the
+// two parties that the record names anyhow.
+func redaction(r *store.Record, seen sight) map[string]json.RawMessage {
+	values := map[string]json.RawMessage{}
 	for _, s := range sensitives() {
-		if _, there := record[s.field]; !there || seen >= s.from {
+		if seen >= s.from {
 			continue
 		}
-		if s.instead == "" {
-			delete(record, s.field)
-			continue
+		values[s.field] = nil
+		if s.instead != "" {
+			values[s.field] = json.RawMessage(s.instead)
 		}
-		record[s.field] = json.RawMessage(s.instead)
 	}
-	billed, _ := record.Text("billing_account")
-	manager, _ := record.Text("managing_account")
-	if consumer, _ := record.Text("consuming_account"); billed != manager && billed != consumer {
-		delete(record, "billing_account")
+	billed, _ := r.Text("billing_account")
+	if !refersTo(r, "managing_account", billed) && !refersTo(r, "consuming_account", billed) {
+		values["billing_account"] = nil
 	}
+	return values
 }
 
 // operationOf names what a method does to a record.

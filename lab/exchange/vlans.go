@@ -104,7 +104,9 @@ func (o *order) chooseVLAN(connection *store.Record) *problem {
 		o.fault("connection", "cannot be read")
 		return o.wrong()
 	}
-	o.checkTag(all, t)
+	if o.checkTag(all, t); len(o.faults) > 0 {
+		return o.wrong()
+	}
 	var taken []tag
 	for _, c := range o.configsOf("connection", connection.ID) {
 		if u, ok := tagOf(store.Object{"vlan_config": c.Value("vlan_config")}); ok {
@@ -124,8 +126,8 @@ func (o *order) chooseVLAN(connection *store.Record) *problem {
 		}
 		return o.wrong()
 	}
-	if p := o.wrong(); p != nil || t.kind == "port" {
-		return p
+	if t.kind == "port" {
+		return nil
 	}
 	if t.outer == 0 {
 		if t, ok = t.choose(taken); !ok {

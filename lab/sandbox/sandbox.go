@@ -20,6 +20,7 @@ import (
 
 	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/exchange"
+	"github.com/ixagent/ixagent/lab/exchange/fabric"
 	"github.com/ixagent/ixagent/lab/exchange/ixpmanager"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
@@ -31,12 +32,14 @@ const Loopback = "127.0.0.1"
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
 	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret, secrets/exchange-token,
-	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
-	// secrets/customer-key and secrets/customer-secret, too.
+	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With
+	// a customer it receives secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the
+	// secret of each user, and secrets/fabric-client, the operator's name.
 	Dir      string
 	Secret   switchd.Secret // of the switches; a fresh one when it is empty
 	Records  fs.FS          // of the exchange, see [exchange.Options]
 	Customer string         // account at the exchange that may order; "" for none
+	Fabric   *fabric.Set    // what the exchange has beside Records, as Fabric has it; nil for nothing
 	Minute   time.Duration  // of switches that count in minutes, see [NewDevice]
 	Logger   *slog.Logger   // nobody is told anything when it is nil
 }
@@ -45,6 +48,7 @@ type Options struct {
 type Sandbox struct {
 	Exchange *exchange.Server
 	Customer exchange.Credential // of the account that may order
+	Users    []fabric.User       // who may log in at Fabric
 	Token    string              // of the exchange's operator, that the agent posts results with, and takes events with
 	Switches map[string]*Switch
 
@@ -117,16 +121,35 @@ func Start(o Options) (*Sandbox, error) {
 		credentials = append(credentials, s.Customer)
 		files["customer-key"], files["customer-secret"] = s.Customer.Key, s.Customer.Secret
 	}
+	if o.Fabric != nil {
+		for _, u := range o.Fabric.Users {
+			u.ClientSecret = rand.Text()
+			s.Users = append(s.Users, u)
+			files["fabric-"+u.ClientID] = u.ClientSecret
+			if u.Account == 0 {
+				files["fabric-client"] = u.ClientID
+			}
+		}
+	}
 	if err := writeSecrets(o.Dir, ca, files); err != nil {
 		return nil, err
 	}
+	records, err := fabric.Open("")
+	if err != nil {
+		return nil, err
+	}
 	s.Exchange, err = exchange.New(exchange.Options{
-		Data: o.Records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
+		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.Exchange.Mount(ixpmanager.Prefix, ixpmanager.Handler(s.Exchange.Store(), manager))
+	if o.Fabric != nil {
+		if err := errors.Join(o.Fabric.Put(records), fabric.Attach(s.Exchange, fabric.Options{Users: s.Users, Reported: true, Logger: o.Logger})); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.Exchange.Start(); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type link struct {
 // doubt freezes the connection: what is said of it cannot be right, or cannot be read.
 func (l *link) doubt(tag, format string, args ...any) {
 	l.State = ixapi.StateError
-	l.Status = append(l.Status, l.fault("connections", l.ID, severityError, tag, format, args...))
+	l.Status = append(l.Status, l.refusal("connections", l.ID, severityError, tag, format, args...))
 }
 
 // idle leaves the connection alone: it is not in use.
@@ -31,7 +31,7 @@ func (l *link) idle(tag, format string, args ...any) {
 	if l.State != ixapi.StateError {
 		l.State = ixapi.StateAllocated
 	}
-	l.Status = append(l.Status, l.fault("connections", l.ID, severityNotice, tag, format, args...))
+	l.Status = append(l.Status, l.refusal("connections", l.ID, severityNotice, tag, format, args...))
 }
 
 // remark says what is not as it asks, without an effect on the rest.

@@ -59,7 +59,7 @@ func (l *link) lan(w *ixpmanager.InterfaceVLAN, known *vlan, extra *Extra) ixapi
 	}
 	doubt := func(tag, format string, args ...any) {
 		n.State = ixapi.StateError
-		n.Status = append(n.Status, l.fault("network-service-configs", n.ID, severityError, tag, format, args...))
+		n.Status = append(n.Status, l.refusal("network-service-configs", n.ID, severityError, tag, format, args...))
 	}
 	n.NetworkService = "vlan-" + strconv.Itoa(number)
 	if known != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -65,6 +66,36 @@ func (r *Record) Object() (Object, error) {
 		return nil, errors.New("not a JSON object")
 	}
 	return o, nil
+}
+
+// With returns a record with other values in place of some fields that it has; a value that is nil leaves its field out.
+func (r *Record) With(values map[string]json.RawMessage) (*Record, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(r.Raw, &all); err != nil {
+		return nil, err
+	}
+	with := &Record{ID: r.ID, fields: maps.Clone(r.fields)}
+	for name, value := range values {
+		if _, there := all[name]; !there {
+			continue
+		}
+		if value == nil {
+			delete(all, name)
+			delete(with.fields, name)
+			continue
+		}
+		all[name] = value
+		if _, indexed := r.fields[name]; indexed {
+			v, err := decode(value)
+			if err != nil {
+				return nil, err
+			}
+			with.fields[name] = v
+		}
+	}
+	var err error
+	with.Raw, err = json.Marshal(all)
+	return with, err
 }
 
 // Text returns a scalar of an indexed field as it would stand in a query; a dot leads into an object. ok is false for

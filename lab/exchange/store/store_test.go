@@ -17,7 +17,8 @@ import (
 func open(tb interface {
 	Helper()
 	Fatal(...any)
-}, path string) *Store {
+}, path string,
+) *Store {
 	tb.Helper()
 	s, err := Open(Options{Path: path, Index: map[string]bool{"name": true}})
 	if err != nil {
@@ -203,5 +204,30 @@ func BenchmarkPut(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestARecordWithOtherValuesIsFoundByThem(t *testing.T) {
+	s := open(t, "")
+	const text = `{"id":"1","name":"new","note":"n"}`
+	if err := s.Update(func(tx *Tx) error { _, err := tx.Put("things", json.RawMessage(text)); return err }); err != nil {
+		t.Fatal(err)
+	}
+	was := s.Now().Get("things", "1")
+	for _, c := range []struct {
+		name json.RawMessage
+		want string
+	}{{json.RawMessage(`"old"`), `{"id":"1","name":"old"} old true`}, {nil, `{"id":"1"}  false`}, {json.RawMessage("null"), `{"id":"1","name":null}  false`}} {
+		with, err := was.With(map[string]json.RawMessage{"name": c.name, "note": nil, "other": json.RawMessage("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, there := with.Text("name")
+		if got := fmt.Sprintf("%s %s %v", with.Raw, name, there); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+	if name, _ := was.Text("name"); name != "new" || string(was.Raw) != text {
+		t.Errorf("the record itself was changed: %s", was.Raw)
 	}
 }
