@@ -292,8 +292,9 @@ func TestLargeExchangeIsComparedInTime(t *testing.T) {
 	baseline := time.Since(start)
 
 	var compiled *compile.Compiler
+	limit := max(passTime, 40*baseline) // a machine that is slower at JSON is slower at this
 	took := time.Hour
-	for try := 0; try < 3 && took > passTime; try++ { // the machine may be busy with something else
+	for try := 0; try < 3 && took > limit; try++ { // it may be busy with something else
 		compiled = compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
 		start = time.Now()
 		if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
@@ -317,8 +318,8 @@ func TestLargeExchangeIsComparedInTime(t *testing.T) {
 	again := time.Since(start)
 	t.Logf("%d interfaces on %d switches: read, compiled and compared in %v; with one change in %v; their JSON alone is parsed in %v",
 		manySwitches*manyMembers, manySwitches, took, again, baseline)
-	if took > passTime {
-		t.Errorf("it took %v", took)
+	if took > limit {
+		t.Errorf("it took %v, and may take %v", took, limit)
 	}
 }
 
