@@ -132,7 +132,7 @@ func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.Stat
 
 // Plans are what would be done on one switch, by whoever has it done.
 type Plans struct {
-	Here  plan.Plan // by a person at this shell: within freezes, without what is only not listed, and within the limits of a pass or what [Pass.AllowDeletes] says
+	Here  plan.Plan // by a person at this shell: within freezes, [guard.Unlisted], and the limits of a pass or what [Pass.AllowDeletes] says
 	Whole plan.Plan // by the daemon, once a person has approved it: within freezes; see [guard.Situation]
 	Alone plan.Plan // by the daemon by itself
 }

@@ -30,9 +30,9 @@ const (
 	rounds = 3
 )
 
-// Guards returns what withholds changes of a device at this moment, given its intent. Drift tells the changes that undo what somebody
-// else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft withholds
-// waits for a person, and passes with a plan that a person approved.
+// Guards returns what withholds changes of a device at this moment, given its intent. Drift tells the changes that undo
+// what somebody else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft
+// withholds waits for a person, and passes with a plan that a person approved.
 type Guards func(d *config.Device, in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard)
 
 // Worker keeps one switch equal to its intent. Whoever holds busy, and nobody else, touches the switch.
