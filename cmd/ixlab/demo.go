@@ -23,7 +23,7 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	var set, in string
+	var set, from, in string
 	var asJSON, keep, wires bool
 	c := &cobra.Command{
 		Use:   "demo",
@@ -41,9 +41,13 @@ and with the routers of some members, and frames between these show what was con
   ixlab demo --set guide
   ixlab demo --set guide --keep
   ixlab demo --wires=false
+  ixlab demo --source ixpmanager
   ixlab demo --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if set, err = readFrom(set, from); err != nil {
+				return err
+			}
 			d := &demo{set: set, in: in, log: logger(c), page: newPage(c.OutOrStdout())}
 			if asJSON {
 				d.page = newPage(io.Discard)
@@ -68,6 +72,7 @@ and with the routers of some members, and frames between these show what was con
 		},
 	}
 	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&from, "source", "ixapi", "what the agent reads the exchange through: ixapi, or ixpmanager with set metro")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what happened as JSON")
 	wiresFlags(c, &wires, &in)
 	c.Flags().BoolVar(&keep, "keep", false, "let everything run until it is interrupted")
