@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help build test lint generate bench soak size demo lab lab-image fuzz clean
+.PHONY: help build test lint generate bench soak size demo lab lab-image clients fuzz clean
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PACKAGES  := ./... ./testdata
@@ -51,6 +51,11 @@ lab: build ## lay the metro out with wires, members' routers and its exchange, a
 
 lab-image: build ## build the container image ixlab:latest for containerlab
 	DOCKER_BUILDKIT=0 docker build --tag ixlab:latest --file lab/topology/Dockerfile bin
+
+clients: ## install what judges the sandbox exchange: a contract proxy from npm, and a maker of clients
+	mkdir -p bin/clients && cp testdata/clients/package.json testdata/clients/package-lock.json bin/clients/
+	npm ci --prefix bin/clients --ignore-scripts --no-audit --no-fund
+	cd testdata/clients && go mod download
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
 	@grep -rHo --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' \

@@ -30,7 +30,7 @@ func Adopt(ctx context.Context, o Options, path string, text []byte, guesses boo
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	exchange, err := source.New(o.Config.Sources[0], source.Options{Logger: o.Log})
+	exchange, err := source.New(o.Config.Sources[0], source.Options{Logger: o.Log, VirtualInterfaces: o.Config.Inventory.VirtualInterfaces})
 	if err != nil {
 		return nil, err
 	}

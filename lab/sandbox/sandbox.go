@@ -21,6 +21,7 @@ import (
 	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/exchange"
 	"github.com/ixagent/ixagent/lab/exchange/fabric"
+	"github.com/ixagent/ixagent/lab/exchange/ixpmanager"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -31,16 +32,17 @@ const Loopback = "127.0.0.1"
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
 	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret, secrets/exchange-token,
-	// secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
-	// secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the secret of each user, and
-	// secrets/fabric-client, the operator's name.
+	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With
+	// a customer it receives secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the
+	// secret of each user, and secrets/fabric-client, the operator's name.
 	Dir      string
-	Secret   switchd.Secret // of the switches; a fresh one when it is empty
-	Records  fs.FS          // of the exchange, see [exchange.Options]
-	Customer string         // account at the exchange that may order; "" for none
-	Fabric   *fabric.Set    // what the exchange has beside Records, as Fabric has it; nil for nothing
-	Minute   time.Duration  // of switches that count in minutes, see [NewDevice]
-	Logger   *slog.Logger   // nobody is told anything when it is nil
+	Secret   switchd.Secret    // of the switches; a fresh one when it is empty
+	Records  fs.FS             // of the exchange, see [exchange.Options]
+	Customer string            // account at the exchange that may order; "" for none
+	Fabric   *fabric.Set       // what the exchange has beside Records, as Fabric has it; nil for nothing
+	Counters exchange.Counters // of the switches; those of the ones that are added if it is nil
+	Minute   time.Duration     // of switches that count in minutes, see [NewDevice]
+	Logger   *slog.Logger      // nobody is told anything when it is nil
 }
 
 // Sandbox is an exchange and switches that run.
@@ -113,8 +115,9 @@ func Start(o Options) (*Sandbox, error) {
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
 		secret: secret, minute: o.Minute, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}
+	manager := rand.Text()
 	credentials := []exchange.Credential{api}
-	files := map[string]string{"exchange-key": api.Key, "exchange-secret": api.Secret, "exchange-token": s.Token, "switch-password": secret.Password()}
+	files := map[string]string{"exchange-key": api.Key, "exchange-secret": api.Secret, "exchange-token": s.Token, "ixpmanager-key": manager, "switch-password": secret.Password()}
 	if o.Customer != "" {
 		s.Customer = exchange.Credential{Key: "customer", Secret: rand.Text(), Account: o.Customer}
 		credentials = append(credentials, s.Customer)
@@ -133,17 +136,22 @@ func Start(o Options) (*Sandbox, error) {
 	if err := writeSecrets(o.Dir, ca, files); err != nil {
 		return nil, err
 	}
+	var counters exchange.Counters = &s.counts
+	if o.Counters != nil {
+		counters = o.Counters
+	}
 	records, err := fabric.Open("")
 	if err != nil {
 		return nil, err
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
 		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
-		Counters: &s.counts,
+		Counters: counters,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.Exchange.Mount(ixpmanager.Prefix, ixpmanager.Handler(s.Exchange.Store(), manager))
 	if o.Fabric != nil {
 		if err := errors.Join(o.Fabric.Put(records), fabric.Attach(s.Exchange, fabric.Options{Users: s.Users, Reported: true, Logger: o.Logger})); err != nil {
 			return nil, err

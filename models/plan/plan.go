@@ -135,12 +135,14 @@ const (
 	Illegal  Reason = "illegal"  // the switch would be left in an illegal state
 	Depends  Reason = "depends"  // something else that is withheld must happen first
 	Spans    Reason = "span"     // another switch must change with it, and does not now
+	NoPort   Reason = "no_port"  // the switch has no such port
 
 	Held      Reason = "held"      // a person froze it
 	Window    Reason = "window"    // it waits for a maintenance window
 	Protected Reason = "protected" // it concerns a member for whom a person decides
 	Drift     Reason = "drift"     // somebody changed the switch by hand, and that is not undone
 	Approval  Reason = "approval"  // a person has to approve what is new
+	Unlisted  Reason = "unlisted"  // the exchange does not list its record any more, which may mean nothing
 )
 
 // Withheld is a change that is needed and not made.

@@ -86,8 +86,8 @@ func (c *call) accept(k *connection, offer *profile, given side) error {
 		return err
 	}
 	var f faults
-	if a == nil {
-		f.add(codeInput, "/aSide/accessPoint/port/uuid", "the port is gone")
+	if a == nil || a.Account.Number != k.Account.Number {
+		f.add(codeInput, "/aSide/accessPoint/port/uuid", "the port is another's now")
 	} else {
 		c.fits(&f, k, &k.ASide, a, "/aSide/accessPoint", 1, "")
 	}

@@ -152,7 +152,7 @@ func (c *call) show(k *connection) *connection {
 		if s.Point == nil {
 			continue
 		}
-		if buys && pointer == "/aSide" || sells && pointer == "/zSide" {
+		if (buys && pointer == "/aSide" || sells && pointer == "/zSide") && !c.hidden(s) {
 			s.Point.Port.resolve(c, ports)
 		} else {
 			s.Point.Port, s.Point.Link, s.Point.Account = nil, nil, s.Point.Account.outside()
@@ -168,6 +168,16 @@ func (c *call) show(k *connection) *connection {
 	}
 	k.Inside = nil
 	return k
+}
+
+// hidden reports whether the port of a side is one that the caller has, and that its reseller does not let it see.
+func (c *call) hidden(s *side) bool {
+	of := s.Point.Account
+	if c.by.operator || of == nil || of.ResellerNumber == 0 || of.ResellerNumber == c.by.account || s.portID() == "" {
+		return false
+	}
+	p, err := c.portOf(s.portID())
+	return err != nil || p == nil
 }
 
 // outside returns what others are told of an account.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -262,36 +261,33 @@ func TestWhatCannotBeAskedIsRefused(t *testing.T) {
 	d.refused("operator", http.MethodPatch, OfficePath+"/ports/x", `{}`, 404)
 }
 
-func TestTenThousandConnectionsAreListedSoon(t *testing.T) {
-	d := open(t, Options{})
-	k := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)})
-	kept, err := load[connection](d.h.store.Now(), connections, k.uuid())
+func BenchmarkListTenThousandConnections(b *testing.B) {
+	d := open(b, Options{})
+	id := d.order("buyer", bid{from: "buyer-lag", to: "profile/express", a: dot1q(4000)}).uuid()
+	k, err := load[connection](d.h.store.Now(), connections, id)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	kept.Inside.Consumes = false
+	k.Inside.Consumes = false
 	err = d.h.store.Update(func(tx *store.Tx) error {
 		for range 10_000 {
-			kept.UUID = mint()
-			if _, err := tx.Put(connections, kept); err != nil {
+			k.UUID = mint()
+			if _, err := tx.Put(connections, k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	token, began := d.login("operator"), time.Now()
-	for offset := 0; offset < 10_000; offset += 1000 {
-		body := fmt.Sprintf(`{"pagination":{"offset":%d,"limit":1000},"sort":[{"property":"/uuid","direction":"ASC"}]}`, offset)
-		if w := d.send(token, http.MethodPost, BasePath+"/connections/search", body); w.Code != http.StatusOK || w.Body.Len() < 1000*500 {
-			t.Fatalf("%d: %d bytes", w.Code, w.Body.Len())
+	token := d.login("operator")
+	for b.Loop() {
+		for offset := 0; offset < 10_000; offset += 1000 {
+			body := fmt.Sprintf(`{"pagination":{"offset":%d,"limit":1000},"sort":[{"property":"/uuid","direction":"ASC"}]}`, offset)
+			if w := d.send(token, http.MethodPost, BasePath+"/connections/search", body); w.Code != http.StatusOK || w.Body.Len() < 1000*500 {
+				b.Fatalf("%d: %d bytes", w.Code, w.Body.Len())
+			}
 		}
-	}
-	if took := time.Since(began); took > 5*time.Second { // a second on a machine that is idle
-		t.Errorf("it takes %v", took)
-	} else {
-		t.Logf("it takes %v", took)
 	}
 }

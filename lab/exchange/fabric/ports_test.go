@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// portOrder is the body of an order of a port.
+// portBody is the body of an order of a port.
 func portBody(account int64, more string) string {
 	return fmt.Sprintf(`{"type":"XF_PORT","physicalPortsSpeed":10000,"physicalPortsType":"10GBASE_LR","connectivitySourceType":"COLO","project":{"projectId":"p-1"},
 		"account":{"accountNumber":%d},"location":{"metroCode":"FR"}%s}`, account, more)

@@ -98,6 +98,9 @@ func TestASubAccountServesItselfWithinWhatItsResellerAllows(t *testing.T) {
 	d.order("reseller", cloud("sub-dot1q", 103, 50))
 	set("/settings/viewPortPermission", "false")
 	d.refused("sub", http.MethodGet, path, "", 404)
+	if k := d.get("sub", id); k.at("aSide.accessPoint.port") != "" || k.at("aSide.accessPoint.linkProtocol") != "" {
+		t.Errorf("the sub-account sees the port in its connection: %v", k)
+	}
 
 	p := d.told("reseller", http.MethodPost, "/ports", portBody(subAccount, `,"encapsulation":{"type":"DOT1Q"}`), 202)
 	if p := d.told("sub", http.MethodGet, "/ports/"+p.uuid(), "", 200); p.at("account.resellerAccountName") != "Wacholder Wholesale" {
@@ -121,8 +124,12 @@ func TestAResellerAssignsItsPortsToItsSubAccountsOnly(t *testing.T) {
 		t.Errorf("in use: %s", got)
 	}
 	d.told("reseller", http.MethodDelete, "/connections/"+k.uuid(), "", 200)
+	waiting := d.order("reseller", cloud("reseller-lag", 6, 50)).uuid()
 	d.told("reseller", http.MethodPatch, path, to(subAccount), 202)
 	d.told("sub", http.MethodGet, path, "", 200)
+	if got := d.refused("seller", http.MethodPost, "/connections/"+waiting+"/actions", `{"type":"CONNECTION_CREATION_ACCEPTANCE"}`, 400); got != codeInput+" /aSide/accessPoint" {
+		t.Errorf("approved on a port that is another's now: %s", got)
+	}
 	d.refused("sub", http.MethodPatch, path, to(resellerAccount), 403)
 	d.told("reseller", http.MethodPatch, path, to(resellerAccount), 202)
 	d.refused("sub", http.MethodGet, path, "", 404)

@@ -178,7 +178,12 @@ func compare(a, b string) int {
 
 // numeric reports whether a text may be a number.
 func numeric(text string) bool {
-	return text != "" && strings.Trim(text, "0123456789.-") == ""
+	for _, b := range []byte(text) {
+		if (b < '0' || b > '9') && b != '.' && b != '-' {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // like reports whether a text is as a pattern, in which % stands for any text. One without % is looked for anywhere.
