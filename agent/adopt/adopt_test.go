@@ -227,3 +227,30 @@ func TestCircuitThatIsNotUnderstoodHoldsWhatIsSold(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+func TestProvidersSideIsFoundWithItsNumber(t *testing.T) {
+	w := market()
+	w.records.add(ixapi.ProductOfferings, map[string]any{"id": "po", "type": "cloud_vc", "service_provider": "Nimbus, Inc."})
+	w.records.add(ixapi.NetworkServices, map[string]any{"id": "cloud", "type": "cloud_vc", "state": "production", "diversity": 1, "product_offering": "po"})
+	w.records.add(ixapi.NetworkServiceConfigs, map[string]any{
+		"id": "nsc-cloud", "type": "cloud_vc", "state": "production", "network_service": "cloud", "connection": "moved", "handover": 1, "cloud_vlan": 40,
+		"vlan_config": map[string]any{"vlan_type": "dot1q", "vlan": 900, "vlan_ethertype": "0x8100"},
+	})
+	w.hand["sw1"].Put(
+		&switchcfg.Service{Name: "NIMBUS-1", Type: switchcfg.ServiceLine},
+		&switchcfg.Circuit{Parent: "Ethernet5", Unit: 900, Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, 900), Service: "NIMBUS-1", Filter: "CONTROL"},
+		&switchcfg.Interface{Name: "Ethernet48", Description: "to Nimbus"},
+		&switchcfg.Circuit{Parent: "Ethernet48", Unit: 3, Match: switchcfg.MatchSingle(switchcfg.TPIDService, 40), Service: "NIMBUS-1", Filter: "CONTROL"},
+	)
+	a, err := Find(w.input(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := a.Config.Inventory.Device("sw1")
+	if unit, ok := d.Unit("nsc-cloud", "Ethernet48"); !ok || unit != 3 || len(a.Config.Inventory.NNIs) != 1 || a.Config.Inventory.NNIs[0].ServiceProvider != "Nimbus, Inc." {
+		t.Errorf("%s", a.Inventory)
+	}
+	if text := string(a.Report.AppendText(nil)); strings.Contains(text, "Ethernet48") || strings.Contains(text, "NIMBUS") {
+		t.Errorf("%s", text)
+	}
+}
