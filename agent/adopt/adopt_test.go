@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -305,5 +306,35 @@ func TestNameAloneTakesNothingThatIsInUseForSomethingElse(t *testing.T) {
 		if text := string(a.Report.AppendText(nil)); !strings.Contains(text, c.why) {
 			t.Errorf("%s: it does not say %q\n%s", c.name, c.why, text)
 		}
+	}
+}
+
+func TestDeviceThatWasNotLookedAtIsTold(t *testing.T) {
+	w := market()
+	w.records.add(ixapi.Ports, map[string]any{"id": "far-1", "name": "Ethernet1", "device": "sw9", "state": "production"})
+	a, err := Find(w.input(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(a.Report.AppendText(nil)); strings.Count(text, "    device sw9: it is no switch of the configuration") != 1 {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestTunnelAddressThatNothingTellsIsAskedFor(t *testing.T) {
+	w := market()
+	for _, s := range w.hand {
+		for _, k := range s.Keys() {
+			if o, ok := s[k].(*switchcfg.Service); ok {
+				x := *o
+				x.Peers = nil
+				s.Put(&x)
+			}
+		}
+	}
+	_, err := Find(w.input(t))
+	var hinted interface{ Hint() string }
+	if err == nil || !errors.As(err, &hinted) || !strings.Contains(err.Error(), "sw1") || !strings.Contains(hinted.Hint(), "tunnel_address") {
+		t.Errorf("error %v", err)
 	}
 }
