@@ -95,7 +95,8 @@ func assemble(o Options) (*parts, error) {
 	}
 	p := &parts{Options: o, journal: j}
 	told := func(changed bool, err error) { p.metrics.Read(p.source.Name(), changed, err) }
-	if p.source, err = source.New(o.Config.Sources[0], source.Options{Memory: j, Logger: o.Log, Told: told}); err != nil {
+	from := source.Options{Memory: j, Logger: o.Log, Told: told, VirtualInterfaces: o.Config.Inventory.VirtualInterfaces}
+	if p.source, err = source.New(o.Config.Sources[0], from); err != nil {
 		j.Close()
 		return nil, err
 	}

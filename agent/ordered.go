@@ -78,7 +78,7 @@ func (o *ordered) watch(ctx context.Context, workers map[string]*reconcile.Worke
 }
 
 // guards is a [reconcile.Guards].
-func (o *ordered) guards(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+func (o *ordered) guards(d *config.Device, in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard) {
 	o.mu.Lock()
 	old := time.Since(o.counted) > time.Second || !o.journal.Ordered().Equal(o.ordered)
 	o.mu.Unlock()
@@ -86,7 +86,7 @@ func (o *ordered) guards(d *config.Device, drift func(plan.Change) bool) (hard, 
 		o.refresh() // what others spent, and what was frozen this very moment
 	}
 	o.mu.Lock()
-	s := guard.Situation{Config: o.Config, Device: d, Freezes: o.freezes, Spent: o.spent, Now: o.Now(), Remains: o.remains, Drift: drift}
+	s := guard.Situation{Config: o.Config, Device: d, Intent: in, Freezes: o.freezes, Spent: o.spent, Now: o.Now(), Remains: o.remains, Drift: drift}
 	o.mu.Unlock()
 	return s.Hard(), s.Soft()
 }

@@ -132,7 +132,7 @@ func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.Stat
 
 // Plans are what would be done on one switch, by whoever has it done.
 type Plans struct {
-	Here  plan.Plan // by a person at this shell: within freezes, and the limits of a pass or what [Pass.AllowDeletes] says
+	Here  plan.Plan // by a person at this shell: within freezes, without what is only not listed, and within the limits of a pass or what [Pass.AllowDeletes] says
 	Whole plan.Plan // by the daemon, once a person has approved it: within freezes; see [guard.Situation]
 	Alone plan.Plan // by the daemon by itself
 }
@@ -153,7 +153,8 @@ func (p *Pass) Plans(ctx context.Context, device string) (all Plans, err error) 
 	d, _ := p.Config.Inventory.Device(device)
 	s := p.situation(ctx, d)
 	intent := p.compiler.Intent(device)
-	all.Here = p.build(d, observed, intent, guard.All(s.Hard(), p.limits))
+	s.Intent = intent
+	all.Here = p.build(d, observed, intent, guard.All(s.Hard(), s.Unlisted(), p.limits))
 	all.Whole = p.build(d, observed, intent, s.Hard())
 	all.Alone = p.build(d, observed, intent, s.Soft())
 	return all, nil

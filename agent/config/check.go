@@ -44,6 +44,7 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	k.exchangeLANs()
 	k.devices()
 	k.nnis()
+	k.virtualInterfaces()
 	k.guard()
 }
 
@@ -117,6 +118,8 @@ func (k *checker) sources() {
 			k.url(&s.URL, s.Auth != nil)
 			k.tls(s.TLS)
 			k.fabricAuth(s.Auth)
+		case SourceIXPManager:
+			k.ixpManager(s)
 		case SourceFile:
 			k.needs(s, &s.Path, "path", "a file source")
 			for _, ptr := range []any{&s.URL, &s.Auth, &s.TLS} {

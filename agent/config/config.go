@@ -37,18 +37,25 @@ const (
 	SourceFile  SourceType = "file"  // a folder of IX-API records as JSON, one file a collection
 )
 
+// SourceIXPManager is polled from an IXP Manager.
+const SourceIXPManager SourceType = "ixpmanager"
+
+// ListsAll reports whether a record that such a source does not list has ended. IXP Manager leaves out what waits for a
+// cross connect or is in no VLAN, and more.
+func (t SourceType) ListsAll() bool { return t != SourceIXPManager }
+
 // Source is where the records of an exchange come from.
 type Source struct {
-	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"` // of your choice, in logs and metrics
-	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=ecx,enum=file"` // ixapi: polled from a server; ecx: likewise, of Equinix Fabric v4; file: a folder of JSON files
-	URL             string        `yaml:"url" jsonschema:"format=uri"`                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2; of ecx: the root, https://fabric.example.net
-	Path            Path          `yaml:"path"`                                                     // of file: the folder
-	Auth            *Auth         `yaml:"auth"`                                                     // of ixapi and ecx; without it requests carry no credentials
-	TLS             *TLS          `yaml:"tls"`                                                      // of ixapi and ecx; without it the system's roots are trusted
-	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                            // time between two reads, at least 1s; jitter is added
-	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                      // a read that lost a larger part of its records than this is refused
-	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`        // a loss of this many records is never refused, whatever part of all it is
-	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                     // age of the last complete read at which the agent reports itself not ready
+	Name            string        `yaml:"name" jsonschema:"required,pattern=^[a-z0-9][a-z0-9_-]*$"`                 // of your choice, in logs and metrics
+	Type            SourceType    `yaml:"type" jsonschema:"required,enum=ixapi,enum=ecx,enum=ixpmanager,enum=file"` // ixapi: polled from a server; ecx: likewise, of Equinix Fabric v4; ixpmanager: likewise, from an IXP Manager; file: a folder of JSON files
+	URL             string        `yaml:"url" jsonschema:"format=uri"`                                              // of ixapi: where the collections are, https://ixapi.example.net/api/v2; of ecx: the root, https://fabric.example.net; of ixpmanager: https://ixp.example.net/api/v4
+	Path            Path          `yaml:"path"`                                                                     // of file: the folder
+	Auth            *Auth         `yaml:"auth"`                                                                     // of ixapi and ecx; without it requests carry no credentials. Of ixpmanager: type static, with the API key as secret
+	TLS             *TLS          `yaml:"tls"`                                                                      // of ixapi, ecx and ixpmanager; without it the system's roots are trusted
+	Poll            time.Duration `yaml:"poll" jsonschema:"default=30s"`                                            // time between two reads, at least 1s; jitter is added
+	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                                      // a read that lost a larger part of its records than this is refused
+	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`                        // a loss of this many records is never refused, whatever part of all it is
+	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                                     // age of the last complete read at which the agent reports itself not ready
 }
 
 // AuthType is a way to prove who asks an exchange's server.
@@ -63,9 +70,9 @@ const (
 
 // Auth is how a source authenticates.
 type Auth struct {
-	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token, of ixapi only; oauth2: client credentials; static: a bearer token made elsewhere
+	Type     AuthType  `yaml:"type" jsonschema:"required,enum=token,enum=oauth2,enum=static"` // token: API key and secret at /auth/token, of ixapi only; oauth2: client credentials; static: a bearer token, or an API key, made elsewhere
 	Key      SecretRef `yaml:"key"`                                                           // of token: the API key; of oauth2: the client id
-	Secret   SecretRef `yaml:"secret" jsonschema:"required"`                                  // the API secret, client secret or bearer token
+	Secret   SecretRef `yaml:"secret" jsonschema:"required"`                                  // the API secret, client secret, bearer token, or API key of ixpmanager
 	TokenURL string    `yaml:"token_url" jsonschema:"format=uri"`                             // of oauth2 with ixapi
 	Scopes   []string  `yaml:"scopes"`                                                        // of oauth2 with ixapi; the default is ix-api
 }
@@ -185,6 +192,8 @@ type Inventory struct {
 	Devices      []*Device      `yaml:"devices"`       // the switches
 	NNIs         []*NNI         `yaml:"nnis"`          // the cloud providers' side of cloud_vc services
 
+	VirtualInterfaces []*VirtualInterface `yaml:"virtual_interfaces"` // what an IXP Manager cannot say of its virtual interfaces
+
 	index index
 }
 
@@ -269,6 +278,30 @@ type Port struct {
 	ID        ixapi.ID `yaml:"id" jsonschema:"oneof_type=string;integer"`                                            // of the port at the exchange
 	Name      string   `yaml:"name" jsonschema:"oneof_type=string;integer"`                                          // of the port at the exchange, used where no id is given
 	Interface string   `yaml:"interface" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9/:._ -]*$,maxLength=63"` // name on the device
+}
+
+// VirtualInterface is what an IXP Manager cannot say of one of its virtual interfaces.
+type VirtualInterface struct {
+	ID        int             `yaml:"id" jsonschema:"required,minimum=1"`    // of the virtual interface in IXP Manager
+	Ethertype switchcfg.TPID  `yaml:"ethertype" jsonschema:"default=0x8100"` // of the outer tag of its frames
+	Inner     []*InnerVLAN    `yaml:"inner"`                                 // VLANs in which its frames have two tags
+	Services  []*AddedService `yaml:"services"`                              // what it joins beside its VLANs
+}
+
+// InnerVLAN gives the frames of a virtual interface in a VLAN a second tag.
+type InnerVLAN struct {
+	VLAN  switchcfg.VLANID `yaml:"vlan" jsonschema:"required,minimum=1,maximum=4094"`  // in which IXP Manager has the virtual interface
+	Inner switchcfg.VLANID `yaml:"inner" jsonschema:"required,minimum=1,maximum=4094"` // inner tag
+}
+
+// AddedService is a service that IXP Manager does not know. All that name its id join it.
+type AddedService struct {
+	ID       ixapi.ID          `yaml:"id" jsonschema:"required,oneof_type=string;integer"`                // of your choice
+	Type     ixapi.ServiceType `yaml:"type" jsonschema:"required,enum=p2p_vc,enum=p2mp_vc,enum=mp2mp_vc"` // p2p_vc: a line between two; p2mp_vc: a tree; mp2mp_vc: a closed group
+	VLAN     switchcfg.VLANID  `yaml:"vlan" jsonschema:"minimum=1,maximum=4094"`                          // outer tag of its frames; without it they have none
+	Inner    switchcfg.VLANID  `yaml:"inner" jsonschema:"minimum=1,maximum=4094"`                         // inner tag of its frames; without it they have one at most
+	Role     ixapi.Role        `yaml:"role" jsonschema:"enum=root,enum=leaf"`                             // in a p2mp_vc
+	Capacity int               `yaml:"capacity" jsonschema:"minimum=1"`                                   // Mbit/s it may send and receive; without it no limit
 }
 
 // Encapsulation is a form of circuit, in IX-API's words.

@@ -50,8 +50,12 @@ func TestSchemaAcceptsWhatTheLoaderAccepts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	manager, err := txtar.ParseFile("testdata/faults/valid_ixpmanager.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := compiledSchema(t)
-	for _, text := range [][]byte{Example(), valid.Files[0].Data, bytes.ReplaceAll(Example(), []byte(`"0x88a8"`), []byte("0x88a8"))} {
+	for _, text := range [][]byte{Example(), valid.Files[0].Data, manager.Files[0].Data, bytes.ReplaceAll(Example(), []byte(`"0x88a8"`), []byte("0x88a8"))} {
 		if err := s.Validate(asJSON(t, text)); err != nil {
 			t.Error(err)
 		}

@@ -234,6 +234,9 @@ func (c *Config) CheckFiles() error {
 		case SourceECX:
 			_, err := s.Fabric()
 			faults.add(err)
+		case SourceIXPManager:
+			_, err := s.IXPManager()
+			faults.add(err)
 		case SourceFile:
 			if info, err := os.Stat(s.Path.name); err != nil {
 				faults.add(s.Path.fault(plain(err)))

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,6 +134,7 @@ func differing(h plan.Hold, f func(plan.Change) bool) plan.Guard {
 type Situation struct {
 	Config  *config.Config
 	Device  *config.Device
+	Intent  *plan.Intent // what the switch should carry; see [Unlisted]
 	Freezes []Freeze
 	Spent   Cost // in the last hour, on all switches
 	Now     time.Time
@@ -146,6 +148,16 @@ func (s Situation) Hard() plan.Guard {
 	return All(Freezes(s.Device, s.Freezes, s.Now), Tunnels(&s.Config.Inventory, s.Remains))
 }
 
+// Unlisted returns the guard of that name where the exchange does not list all that it has sold, and otherwise one that
+// holds nothing.
+func (s Situation) Unlisted() plan.Guard {
+	partial := slices.ContainsFunc(s.Config.Sources, func(from *config.Source) bool { return !from.Type.ListsAll() })
+	if s.Intent == nil || !partial {
+		return All()
+	}
+	return Unlisted(s.Intent)
+}
+
 // Soft returns the guard that holds what the agent may not do by itself.
 func (s Situation) Soft() plan.Guard {
 	drift := s.Drift
@@ -153,7 +165,7 @@ func (s Situation) Soft() plan.Guard {
 		drift = Drift(nil, nil)
 	}
 	guards := []plan.Guard{
-		s.Hard(), Limits(s.Config.Limits), Hourly(s.Config.Limits, s.Spent),
+		s.Hard(), s.Unlisted(), Limits(s.Config.Limits), Hourly(s.Config.Limits, s.Spent),
 		Protected(s.Config.Guard.Protected), Windows(s.Device, s.Config.Guard.Windows, s.Now),
 	}
 	if !s.Config.HealsDrift(s.Device) {

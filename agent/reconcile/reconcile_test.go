@@ -224,7 +224,7 @@ func worker(t testing.TB, sw *memory.Switch, mode config.Mode) (w *Worker, log *
 
 // holding returns guards of which the soft one withholds drift, or all else.
 func holding(drifted bool, reason plan.Reason) Guards {
-	return func(_ *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard) {
+	return func(_ *config.Device, _ *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard) {
 		return noGuard, func(changes []plan.Change, _ switchcfg.State) map[switchcfg.Key]plan.Hold {
 			out := make(map[switchcfg.Key]plan.Hold)
 			for _, c := range changes {

@@ -30,10 +30,10 @@ const (
 	rounds = 3
 )
 
-// Guards returns what withholds changes of a device at this moment. Drift tells the changes that undo what somebody
+// Guards returns what withholds changes of a device at this moment, given its intent. Drift tells the changes that undo what somebody
 // else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft withholds
 // waits for a person, and passes with a plan that a person approved.
-type Guards func(d *config.Device, drift func(plan.Change) bool) (hard, soft plan.Guard)
+type Guards func(d *config.Device, in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard)
 
 // Worker keeps one switch equal to its intent. Whoever holds busy, and nobody else, touches the switch.
 type Worker struct {
@@ -401,7 +401,7 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 		w.settled = in
 	}
 	drift := guard.Drift(w.settled, in)
-	hard, soft := w.guards(drift)
+	hard, soft := w.guards(in, drift)
 	d.guard = hard
 	d.whole = w.build(observed, in, hard)
 	d.plan = d.whole
@@ -431,10 +431,10 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 func noGuard([]plan.Change, switchcfg.State) map[switchcfg.Key]plan.Hold { return nil }
 
 // guards returns what withholds changes at this moment; see [Guards].
-func (w *Worker) guards(drift func(plan.Change) bool) (hard, soft plan.Guard) {
+func (w *Worker) guards(in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard) {
 	hard, soft = noGuard, noGuard
 	if w.Guards != nil {
-		hard, soft = w.Guards(w.Device, drift)
+		hard, soft = w.Guards(w.Device, in, drift)
 	}
 	return hard, soft
 }

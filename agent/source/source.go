@@ -18,6 +18,7 @@ import (
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/models/ecx"
 	"github.com/ixagent/ixagent/models/ixapi"
+	"github.com/ixagent/ixagent/models/ixpmanager"
 )
 
 // Snapshot is everything an exchange said at one time. It is immutable, and so are the records it points to;
@@ -41,6 +42,8 @@ type Options struct {
 	// Told is called at the end of each read with what [Source.Read] returns, unless its context is done; nil for
 	// nobody.
 	Told func(changed bool, err error)
+	// VirtualInterfaces is what an inventory adds to the records of an ixpmanager source.
+	VirtualInterfaces []*config.VirtualInterface
 }
 
 // Source reads one exchange. Its methods may be called concurrently.
@@ -132,6 +135,17 @@ func New(c *config.Source, o Options) (*Source, error) {
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
 		f = &fabric{client: client, log: log}
+	case config.SourceIXPManager:
+		options, err := c.IXPManager()
+		if err != nil {
+			return nil, err
+		}
+		options.Logger, options.RetryFor = log, requestRetry
+		client, err := ixpmanager.New(options)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", c.Name, err)
+		}
+		f = &manager{client: client, extras: extras(o.VirtualInterfaces), log: log}
 	default:
 		return nil, fmt.Errorf("source %s: unknown type %q", c.Name, c.Type)
 	}

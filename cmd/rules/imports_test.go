@@ -27,6 +27,9 @@ var borrowed = map[string]map[string]string{
 	"models/rest": {
 		"github.com/cenkalti/backoff/v5": "requests are repeated with jitter and an end",
 	},
+	"models/ixpmanager": {
+		"golang.org/x/sync": "switches are read side by side, and one that fails ends it for all",
+	},
 	"models/switchcfg/switchcfgtest": {
 		"pgregory.net/rapid": "generators of States are rapid's",
 	},

@@ -21,6 +21,7 @@ import (
 	"github.com/ixagent/ixagent/lab/cli"
 	"github.com/ixagent/ixagent/lab/exchange"
 	"github.com/ixagent/ixagent/lab/exchange/fabric"
+	"github.com/ixagent/ixagent/lab/exchange/ixpmanager"
 	"github.com/ixagent/ixagent/lab/switchd"
 )
 
@@ -31,7 +32,7 @@ const Loopback = "127.0.0.1"
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
 	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret, secrets/exchange-token,
-	// secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
+	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
 	// secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the secret of each user, and
 	// secrets/fabric-client, the operator's name.
 	Dir      string
@@ -113,8 +114,9 @@ func Start(o Options) (*Sandbox, error) {
 		Switches: make(map[string]*Switch), server: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.Pool()},
 		secret: secret, minute: o.Minute, hosts: filepath.Join(o.Dir, "ssh", "known_hosts"), log: o.Logger,
 	}
+	manager := rand.Text()
 	credentials := []exchange.Credential{api}
-	files := map[string]string{"exchange-key": api.Key, "exchange-secret": api.Secret, "exchange-token": s.Token, "switch-password": secret.Password()}
+	files := map[string]string{"exchange-key": api.Key, "exchange-secret": api.Secret, "exchange-token": s.Token, "ixpmanager-key": manager, "switch-password": secret.Password()}
 	if o.Customer != "" {
 		s.Customer = exchange.Credential{Key: "customer", Secret: rand.Text(), Account: o.Customer}
 		credentials = append(credentials, s.Customer)
@@ -149,6 +151,7 @@ func Start(o Options) (*Sandbox, error) {
 			return nil, err
 		}
 	}
+	s.Exchange.Mount(ixpmanager.Prefix, ixpmanager.Handler(s.Exchange.Store(), manager))
 	if err := s.Exchange.Start(); err != nil {
 		return nil, err
 	}

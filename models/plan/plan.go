@@ -141,6 +141,7 @@ const (
 	Protected Reason = "protected" // it concerns a member for whom a person decides
 	Drift     Reason = "drift"     // somebody changed the switch by hand, and that is not undone
 	Approval  Reason = "approval"  // a person has to approve what is new
+	Unlisted  Reason = "unlisted"  // the exchange does not list its record any more, which may mean nothing
 )
 
 // Withheld is a change that is needed and not made.

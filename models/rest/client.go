@@ -159,14 +159,14 @@ func (c *Client) newHTTP(o Options) (*http.Client, error) {
 			MaxResponseHeaderBytes: 1 << 20,
 		}
 	}
-	client.CheckRedirect = checkRedirect
+	client.CheckRedirect = c.checkRedirect
 	return &client, nil
 }
 
 // checkRedirect lets an exchange move its records, but never its credentials: a
 // request with a body stays on its origin, another goes on without its token,
 // and nothing leaves TLS.
-func checkRedirect(req *http.Request, via []*http.Request) error {
+func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
 	case len(via) >= 5:
@@ -178,7 +178,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	case first.Method != http.MethodGet:
 		return fmt.Errorf("%w: credentials are not sent on to %q", ErrRedirect, req.URL.Host)
 	}
-	req.Header.Del("Authorization")
+	c.session.drop(req.Header)
 	return nil
 }
 
@@ -292,8 +292,8 @@ func (c *Client) authorized(ctx context.Context, r Request) (*Response, string, 
 	return res, token, err
 }
 
-// Once makes one attempt, with a bearer token unless that is empty.
-func (c *Client) Once(ctx context.Context, r Request, bearer string) (*Response, error) {
+// Once makes one attempt, with a token unless that is empty.
+func (c *Client) Once(ctx context.Context, r Request, token string) (*Response, error) {
 	attempt, cancel := c.Attempt(ctx)
 	defer cancel()
 	method := cmp.Or(r.Method, http.MethodGet)
@@ -310,8 +310,8 @@ func (c *Client) Once(ctx context.Context, r Request, bearer string) (*Response,
 	if r.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
+	if token != "" {
+		c.session.carry(req.Header, token)
 	}
 	start := time.Now()
 	res, err := c.http.Do(req)

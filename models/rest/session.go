@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // Session holds the tokens of a client. Who has taken its turn may use the rest.
 type Session struct {
 	turn    chan struct{}
+	header  string // that carries the access token by itself; "" for Authorization, where it is a bearer token
 	access  string
 	refresh string
 	renewAt time.Time // zero when the tokens do not say
@@ -40,6 +42,34 @@ func StaticToken(token secret.Text) func(*Client) (*Session, error) {
 		s := NewSession(nil)
 		s.access = token.Reveal()
 		return s, nil
+	}
+}
+
+// FixedHeader authenticates with a token that is never renewed and that goes in a header of its own name.
+func FixedHeader(name string, token secret.Text) func(*Client) (*Session, error) {
+	return func(c *Client) (*Session, error) {
+		s, err := StaticToken(token)(c)
+		if err == nil {
+			s.header = name
+		}
+		return s, err
+	}
+}
+
+// carry puts a token into a request's header. A nil session carries bearer tokens.
+func (s *Session) carry(h http.Header, token string) {
+	if s != nil && s.header != "" {
+		h.Set(s.header, token)
+		return
+	}
+	h.Set("Authorization", "Bearer "+token)
+}
+
+// drop takes the token out again.
+func (s *Session) drop(h http.Header) {
+	h.Del("Authorization")
+	if s != nil {
+		h.Del(s.header)
 	}
 }
 
