@@ -252,6 +252,49 @@ func edits() []edited {
 	}
 }
 
+func TestWhatASourceCannotSayIsNoDisagreement(t *testing.T) {
+	c, records := metro(t)
+	a := records().side(t, c.Sources[0])
+	type fields = map[string]any
+	for _, e := range []struct {
+		matter config.Matter
+		edited
+	}{
+		{config.MatterStatic, edited{"LACP", "conn:30004", fields{"mode": "lag_lacp", "lacp_timeout": "slow"}, "lag fra2-sw2 Ethernet1+Ethernet2"}},
+		{config.MatterStatic, edited{"not listed", "conn:30004", nil, "connection fra2-sw2 Ethernet1+Ethernet2"}},
+		{config.MatterLACP, edited{"faster LACP", "conn:30016", fields{"lacp_timeout": "fast"}, "lacp fra1-sw1 Ethernet6+Ethernet7+Ethernet8"}},
+		{config.MatterQinQ, edited{"one tag", "nsc:40113", fields{"vlan_config": fields{"vlan_type": "dot1q", "vlan": 2004, "vlan_ethertype": "0x8100"}}, "tagging fra2-sw1 Ethernet8 qinq 0x8100 2004.14"}},
+		{config.MatterQinQ, edited{"not listed", "nsc:40113", nil, "circuit fra2-sw1 Ethernet8 qinq 0x8100 2004.14"}},
+		{config.MatterEthertype, edited{"not listed", "nsc:40083", nil, "circuit fra2-sw2 Ethernet10+Ethernet11 dot1q 0x88a8 103"}},
+		{config.MatterVLAN, edited{"the LAN's", "nsc:40032", fields{"vlan_config": fields{"vlan_type": "dot1q", "vlan": 101, "vlan_ethertype": "0x8100"}}, "tagging fra1-sw2 Ethernet7+Ethernet8 dot1q 0x8100 102"}},
+		{config.MatterVLAN, edited{"not listed", "nsc:40032", nil, "circuit fra1-sw2 Ethernet7+Ethernet8 dot1q 0x8100 102"}},
+		{config.MatterServices, edited{"not listed", "nsc:40110", nil, "circuit fra2-sw1 Ethernet8 dot1q 0x8100 103"}},
+		{config.MatterServices, edited{"a port of its own", "conn:30005", nil, "connection fra1-sw1 Ethernet2"}},
+		{config.MatterIdle, edited{"not listed", "conn:30048", nil, "connection fra1-sw2 Ethernet18"}},
+		{config.MatterMACs, edited{"others", "nsc:40001", fields{"macs": []string{"mac:60002"}}, "macs fra1-sw1 Ethernet1 untagged"}},
+		{config.MatterMACs, edited{"none", "nsc:40001", fields{"macs": []string{}}, "macs fra1-sw1 Ethernet1 untagged"}},
+		{config.MatterRate, edited{"a limit", "nsc:40001", fields{"capacity": 500}, "rate fra1-sw1 Ethernet1 untagged"}},
+	} {
+		t.Run(string(e.matter)+" "+e.name, func(t *testing.T) {
+			other := records()
+			other.set(t, e.record, e.fields)
+			knows, silent := config.Folder("b"), config.Folder("b")
+			silent.CannotSay = []config.Matter{e.matter}
+			if r := Compare(c, a, other.side(t, knows), now); len(r.Differences) != 1 || len(r.Incomparable) > 0 {
+				t.Errorf("of a source that can say it: %s", r.AppendText(nil))
+			}
+			r := Compare(c, a, other.side(t, silent), now)
+			if len(r.Differences) > 0 || len(r.Incomparable) != 1 {
+				t.Fatalf("%s", r.AppendText(nil))
+			}
+			d := &r.Incomparable[0]
+			if got := string(d.Kind) + " " + d.Place(); got != e.want || d.Matter != e.matter {
+				t.Errorf("%s: %s, not %s: %s", d.Matter, got, e.want, d)
+			}
+		})
+	}
+}
+
 // stripped returns a state without what only names records.
 func stripped(s switchcfg.State) switchcfg.State {
 	out := make(switchcfg.State, len(s))

@@ -150,15 +150,25 @@ func (x *comparison) end(p *pair, e *ends) {
 	if e.matter != "" && a.Made && b.Made {
 		x.say(p, e, KindTagging, e.matter, "has "+a.Match.String(), "has "+b.Match.String())
 	}
-	quarantined := x.lan(a.Service) == x.lan(b.Service) && a.Service != b.Service && a.Made && b.Made
-	if a.Made != b.Made || a.Made && (a.Shut != b.Shut || quarantined) {
+	made := [2]bool{a.Made, b.Made}
+	if may := [2]bool{a.Made || x.unfiltered(a, 0), b.Made || x.unfiltered(b, 1)}; may[0] && may[1] {
+		made = may
+	}
+	quarantined := x.lan(a.Service) == x.lan(b.Service) && a.Service != b.Service && made[0] && made[1]
+	if made[0] != made[1] || made[0] && (a.Shut != b.Shut || quarantined) {
 		x.say(p, e, KindState, "", standing(a.Standing, "it"+x.in(a, " ")), standing(b.Standing, "it"+x.in(b, " ")))
 	}
-	if !a.Made || !b.Made {
+	if !made[0] || !made[1] {
 		return
 	}
 	if !quarantined && !x.alike(a.Service, b.Service) {
 		x.say(p, e, KindService, "", "has it"+x.in(a, " "), "has it"+x.in(b, " "))
+	}
+	if !a.Made || !b.Made {
+		if a.Made || b.Made {
+			x.say(p, e, KindMACs, config.MatterMACs, standing(a.Standing, "it"), standing(b.Standing, "it"))
+		}
+		return
 	}
 	if a.Circuit.Role != b.Circuit.Role {
 		x.say(p, e, KindRole, "", role(a), role(b))
@@ -170,6 +180,11 @@ func (x *comparison) end(p *pair, e *ends) {
 	if a.Circuit.RateIn != b.Circuit.RateIn || a.Circuit.RateOut != b.Circuit.RateOut {
 		x.say(p, e, KindRate, x.silent(config.MatterRate), rate(a), rate(b))
 	}
+}
+
+// unfiltered reports whether an end is not made for nothing but the MAC addresses that its side cannot say.
+func (x *comparison) unfiltered(e *compile.End, side int) bool {
+	return e.Tag == compile.TagMACsMissing && !x.sides[side].Source.CanSay(config.MatterMACs)
 }
 
 // retagged compares the configs that only one side has: those of one service are one with other frames.

@@ -32,7 +32,8 @@ type Standing struct {
 	Made   bool   // it is, or will be
 	Frozen bool   // it is not made, and what stands for it stays as it is found
 	Shut   bool   // it is made, and passes nothing yet
-	Why    string // of what is not made: why, in the words for an operator
+	Tag    Tag    // of what is refused: why,
+	Why    string // and of all that is not made, in the words for an operator
 }
 
 // Joined is the service that a config joins. Of one made per order the name is the exchange's own.
@@ -75,7 +76,7 @@ func (c *Compiler) connected(u *unit, conn *ixapi.Connection) Connected {
 			out.Shut = o.Shutdown
 		}
 	} else {
-		out.Frozen, out.Why = u.refused(ixapi.Connections, conn.ID, "connection "+conn.ID+" is in state "+string(conn.State))
+		out.Standing = u.without(ixapi.Connections, conn.ID, "connection "+conn.ID+" is in state "+string(conn.State))
 	}
 	for _, n := range c.records.configs[u.id] {
 		if f, _ := c.fate(u, n); f != gone {
@@ -107,14 +108,14 @@ func (c *Compiler) interfaces(u *unit, conn *ixapi.Connection) []string {
 	return slices.Compact(out)
 }
 
-// refused returns why a record is refused, or why it is not wanted yet.
-func (u *unit) refused(collection ixapi.Collection, id ixapi.ID, dormant string) (bool, string) {
+// without returns the standing of a record that is not made: it is refused, or it is not wanted yet.
+func (u *unit) without(collection ixapi.Collection, id ixapi.ID, dormant string) Standing {
 	for i := range u.rejections {
 		if r := &u.rejections[i]; r.Collection == collection && r.ID == id && r.Refused() {
-			return true, r.Message
+			return Standing{Frozen: true, Tag: r.Tag, Why: r.Message}
 		}
 	}
-	return false, dormant
+	return Standing{Why: dormant}
 }
 
 func (c *Compiler) end(u *unit, n *ixapi.NetworkServiceConfig) End {
@@ -127,7 +128,7 @@ func (c *Compiler) end(u *unit, n *ixapi.NetworkServiceConfig) End {
 		case a.circuit == nil:
 		case r != nil:
 			out.Match = a.circuit.Match
-			out.Frozen, out.Why = true, r.message
+			out.Standing = Standing{Frozen: true, Tag: r.tag, Why: r.message}
 			return out
 		default:
 			out.Match, out.Circuit, out.Filter = a.circuit.Match, a.circuit, a.filter
@@ -135,7 +136,7 @@ func (c *Compiler) end(u *unit, n *ixapi.NetworkServiceConfig) End {
 			return out
 		}
 	}
-	out.Frozen, out.Why = u.refused(ixapi.NetworkServiceConfigs, n.ID, "network-service-config "+n.ID+" is in state "+string(n.State))
+	out.Standing = u.without(ixapi.NetworkServiceConfigs, n.ID, "network-service-config "+n.ID+" is in state "+string(n.State))
 	return out
 }
 
