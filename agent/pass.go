@@ -132,7 +132,7 @@ func (p *Pass) Observe(ctx context.Context, device string) (state switchcfg.Stat
 
 // Plans are what would be done on one switch, by whoever has it done.
 type Plans struct {
-	Here  plan.Plan // by a person at this shell: within freezes, without what is only not listed, and within the limits of a pass or what [Pass.AllowDeletes] says
+	Here  plan.Plan // by a person at this shell: within freezes, [guard.Unlisted], and the limits of a pass or what [Pass.AllowDeletes] says
 	Whole plan.Plan // by the daemon, once a person has approved it: within freezes; see [guard.Situation]
 	Alone plan.Plan // by the daemon by itself
 }
@@ -146,17 +146,25 @@ func (p *Pass) Plan(ctx context.Context, device string) (plan.Plan, error) {
 // Plans observes a switch and returns the plans that bring it to its intent. Where a plan takes down a tunnel, the
 // switch at its far end is looked at too.
 func (p *Pass) Plans(ctx context.Context, device string) (all Plans, err error) {
-	observed, err := p.Observe(ctx, device)
+	intent := p.compiler.Intent(device)
+	var observed switchcfg.State
+	var ports plan.Guard
+	err = p.with(ctx, device, func(d *config.Device, s drivers.Driver) error {
+		observed, err = s.Observe(ctx)
+		if err == nil {
+			ports = guard.Ports(device, reconcile.Ports(ctx, d, s, p.slots, observed, intent))
+		}
+		return err
+	})
 	if err != nil {
 		return all, err
 	}
 	d, _ := p.Config.Inventory.Device(device)
 	s := p.situation(ctx, d)
-	intent := p.compiler.Intent(device)
 	s.Intent = intent
-	all.Here = p.build(d, observed, intent, guard.All(s.Hard(), s.Unlisted(), p.limits))
-	all.Whole = p.build(d, observed, intent, s.Hard())
-	all.Alone = p.build(d, observed, intent, s.Soft())
+	all.Here = p.build(d, observed, intent, guard.All(ports, s.Hard(), s.Unlisted(), p.limits))
+	all.Whole = p.build(d, observed, intent, guard.All(ports, s.Hard()))
+	all.Alone = p.build(d, observed, intent, guard.All(ports, s.Soft()))
 	return all, nil
 }
 

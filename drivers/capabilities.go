@@ -40,6 +40,7 @@ type Capabilities struct {
 	StormControl bool                    // on ports and LAGs
 	MACLimit     bool                    // per circuit
 	SystemID     bool                    // LACP system identifier per LAG
+	AllPorts     bool                    // [Operational] tells of every port, also of those that nobody has configured
 	PlainText    bool                    // names and descriptions must be harmless in a command line, see [Plain]
 	UntaggedUnit uint32                  // number of the subinterface of untagged frames
 	Traits       plan.Traits             // how plans for it are made

@@ -11,15 +11,16 @@ import (
 //go:embed exchange/*/*.json *.yaml
 var files embed.FS
 
-// Exchange returns the data set of that name: "metro", a whole metro with its odd records, "vendors", which is the same,
-// "guide", the example connection of the IX-API guide, or "market", an exchange that has sold nothing yet. Every collection
-// is a JSON array in a file of its own, named as its API path. "ecx" has no records of IX-API.
+// Exchange returns the data set of that name: "metro", a whole metro with its odd records, "vendors" and
+// "metro-ixpmanager", which are the same, "guide", the example connection of the IX-API guide, or "market", an exchange
+// that has sold nothing yet. Every collection is a JSON array in a file of its own, named as its API path. "ecx" has no
+// records of IX-API.
 func Exchange(set string) (fs.FS, error) {
 	if set == "ecx" {
 		return embed.FS{}, nil
 	}
 	folder := "exchange/" + set
-	if set == "vendors" {
+	if set == "vendors" || set == "metro-ixpmanager" {
 		folder = "exchange/metro"
 	}
 	if _, err := fs.Stat(files, folder); err != nil {

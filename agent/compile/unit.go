@@ -149,11 +149,15 @@ func unfit(kind string, id ixapi.ID, s ixapi.State, status []ixapi.StatusMessage
 	case TagStateUnknown:
 		return fmt.Sprintf("%s %s is in state %q, which the agent does not know: what stands for it on switches is left as it is", kind, id, s), attrs
 	}
-	why := ""
-	if len(status) > 0 && status[0].Message != "" {
-		why = fmt.Sprintf(" (%q)", rest.Clip(status[0].Message))
+	return fmt.Sprintf("%s %s is in state %s%s: what stands for it on switches is left as it is", kind, id, s, said(status)), attrs
+}
+
+// said returns what the exchange says of a state, to follow it.
+func said(status []ixapi.StatusMessage) string {
+	if len(status) == 0 || status[0].Message == "" {
+		return ""
 	}
-	return fmt.Sprintf("%s %s is in state %s%s: what stands for it on switches is left as it is", kind, id, s, why), attrs
+	return fmt.Sprintf(" (%q)", rest.Clip(status[0].Message))
 }
 
 // mark returns the description of what stands for a record.
@@ -279,7 +283,7 @@ func (c *Compiler) inactive(u *unit, conn *ixapi.Connection, configs []*ixapi.Ne
 			u.refuseConfig(a, TagUnreadable, severityError, c.records.fault(ixapi.NetworkServiceConfigs, n.ID), nil)
 		default:
 			u.refuseConfig(a, TagConnectionInactive, severityWarning,
-				fmt.Sprintf("network-service-config %s is in state %s and its connection %s in state %s: a connection carries services only in production", n.ID, n.State, conn.ID, conn.State),
+				fmt.Sprintf("network-service-config %s is in state %s and its connection %s in state %s%s: a connection carries services only in production", n.ID, n.State, conn.ID, conn.State, said(conn.Status)),
 				map[string]any{"connection": conn.ID, "connection_state": string(conn.State)})
 		}
 		if j, _, _, _, why := c.service(a, c.records.services[n.NetworkService]); why == "" {

@@ -32,13 +32,11 @@ type SourceType string
 
 // The types of source.
 const (
-	SourceIXAPI SourceType = "ixapi" // polled from an IX-API v2 server
-	SourceECX   SourceType = "ecx"   // polled from a server of ECX, Equinix Fabric v4
-	SourceFile  SourceType = "file"  // a folder of IX-API records as JSON, one file a collection
+	SourceIXAPI      SourceType = "ixapi"      // polled from an IX-API v2 server
+	SourceECX        SourceType = "ecx"        // polled from a server of ECX, Equinix Fabric v4
+	SourceIXPManager SourceType = "ixpmanager" // polled from an IXP Manager
+	SourceFile       SourceType = "file"       // a folder of IX-API records as JSON, one file a collection
 )
-
-// SourceIXPManager is polled from an IXP Manager.
-const SourceIXPManager SourceType = "ixpmanager"
 
 // ListsAll reports whether a record that such a source does not list has ended. IXP Manager leaves out what waits for a
 // cross connect or is in no VLAN, and more.

@@ -30,9 +30,9 @@ const (
 	rounds = 3
 )
 
-// Guards returns what withholds changes of a device at this moment, given its intent. Drift tells the changes that undo what somebody
-// else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft withholds
-// waits for a person, and passes with a plan that a person approved.
+// Guards returns what withholds changes of a device at this moment, given its intent. Drift tells the changes that undo
+// what somebody else did from those that the exchange asks for. What hard withholds nobody's approval lets pass; what soft
+// withholds waits for a person, and passes with a plan that a person approved.
 type Guards func(d *config.Device, in *plan.Intent, drift func(plan.Change) bool) (hard, soft plan.Guard)
 
 // Worker keeps one switch equal to its intent. Whoever holds busy, and nobody else, touches the switch.
@@ -100,6 +100,7 @@ type session struct {
 	watch    context.CancelFunc
 	watched  sync.WaitGroup
 	observed switchcfg.State               // as last seen
+	ports    map[string]bool               // of the switch then; see [Ports]
 	settled  *plan.Intent                  // the intent that the switch was last seen to have
 	told     string                        // what was logged last
 	harmful  string                        // digest of the plan that was taken back because of whom it harmed
@@ -316,7 +317,7 @@ func (w *Worker) look(ctx context.Context) (switchcfg.State, error) {
 		}
 	}
 	w.slowest = max(w.slowest, took)
-	w.observed = observed
+	w.observed, w.ports = observed, Ports(ctx, w.Device, w.driver, w.Slots, observed, w.Intent())
 	return observed, nil
 }
 
@@ -402,6 +403,8 @@ func (w *Worker) decide(observed switchcfg.State, in *plan.Intent) *decision {
 	}
 	drift := guard.Drift(w.settled, in)
 	hard, soft := w.guards(in, drift)
+	ports := guard.Ports(w.Device.Name, w.ports)
+	hard, soft = guard.All(ports, hard), guard.All(ports, soft)
 	d.guard = hard
 	d.whole = w.build(observed, in, hard)
 	d.plan = d.whole

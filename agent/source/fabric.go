@@ -37,7 +37,9 @@ func (f *fabric) lists(ctx context.Context) (map[ixapi.Collection]body, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.tell(faults)
+	f.told = tell(f.told, f.log, faults, func(fault mapping.Fault) bool {
+		return fault.Collection == ecx.Ports || fault.Collection == ecx.Connections // as why they are not on switches
+	})
 	lists := make(map[ixapi.Collection]body, len(mapped))
 	for c, raw := range mapped {
 		lists[c] = newBody(raw)
@@ -64,22 +66,6 @@ func (f *fabric) stage(ctx context.Context, collections []ecx.Collection, lists 
 		})
 	}
 	return g.Wait()
-}
-
-// tell logs the faults that were not there before, but for those of ports and connections: why these are not on
-// switches is shown with the plan.
-func (f *fabric) tell(faults []mapping.Fault) {
-	now := make(map[string]bool)
-	for _, fault := range faults {
-		if fault.Collection == ecx.Ports || fault.Collection == ecx.Connections {
-			continue
-		}
-		text := fault.Error()
-		if now[text] = true; !f.told[text] {
-			f.log.Warn("record of the exchange is of no use", "err", fault)
-		}
-	}
-	f.told = now
 }
 
 func (f *fabric) fault(err error) error               { return err }

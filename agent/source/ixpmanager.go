@@ -17,7 +17,7 @@ type manager struct {
 	client *ixpmanager.Client
 	extras []mapping.Extra
 	log    *slog.Logger
-	told   map[string]bool // faults of records in the latest read
+	told   told
 }
 
 // extras returns what an inventory adds as the mapping wants it.
@@ -51,24 +51,12 @@ func (m *manager) lists(ctx context.Context) (map[ixapi.Collection]body, error) 
 	if err != nil {
 		return nil, err
 	}
-	m.tell(faults)
+	m.told = tell(m.told, m.log, faults, func(f mapping.Fault) bool { return f.Refused })
 	lists := make(map[ixapi.Collection]body, len(mapped))
 	for c, raw := range mapped {
 		lists[c] = newBody(raw)
 	}
 	return lists, nil
-}
-
-// tell logs the faults that were not there before.
-func (m *manager) tell(faults []mapping.Fault) {
-	now := make(map[string]bool, len(faults))
-	for _, fault := range faults {
-		text := fault.Error()
-		if now[text] = true; !m.told[text] {
-			m.log.Warn("record is not provisioned as it is", "err", fault)
-		}
-	}
-	m.told = now
 }
 
 func (m *manager) fault(err error) error               { return err }

@@ -23,7 +23,7 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	var set, in string
+	var set, from, in string
 	var asJSON, keep, wires bool
 	c := &cobra.Command{
 		Use:   "demo",
@@ -41,57 +41,73 @@ and with the routers of some members, and frames between these show what was con
   ixlab demo --set guide
   ixlab demo --set guide --keep
   ixlab demo --wires=false
+  ixlab demo --source ixpmanager
   ixlab demo --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if set, err = readFrom(set, from); err != nil {
+				return err
+			}
 			d := &demo{set: set, in: in, log: logger(c), page: newPage(c.OutOrStdout())}
 			if asJSON {
 				d.page = newPage(io.Discard)
 			}
-			if in != "" {
-				if d.wires, err = topology.Builtin(set); err != nil {
-					return err
-				}
-			} else if wires {
-				ran, reason, err := onWires(c.Context(), set, "demo", "--set", set, fmt.Sprintf("--json=%v", asJSON), fmt.Sprintf("--keep=%v", keep))
-				if ran || err != nil {
-					return err
-				}
-				if reason != nil {
-					d.page.heading("No wires on this machine, so that no frames are shown")
-					d.page.line("%v", reason)
-				}
-			}
-			dir, err := os.MkdirTemp("", "ixlab-")
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			d.dir = dir
-			return d.run(c.Context(), func(ctx context.Context) error {
-				if asJSON {
-					out := json.NewEncoder(c.OutOrStdout())
-					out.SetIndent("", "  ")
-					if err := out.Encode(d.report); err != nil {
-						return err
+			return d.somewhere(c.Context(), wires, func(ctx context.Context) error {
+				return d.run(ctx, func(ctx context.Context) error {
+					if asJSON {
+						out := json.NewEncoder(c.OutOrStdout())
+						out.SetIndent("", "  ")
+						if err := out.Encode(d.report); err != nil {
+							return err
+						}
 					}
-				}
-				if keep {
-					d.page.heading("All of it goes on until it is interrupted. In another shell:")
-					d.page.line("%s", d.command("ixagent plan --config "+d.lab.path))
-					<-ctx.Done()
-				}
-				return nil
-			})
+					if keep {
+						d.page.heading("All of it goes on until it is interrupted. In another shell:")
+						d.page.line("%s", d.command("ixagent plan --config "+d.lab.path))
+						<-ctx.Done()
+					}
+					return nil
+				})
+			}, "demo", "--set", set, fmt.Sprintf("--json=%v", asJSON), fmt.Sprintf("--keep=%v", keep))
 		},
 	}
 	c.Flags().StringVar(&set, "set", "metro", "data set of the exchange: metro, or guide for the example connection of the IX-API guide")
+	c.Flags().StringVar(&from, "source", "ixapi", "what the agent reads the exchange through: ixapi, or ixpmanager with set metro")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what happened as JSON")
-	c.Flags().BoolVar(&wires, "wires", true, "lay the switches out with wires and members' routers, where this machine allows it")
-	c.Flags().StringVar(&in, "in", "", "`NAME` of the lab that this process is in")
-	_ = c.Flags().MarkHidden("in") // there is such a flag
+	wiresFlags(c, &wires, &in)
 	c.Flags().BoolVar(&keep, "keep", false, "let everything run until it is interrupted")
 	return c
+}
+
+// wiresFlags are the flags of what is shown with wires where that is possible.
+func wiresFlags(c *cobra.Command, wires *bool, in *string) {
+	c.Flags().BoolVar(wires, "wires", true, "lay the switches out with wires and members' routers, where this machine allows it")
+	c.Flags().StringVar(in, "in", "", "`NAME` of the lab that this process is in")
+	_ = c.Flags().MarkHidden("in") // there is such a flag
+}
+
+// somewhere calls show in this process, with a folder of its own: with the wires of the lab that it is in, or without any.
+// Where wires are wanted and can be had, the command runs in a lab with them instead.
+func (d *demo) somewhere(ctx context.Context, wires bool, show func(context.Context) error, command ...string) (err error) {
+	if d.in != "" {
+		if d.wires, err = topology.Builtin(d.set); err != nil {
+			return err
+		}
+	} else if wires {
+		ran, reason, err := onWires(ctx, d.set, command...)
+		if ran || err != nil {
+			return err
+		}
+		if reason != nil {
+			d.page.heading("No wires on this machine, so that no frames are shown")
+			d.page.line("%v", reason)
+		}
+	}
+	if d.dir, err = os.MkdirTemp("", "ixlab-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	return show(ctx)
 }
 
 // demo is one demonstration. It ends with the first thing that is not as it should be.
@@ -112,7 +128,7 @@ type demo struct {
 // run calls finished while everything still runs.
 func (d *demo) run(ctx context.Context, finished func(context.Context) error) (err error) {
 	start := time.Now()
-	if d.lab, err = newLab(ctx, d.set, d.dir, d.wires, d.log); err != nil {
+	if d.lab, err = newLab(ctx, d.set, d.dir, d.wires, d.in, d.log); err != nil {
 		return fmt.Errorf("the lab did not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.lab.Close()) }()

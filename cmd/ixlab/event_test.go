@@ -24,7 +24,7 @@ import (
 // over gNMI, on the loopback interface: with the records and switches of the metro, and with polls far apart.
 func BenchmarkEvent(b *testing.B) {
 	const changes = 100
-	l, err := newLab(b.Context(), "metro", b.TempDir(), nil, slog.New(slog.DiscardHandler))
+	l, err := newLab(b.Context(), "metro", b.TempDir(), nil, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

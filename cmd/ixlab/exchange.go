@@ -34,6 +34,7 @@ The set ecx has nothing of IX-API: it serves ECX, Equinix Fabric v4, and says wh
 Without --key everybody is let in as the exchange's operator of IX-API. The file of --customers has a line for each customer: key,
 secret and account, with spaces between them. Without --tls-cert it speaks plain HTTP.`,
 		Example: `  ixlab exchange --set market --listen 127.0.0.1:0 --data exchange
+  ixlab exchange --set market --listen 127.0.0.1:0 --customers customers --key operator --secret moon --accept-terms
   ixlab exchange --set ecx --listen 127.0.0.1:0
   ixlab exchange --records records --listen 127.0.0.1:0 --key operator --secret moon`,
 		Args: cobra.NoArgs,
@@ -106,6 +107,10 @@ secret and account, with spaces between them. Without --tls-cert it speaks plain
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8443", "TCP `address`; port 0 takes a free one")
 	f.StringVar(&api.Key, "key", "", "API key that may log in")
 	f.StringVar(&api.Secret, "secret", "", "its secret")
+	f.BoolVar(&o.AcceptTerms, "accept-terms", false, "accept the terms for each account that is made, as their page would")
+	f.BoolVar(&o.Reported, "reported", false, "wait for what an agent posts to /results before what is ordered is in production")
+	f.BoolVar(&o.PatchedByHand, "patched-by-hand", false, "wait for the operator before a cross connect is there")
+	f.Float64Var(&o.RequestRate, "rate", 0, "requests a `second` that a key may make; 0 for any")
 	f.StringVar(&cert, "tls-cert", "", "PEM `file` of the certificate, for https")
 	f.StringVar(&certKey, "tls-key", "", "PEM `file` of its key")
 	c.MarkFlagsMutuallyExclusive("set", "records")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/agent"
+	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/agent/web"
 	"github.com/ixagent/ixagent/lab/sandbox"
 	"github.com/ixagent/ixagent/models/ixapi"
@@ -195,6 +196,9 @@ func (d *demo) edits() []edit {
 	find(ixapi.StateTesting, func(n *ixapi.NetworkServiceConfig, device string) edit {
 		return edit{ixapi.NetworkServiceConfigs, n.ID, "state", ixapi.StateProduction, device, fmt.Sprintf("%s has passed its tests: it goes from testing to production", n.ID)}
 	})
+	if d.lab.config.Sources[0].Type == config.SourceIXPManager {
+		return d.originals(all)
+	}
 	return all
 }
 

@@ -23,7 +23,7 @@ import (
 func TestGuideIsOneSlowLAGOfThreePorts(t *testing.T) {
 	cli := switchdtest.GNMIClient(t)
 	dir := t.TempDir()
-	l, err := newLab(t.Context(), "guide", dir, nil, slog.New(slog.DiscardHandler))
+	l, err := newLab(t.Context(), "guide", dir, nil, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,19 +30,20 @@ type lab struct {
 	path    string // of the configuration
 	config  *config.Config
 	drivers drivers.Registry
+	counts  *planeCounts // of switches with wires; nil where they cannot be asked
 }
 
 // newLab starts the lab of a data set and writes what an agent needs for it to dir. The switches are those of wires,
-// which must be reachable, unless it is nil. Close must be called.
-func newLab(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) (*lab, error) {
+// which must be reachable, unless it is nil; they are in the lab of that name. Close must be called.
+func newLab(ctx context.Context, set, dir string, wires *topology.Topology, in string, log *slog.Logger) (*lab, error) {
 	l := &lab{path: filepath.Join(dir, "ixagent.yaml"), drivers: all.Registry()}
-	if err := l.start(ctx, set, dir, wires, log); err != nil {
+	if err := l.start(ctx, set, dir, wires, in, log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topology, log *slog.Logger) error {
+func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topology, in string, log *slog.Logger) error {
 	records, text, err := dataset(set, dir)
 	if err != nil {
 		return err
@@ -63,6 +64,10 @@ func (l *lab) start(ctx context.Context, set, dir string, wires *topology.Topolo
 	if wires != nil {
 		if o.Secret, err = secretOf(wires, draft); err != nil {
 			return err
+		}
+		// A lab of containers is not known here, and its exchange has no counters.
+		if l.counts, err = newPlaneCounts(ctx, in); err == nil {
+			o.Counters = l.counts
 		}
 	}
 	if l.Sandbox, err = sandbox.Start(o); err != nil {
@@ -177,9 +182,12 @@ func furnish(ctx context.Context, spec drivers.Spec, device drivers.Device, obje
 }
 
 // Close stops everything and waits for it.
-func (l *lab) Close() error {
-	if l.Sandbox == nil {
-		return nil
+func (l *lab) Close() (err error) {
+	if l.Sandbox != nil {
+		err = l.Sandbox.Close()
 	}
-	return l.Sandbox.Close()
+	if l.counts != nil {
+		err = errors.Join(err, l.counts.Close())
+	}
+	return err
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,39 +61,17 @@ show what was ordered.`,
   ixlab order ecx-buyer
   ixlab order ecx-reseller`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) (err error) {
+		RunE: func(c *cobra.Command, args []string) error {
 			i := slices.IndexFunc(walks(), func(w walk) bool { return w.name == args[0] })
 			if i < 0 {
 				return fmt.Errorf("there is no walk %q; there are\n%s", args[0], strings.TrimRight(walkList(), "\n"))
 			}
 			it := walks()[i]
 			d := &demo{set: it.set, in: in, log: logger(c), page: newPage(c.OutOrStdout())}
-			if in != "" {
-				if d.wires, err = topology.Builtin(it.set); err != nil {
-					return err
-				}
-			} else if wires {
-				ran, reason, err := onWires(c.Context(), it.set, "order", it.name)
-				if ran || err != nil {
-					return err
-				}
-				if reason != nil {
-					d.page.heading("No wires on this machine, so that no frames are shown")
-					d.page.line("%v", reason)
-				}
-			}
-			dir, err := os.MkdirTemp("", "ixlab-")
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			d.dir = dir
-			return take(c.Context(), d, it)
+			return d.somewhere(c.Context(), wires, func(ctx context.Context) error { return take(ctx, d, it) }, "order", it.name)
 		},
 	}
-	c.Flags().BoolVar(&wires, "wires", true, "lay the switches out with wires and members' routers, where this machine allows it")
-	c.Flags().StringVar(&in, "in", "", "`NAME` of the lab that this process is in")
-	_ = c.Flags().MarkHidden("in") // there is such a flag
+	wiresFlags(c, &wires, &in)
 	return c
 }
 
@@ -118,7 +95,7 @@ type walker struct {
 // take goes a walk from the beginning to the end.
 func take(ctx context.Context, d *demo, it walk) (err error) {
 	start := time.Now()
-	if d.lab, err = newLab(ctx, it.set, d.dir, d.wires, d.log); err != nil {
+	if d.lab, err = newLab(ctx, it.set, d.dir, d.wires, d.in, d.log); err != nil {
 		return fmt.Errorf("the lab did not start: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.lab.Close()) }()

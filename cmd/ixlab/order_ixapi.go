@@ -321,11 +321,24 @@ func (w *walker) gettingStarted(ctx context.Context) error {
 	if _, err := mars.lan(ctx, whole(), "02:1a:00:00:00:0b", true); err != nil {
 		return err
 	}
+	id, _ := nsc.Text("id")
+	path := "/network-service-configs/" + id
+	if _, err := p.quietly(ctx, http.MethodGet, path+"/statistics", nil); err != nil { // from here on it is measured
+		return err
+	}
 	if err := w.shown(ctx, showing{"peering LAN", "alpha/lan", "beta/lan", true}); err != nil {
 		return err
 	}
-	id, _ := nsc.Text("id")
-	path := "/network-service-configs/" + id
+	if w.probes != nil {
+		w.page.heading("What the switch has counted of it")
+		counted, err := p.ask(ctx, http.MethodGet, path+"/statistics", nil, "aggregates.PT5M.accuracy", "aggregates.PT5M.maximum_pps_in", "aggregates.PT5M.maximum_ops_in")
+		if err != nil {
+			return err
+		}
+		if most, ok := counted.Text("aggregates.PT5M.maximum_pps_in"); !ok || most == "0" {
+			return fmt.Errorf("the exchange has counted no frames of %s", id)
+		}
+	}
 	w.page.heading("The first one leaves the peering LAN")
 	if _, err := p.ask(ctx, http.MethodGet, path+"/cancellation-policy", nil, "decommission_at", "charged_until"); err != nil {
 		return err

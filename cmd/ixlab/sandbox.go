@@ -56,7 +56,7 @@ file, and the command must run where their management addresses can be reached.`
 			if err != nil {
 				return err
 			}
-			l, err := newLab(c.Context(), set, dir, wires, logger(c))
+			l, err := newLab(c.Context(), set, dir, wires, nameOf(wires), logger(c))
 			if err != nil {
 				return fmt.Errorf("the lab did not start: %w", err)
 			}
@@ -98,6 +98,14 @@ func readTopology(file string) (*topology.Topology, error) {
 		return nil, err
 	}
 	return topology.Parse(file, text)
+}
+
+// nameOf returns the name of a topology's lab, or nothing without one.
+func nameOf(t *topology.Topology) string {
+	if t == nil {
+		return ""
+	}
+	return t.Name
 }
 
 // emptyFolder makes a folder for its owner alone, or makes sure that there is nothing in it yet.

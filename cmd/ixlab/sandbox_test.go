@@ -37,7 +37,7 @@ func order(t *testing.T, socket, method, path, body string) (string, bool) {
 
 func TestSandboxIsChangedAndBrokenOverItsSocket(t *testing.T) {
 	dir := t.TempDir()
-	l, err := newLab(t.Context(), "guide", dir, nil, slog.New(slog.DiscardHandler))
+	l, err := newLab(t.Context(), "guide", dir, nil, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ too. With a data set made to size the agent is set as it is by default, and so p
 			} else if err := emptyFolder(dir); err != nil {
 				return err
 			}
-			l, err := newLab(c.Context(), set, dir, nil, logger(c))
+			l, err := newLab(c.Context(), set, dir, nil, "", logger(c))
 			if err != nil {
 				return fmt.Errorf("the lab did not start: %w", err)
 			}

@@ -210,6 +210,7 @@ type planeState struct {
 	Ports    []dataplane.PortState    `json:"ports"`
 	LAGs     []dataplane.LAGState     `json:"lags"`
 	Circuits []dataplane.CircuitState `json:"circuits"`
+	Members  map[string]string        `json:"members"` // LAG by port, as configured
 }
 
 // serveControl tells what a plane does, and lets its switch be broken, until ctx is done.
@@ -224,10 +225,13 @@ func serveControl(ctx context.Context, p *dataplane.Plane, s *switchd.Switch) er
 		_ = json.NewEncoder(w).Encode(v) // the client has gone if not
 	}
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) {
-		all := planeState{Circuits: p.CircuitStates()}
+		all := planeState{Circuits: p.CircuitStates(), Members: make(map[string]string)}
 		for i := range s.Running().At("interfaces", "interface").Entries() {
 			if port, ok := p.PortState(i.Key(0)); ok {
 				all.Ports = append(all.Ports, port)
+			}
+			if lag := i.At("ethernet", "config", "aggregate-id"); lag.Exists() {
+				all.Members[i.Key(0)] = lag.Text()
 			}
 			if lag, ok := p.LAGState(i.Key(0)); ok {
 				all.LAGs = append(all.LAGs, lag)

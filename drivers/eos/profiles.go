@@ -23,7 +23,7 @@ func profiles() []drivers.Profile {
 		TPIDScope: drivers.CircuitScope,
 		Services:  []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine},
 		LACP:      true, VLANTags: true, ServiceVLAN: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
-		StormControl: true, SystemID: true, PlainText: true, UntaggedUnit: 4095, Traits: plan.Traits{Atomic: true},
+		StormControl: true, SystemID: true, AllPorts: true, PlainText: true, UntaggedUnit: 4095, Traits: plan.Traits{Atomic: true},
 		VXLANv4: true, Limits: drivers.Limits{StormStep: stormFrame},
 	}
 	tpid := flexible

@@ -16,7 +16,7 @@ func profiles() []drivers.Profile {
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.CircuitScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
-		StormControl: true, MACLimit: true, SystemID: true, PlainText: true,
+		StormControl: true, MACLimit: true, SystemID: true, AllPorts: true, PlainText: true,
 		Traits: plan.Traits{Atomic: true},
 		Limits: drivers.Limits{MaxUnit: 16385, LAGMembers: 64, MaxMTU: 9500 - headroom},
 	}

@@ -21,7 +21,7 @@ func profiles() []drivers.Profile {
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
-		StormControl: true, MACLimit: true, SystemID: true, Traits: atomic, Limits: limits,
+		StormControl: true, MACLimit: true, SystemID: true, AllPorts: true, Traits: atomic, Limits: limits,
 	}
 	plain := full
 	plain.Services = []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine}

@@ -67,10 +67,13 @@ func (t terms) charged(start, day time.Time) time.Time {
 	if t.renewal == (duration{}) {
 		return day
 	}
-	for n := 1; end.Before(day); n++ {
-		end = t.renewal.times(n).after(t.initial.after(start))
+	// No period is longer than its months had 31 days.
+	longest, days := 31*t.renewal.months+t.renewal.days, int(day.Unix()-end.Unix())/(24*60*60)
+	for n := max(1, days/longest); ; n++ {
+		if until := t.renewal.times(n).after(end); !until.Before(day) {
+			return until
+		}
 	}
-	return end
 }
 
 // first returns the first day on which a contract can be ended, when its end is asked for on a day.
@@ -199,12 +202,17 @@ func cancellation() action {
 			c.refuse(invalid(property{Name: "decommission_at", Reason: "is not a date of the form 2006-01-02"}))
 			return
 		}
+		at := c.server.store.Now()
+		if c.server.sees(c.by, at, c.collection, c.record) < paid {
+			c.refuse(forbidden("until when it is paid for is told to those who manage it or pay"))
+			return
+		}
 		record, err := c.record.Object()
 		if err != nil {
 			c.refuse(generic(http.StatusInternalServerError, err.Error()))
 			return
 		}
-		p := policyOf(c.server.store.Now(), c.server.options.Clock(), c.collection, record, asked)
+		p := policyOf(at, c.server.options.Clock(), c.collection, record, asked)
 		if set, ok := dayOf(record, "decommission_at"); ok && asked == "" {
 			p.DecommissionAt = set.Format(time.DateOnly)
 			if until, ok := dayOf(record, "charged_until"); ok {

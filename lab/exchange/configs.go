@@ -194,7 +194,7 @@ func (o *order) checkConfig() *problem {
 	if p := o.mayJoin(service, account, capacity); p != nil {
 		return p
 	}
-	if o.fresh("vlan_config", "connection") {
+	if o.fresh("vlan_config", "connection") || unchosen(o.new) {
 		return o.chooseVLAN(connection)
 	}
 	return nil

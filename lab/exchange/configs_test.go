@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -287,6 +288,15 @@ func TestTheExchangeChoosesWhatCollidesWithNothing(t *testing.T) {
 	}
 }
 
+func TestAVLANThatNobodyHasChosenIsChosenAtTheNextChange(t *testing.T) {
+	s := serve(t, Options{Anonymous: true})
+	const path = configsPath + "/nsc:40187" // case:vlan-null
+	got := told(t, s, http.MethodPatch, path, `{"external_ref":"mine"}`, http.StatusAccepted)
+	if vlan, _ := got["vlan_config"].(fields); vlan["vlan"] == nil || got["state"] != "production" {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestAVLANIsTakenUntilItsConfigIsDecommissioned(t *testing.T) {
 	c := &clock{at: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	s := moon(t, Options{Clock: c.now})
@@ -445,4 +455,38 @@ func TestWhatIsAcceptedNeverCollidesAndWhatIsRefusedChangesNothing(t *testing.T)
 			}
 		}
 	})
+}
+
+// Records that were not ordered here may be anything.
+func TestNoStoredRecordBreaksARule(t *testing.T) {
+	for _, reported := range []bool{false, true} {
+		s := serve(t, Options{Anonymous: true, Reported: reported})
+		sequence := 0
+		for _, collection := range []string{"network-service-configs", "connections", "macs", "ips"} {
+			for _, r := range s.store.Now().List(collection) {
+				at := "/" + collection + "/" + url.PathEscape(r.ID)
+				try := func(method, path, body string) {
+					if w := ask(s, method, path, body); w.Code >= 500 {
+						t.Errorf("%s %s %s: %d %s", method, path, body, w.Code, w.Body)
+					}
+				}
+				try(http.MethodPatch, at, `{"external_ref":"mine"}`)
+				if state := s.store.Now().Get(collection, r.ID).State(); state != r.State() && !slices.Contains([]string{"", "requested", "error"}, r.State()) {
+					t.Errorf("%s is %s after a change of nothing, and was %s", r.ID, state, r.State())
+				}
+				for _, result := range []string{"provisioned", "pending", "failed", "rejected", "removed", "inactive"} {
+					sequence++
+					if w := report(t, s, collection+"/"+r.ID, sequence, time.Now(), result, "", message(3, "x")); w.Code != http.StatusAccepted {
+						t.Errorf("%s %s: %d %s", result, r.ID, w.Code, w.Body)
+					}
+				}
+				for _, body := range []string{string(r.Raw), "{}", `{"vlan_config":{"vlan_type":"dot1q"},"connection":null}`, `{"macs":[],"capacity":null}`} {
+					try(http.MethodPatch, at, body)
+					try(http.MethodPut, at, body)
+					try(http.MethodPost, "/"+collection, body)
+				}
+				try(http.MethodDelete, at, "")
+			}
+		}
+	}
 }

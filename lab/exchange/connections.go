@@ -133,11 +133,12 @@ func (o *order) bundle() {
 	case mode != "lag_lacp":
 		o.new["lacp_timeout"] = nil
 	}
-	if quantity, _ := o.new.Int("port_quantity"); mode == "standalone" && quantity > 1 {
-		path := "port_quantity"
-		if o.old != nil {
-			path = "mode"
-		}
+	quantity, path := portsOf(o.old), "mode"
+	if o.old == nil {
+		quantity, _ = o.new.Int("port_quantity")
+		path = "port_quantity"
+	}
+	if mode == "standalone" && quantity > 1 {
 		o.fault(path, "a standalone connection has one port, not %d", quantity)
 	}
 }
@@ -226,7 +227,7 @@ func (o *order) moveConnection() {
 		return
 	}
 	if most, limited := to.Int("maximum_port_quantity"); limited {
-		if quantity, _ := o.new.Int("port_quantity"); quantity > most {
+		if portsOf(o.old) > most {
 			o.fault(field, "has at most %d ports", most)
 		}
 	}
@@ -244,9 +245,13 @@ func (o *order) moveConnection() {
 		}
 	}
 	if fast && o.wrong() == nil {
-		quantity, _ := o.new.Int("port_quantity")
-		o.new["capacity_allocation_limit"] = speed * quantity
+		o.new["capacity_allocation_limit"] = speed * portsOf(o.old)
 	}
+}
+
+// portsOf returns how many ports a connection has, or waits for. Its port_quantity stays what it was ordered with.
+func portsOf(connection interface{ List(string) []string }) int64 {
+	return int64(max(len(connection.List("port_reservations")), len(connection.List("ports"))))
 }
 
 // capacityOf returns what the configs of a connection take of it together, and what they may take, in Mbit/s. Limited is

@@ -228,8 +228,26 @@ func TestAConnectionIsPatchedByHandAndReportedByTheAgent(t *testing.T) {
 		t.Errorf("another timer: %v", got["state"])
 	}
 	more := told(t, s, http.MethodPost, "/port-reservations", `{"connection":"`+c["id"].(string)+`","subscriber_side_demarc":"cage 2"}`, http.StatusCreated)
-	if got := told(t, s, http.MethodGet, path, "", http.StatusOK); more["state"] != "allocated" || got["port_quantity"] != 3.0 || len(listed(got["ports"])) != 3 {
+	if got := told(t, s, http.MethodGet, path, "", http.StatusOK); more["state"] != "allocated" || got["port_quantity"] != 2.0 || len(listed(got["ports"])) != 3 {
 		t.Errorf("%v %v", more, got)
+	}
+}
+
+// A port that is given up goes at once to what waits for one, even on the same connection.
+func TestAPortThatIsGivenUpGoesToWhatWaits(t *testing.T) {
+	s := selling(t, "market", func(o *Options) { o.PatchedByHand = true })
+	for _, ports := range []int{4, 1} {
+		told(t, s, http.MethodPost, "/connections", marketConnection("lag_static", ports), http.StatusCreated)
+	}
+	c := told(t, s, http.MethodPost, "/connections", marketConnection("lag_lacp", 2), http.StatusCreated)
+	more := told(t, s, http.MethodPost, "/port-reservations", with(fields{"connection": c["id"], "subscriber_side_demarc": "cage 2"}, nil), http.StatusCreated)
+	if more["state"] != "requested" {
+		t.Fatalf("%v", more)
+	}
+	told(t, s, http.MethodDelete, "/port-reservations/"+listed(c["port_reservations"])[1], "null", http.StatusAccepted)
+	got := told(t, s, http.MethodGet, "/connections/"+c["id"].(string), "", http.StatusOK)
+	if got["speed"] != 20000.0 || got["port_quantity"] != 2.0 || got["state"] != "allocated" || !slices.Equal(listed(got["ports"]), listed(c["ports"])) {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -465,8 +483,8 @@ func lawsOfPorts(t *rapid.T, at *store.Snapshot, total int) {
 		if !slices.Equal(held, reserved) {
 			t.Fatalf("%s has the ports %v and reserved %v", c.ID, held, reserved)
 		}
-		if quantity, _ := c.Int("port_quantity"); inService(c) && int(quantity) != len(reserved)+len(waiting) {
-			t.Fatalf("%s says %d ports and has reserved %d", c.ID, quantity, len(reserved)+len(waiting))
+		if n := len(c.List("port_reservations")); inService(c) && n != len(reserved)+len(waiting) {
+			t.Fatalf("%s lists %d reservations and has %d", c.ID, n, len(reserved)+len(waiting))
 		}
 	}
 	free := map[string]int64{}
@@ -488,4 +506,75 @@ func lawsOfPorts(t *rapid.T, at *store.Snapshot, total int) {
 			t.Fatalf("%s offers %v ports, and %d are free", d.ID, offered, free[d.ID])
 		}
 	}
+}
+
+// Whatever is ordered, changed and given up on a connection, it says what its configs take of it together, and they never
+// take more than it has.
+func TestLawsOfCapacity(t *testing.T) {
+	data, err := testdata.Exchange("market")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+		s, err := New(Options{Anonymous: true, Data: data, Clock: func() time.Time { return now }, Reported: rapid.Bool().Draw(t, "reported")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := ask(s, http.MethodPost, "/connections", marketConnection("lag_lacp", 2)); w.Code != http.StatusCreated {
+			t.Fatal(w.Body)
+		}
+		if w := ask(s, http.MethodPost, "/macs", `{"managing_account":"acc-alpha","consuming_account":"acc-alpha","address":"02:00:5e:00:77:01"}`); w.Code != http.StatusCreated {
+			t.Fatal(w.Body)
+		}
+		made := []string{}
+		config := fields{
+			"type": "exchange_lan", "managing_account": "acc-alpha", "consuming_account": "acc-alpha", "billing_account": "acc-alpha",
+			"role_assignments": []string{"ra-alpha-implementation", "ra-alpha-noc", "ra-alpha-peering"}, "network_service": "lan-peering", "product_offering": "po-peering",
+			"connection": "conn-1", "asns": []int{64496}, "macs": []string{"mac-1"}, "vlan_config": fields{"vlan_type": "dot1q", "vlan": nil},
+		}
+		capacity := func() any {
+			if n := rapid.IntRange(-1, 12).Draw(t, "Gbit/s"); n > 0 {
+				return 1000 * n
+			}
+			return nil
+		}
+		for range rapid.IntRange(1, 15).Draw(t, "steps") {
+			switch step := rapid.IntRange(0, 4).Draw(t, "step"); {
+			case step < 2 || len(made) == 0:
+				w := ask(s, http.MethodPost, "/network-service-configs", with(config, fields{"capacity": capacity()}))
+				var answer struct{ ID string }
+				if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusCreated && w.Code != http.StatusBadRequest {
+					t.Fatalf("%d %s %v", w.Code, w.Body, err)
+				}
+				if w.Code != http.StatusCreated && len(made) == 0 {
+					t.Fatalf("the first is refused: %s", w.Body)
+				}
+				if w.Code == http.StatusCreated {
+					made = append(made, answer.ID)
+				}
+			case step == 2:
+				body, err := json.Marshal(fields{"type": "exchange_lan", "capacity": capacity()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ask(s, http.MethodPatch, "/network-service-configs/"+rapid.SampledFrom(made).Draw(t, "config"), string(body))
+			case step == 3:
+				ask(s, http.MethodDelete, "/network-service-configs/"+rapid.SampledFrom(made).Draw(t, "config"), "")
+			default:
+				now = now.Add(24 * time.Hour)
+				get(s, "/connections")
+			}
+			at, sum := s.store.Now(), int64(0)
+			for _, id := range made {
+				if c := at.Get("network-service-configs", id); inService(c) {
+					n, _ := c.Int("capacity")
+					sum += n
+				}
+			}
+			if got, _ := at.Get("connections", "conn-1").Int("capacity_allocated"); got != sum || sum > 20000 {
+				t.Fatalf("it says %d, its configs take %d of 20000", got, sum)
+			}
+		}
+	})
 }

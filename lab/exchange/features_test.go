@@ -137,6 +137,22 @@ func TestFeaturesAreTheExchanges(t *testing.T) {
 	}
 }
 
+func TestThePasswordOfASessionIsForItsManager(t *testing.T) {
+	s := market(t, Options{})
+	err := s.Put("network-feature-configs", json.RawMessage(`{"id":"session","type":"route_server","state":"production","managing_account":"r","consuming_account":"c",
+		"billing_account":"r","network_service_config":"nsc-c","network_feature":"rs","password":"secret"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const path = "/network-feature-configs/session"
+	for who, want := range map[string]string{"r": "secret", "": "secret", "c": ""} {
+		if got := s.as(t, who).told(http.MethodGet, path, "", http.StatusOK); got["password"] != want {
+			t.Errorf("%q sees %q", who, got["password"])
+		}
+	}
+	s.as(t, "d").refused(http.MethodGet, path, "", http.StatusNotFound, notFound)
+}
+
 func FuzzASSets(f *testing.F) {
 	f.Add("AS-EXAMPLE@RIPE")
 	f.Add("@")

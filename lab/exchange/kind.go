@@ -181,6 +181,3 @@ func object(fields ...field) kind {
 		return map[string]any(out)
 	}
 }
-
-// anything is any value.
-func anything(_ *order, _ string, value any) any { return value }

@@ -187,9 +187,6 @@ func (c customer) lawful(was, is *store.Snapshot) {
 }
 
 func TestLawsOfOrders(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many orders")
-	}
 	rapid.Check(t, func(r *rapid.T) {
 		c := customer{T: r, clock: &clock{at: day(t, "2026-06-05")}}
 		c.s = lively(t, c.clock, rapid.Bool().Draw(r, "reported"))

@@ -69,13 +69,11 @@ func (o *order) latest(collection, id string) (store.Object, *problem) {
 	}
 	r := o.Get(collection, id)
 	if r == nil {
-		p := missing(fmt.Sprintf("there is no such record in %s", collection))
-		return nil, &p
+		return nil, new(missing("there is no such record in " + collection))
 	}
 	record, err := r.Object()
 	if err != nil {
-		p := missing(err.Error())
-		return nil, &p
+		return nil, new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	return record, nil
 }
@@ -168,6 +166,9 @@ func (o *order) lacks(id string, config store.Object) (all []any) {
 	if !carries("network-services", "network_service") {
 		say("network_service_not_ready", "the network service is not in service yet")
 	}
+	if unchosen(config) {
+		say("vlan_not_chosen", "the VLAN is yet to be chosen")
+	}
 	if config["consumer_side_ready"] == false {
 		say("consumer_side_not_ready", "the consumer has yet to say consumer_side_ready")
 	}
@@ -206,9 +207,9 @@ func (o *order) hasOtherEnd(config, service string) bool {
 const resultType = "net.ixagent.provisioning.result.v1"
 
 const (
-	maxMessages  = 20 // of a result, that a record takes
-	worstTried   = 3  // the greatest severity of a message for which a rejection is an error (RFC 5424 6.2.1: error)
-	reportedAttr = "reported_by"
+	maxMessages  = 20            // of a result, that a record takes
+	leastError   = 3             // the greatest severity of a message that makes a rejection an error (RFC 5424 6.2.1)
+	reportedAttr = "reported_by" // attribute of the messages of an agent, by which they are known
 )
 
 // A result is what became of a record on the switches, as an agent reports it.
@@ -265,7 +266,7 @@ func (o *order) learn(e event.Event) *problem {
 func outcome(state string, r result) (next string, told bool) {
 	failed := slices.ContainsFunc(r.Status, func(m map[string]any) bool {
 		severity, err := strconv.Atoi(fmt.Sprint(m["severity"]))
-		return err == nil && severity <= worstTried
+		return err == nil && severity <= leastError
 	})
 	for _, t := range []struct {
 		states, results []string
@@ -298,7 +299,7 @@ func (o *order) reported(m map[string]any, by string) map[string]any {
 	attrs[reportedAttr] = by
 	severity, err := strconv.Atoi(fmt.Sprint(m["severity"]))
 	if err != nil {
-		severity = worstTried
+		severity = leastError
 	}
 	tag, _ := m["tag"].(string)
 	text, _ := m["message"].(string)

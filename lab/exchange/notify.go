@@ -52,11 +52,20 @@ func (s *Server) Subscribe(sub Subscriber) error {
 	return nil
 }
 
+// Announce has subscribers told of records in collections that IX-API does not have, too.
+func (s *Server) Announce(collections ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range collections {
+		s.announced[c] = true
+	}
+}
+
 // changed tells subscribers of a record.
 func (s *Server) changed(change store.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, listed := s.collections[change.Collection]; !listed {
+	if _, listed := s.collections[change.Collection]; !listed && !s.announced[change.Collection] {
 		return
 	}
 	for _, c := range s.subscribed {

@@ -98,8 +98,9 @@ func gradeIn(device string, capability store.Object) (g grade) {
 	return g
 }
 
-// account notes at a device that ports of a grade were taken, or given back where by is positive.
-func (o *order) account(g grade, by int64) *problem {
+// account notes at a device that ports of a grade were taken, or given back where by is positive, and that so many that
+// have a record are free now.
+func (o *order) account(g grade, by, free int64) *problem {
 	d := o.Get("devices", g.device)
 	if d == nil {
 		return nil
@@ -108,7 +109,6 @@ func (o *order) account(g grade, by int64) *problem {
 	if err != nil {
 		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
-	free := int64(len(o.stock()[g].free))
 	offered, _ := object["capabilities"].([]any)
 	for _, v := range offered {
 		if c, _ := v.(map[string]any); gradeIn(g.device, c) == g {
@@ -195,7 +195,7 @@ func (o *order) release(port, connection string) *problem {
 	if p := o.edit("ports", port, free); p != nil {
 		return p
 	}
-	return o.account(gradeOf(p), 1)
+	return o.account(gradeOf(p), 1, int64(len(o.stock()[gradeOf(p)].free)))
 }
 
 // ofConnection returns the port reservations of a connection that have not ended.
@@ -254,7 +254,7 @@ func (o *order) allocate(stock map[grade]shelf, id string) (moved bool, p *probl
 			return false, p
 		}
 	}
-	return true, o.account(best.grade, -need)
+	return true, o.account(best.grade, -need, max(0, int64(len(best.free))-need))
 }
 
 // waits says at a connection and its reservations that they wait for ports, once.
@@ -322,6 +322,9 @@ func (o *order) measure(id string) *problem {
 			sum += n
 		}
 	}
+	if was, known := c.Int("speed"); was == sum && (known || sum == 0) {
+		return nil
+	}
 	fields := store.Object{"speed": sum}
 	if _, limited := c.Int("capacity_allocation_limit"); limited && sum > 0 {
 		fields["capacity_allocation_limit"] = sum
@@ -333,79 +336,33 @@ func (o *order) measure(id string) *problem {
 // are given ports, connections move on when nothing is missing, what configs take of them is added up, and an account is
 // in production when it has what was first required of it.
 func (o *order) follow() *problem {
-	before := o.server.store.Now()
-	changed, moved, carrying, served := list{}, list{}, list{}, list{}
-	ports := false
-	for _, c := range o.Changes() {
-		for _, r := range []*store.Record{before.Get(c.Collection, c.ID), o.Get(c.Collection, c.ID)} {
-			if r == nil {
-				continue
-			}
-			on, _ := r.Text("connection")
-			switch c.Collection {
-			case "connections":
-				changed.add(c.ID)
-			case "port-reservations":
-				moved.add(on)
-			case "network-service-configs":
-				carrying.add(on)
-			case "network-services":
-				for _, k := range o.List("network-service-configs") {
-					if service, _ := k.Text("network_service"); service == c.ID {
-						at, _ := k.Text("connection")
-						carrying.add(at)
-					}
-				}
-			case "ports", "devices":
-				ports = true
-			}
-			if by, ok := r.Text("consuming_account"); ok && c.Collection != "ports" {
-				served.add(by)
-			}
-		}
-	}
-	for _, id := range append(slices.Clone(changed), moved...) {
+	t := o.touched()
+	for _, id := range append(slices.Clone(t.connections), t.reserved...) {
 		if p := o.vacate(id); p != nil {
 			return p
 		}
 	}
-	if ports || len(moved) > 0 || len(changed) > 0 {
-		waiting, stock := list{}, o.stock()
-		for _, r := range o.List("port-reservations") {
-			if on, _ := r.Text("connection"); r.State() == "requested" {
-				waiting.add(on)
-			}
+	if t.ports || len(t.connections) > 0 || len(t.reserved) > 0 {
+		supplied, p := o.supply()
+		if p != nil {
+			return p
 		}
-		for _, id := range waiting {
-			given, p := o.allocate(stock, id)
-			if p != nil {
-				return p
-			}
-			if given {
-				moved.add(id)
-				stock = o.stock()
-			}
+		for _, id := range supplied {
+			t.reserved.add(id)
 		}
 	}
-	for _, id := range moved {
+	for _, id := range t.reserved {
 		if p := o.progress(id); p != nil {
 			return p
 		}
 	}
-	for _, id := range carrying {
-		c := o.Get("connections", id)
-		if c == nil {
-			continue
-		}
-		sum, _, _ := o.capacityOf(c)
-		if was, ok := c.Int("capacity_allocated"); !ok || was != sum {
-			if p := o.edit("connections", id, store.Object{"capacity_allocated": sum}); p != nil {
-				return p
-			}
+	for _, id := range t.carrying {
+		if p := o.addUp(id); p != nil {
+			return p
 		}
 	}
 	if len(o.server.options.FirstOfferings) > 0 {
-		for _, id := range served {
+		for _, id := range t.accounts {
 			if p := o.welcome(id); p != nil {
 				return p
 			}
@@ -419,6 +376,86 @@ func (o *order) follow() *problem {
 		o.new = is
 	}
 	return nil
+}
+
+// touched is what a transaction has touched.
+type touched struct {
+	connections list // that have changed
+	reserved    list // connections of which a port reservation has
+	carrying    list // connections of which a config or its service has
+	accounts    list // that have ordered or given up something
+	ports       bool // a port or a device has changed
+}
+
+// touched looks at what was changed so far, and at what that was before.
+func (o *order) touched() (t touched) {
+	before := o.server.store.Now()
+	for _, c := range o.Changes() {
+		for _, r := range []*store.Record{before.Get(c.Collection, c.ID), o.Get(c.Collection, c.ID)} {
+			if r == nil {
+				continue
+			}
+			on, _ := r.Text("connection")
+			switch c.Collection {
+			case "connections":
+				t.connections.add(c.ID)
+			case "port-reservations":
+				t.reserved.add(on)
+			case "network-service-configs":
+				t.carrying.add(on)
+			case "network-services":
+				for _, config := range inServiceOf(o.Now(), "network-service-configs", "network_service", c.ID) {
+					on, _ := config.Text("connection")
+					t.carrying.add(on)
+				}
+			case "ports", "devices":
+				t.ports = true
+				continue
+			}
+			by, _ := r.Text("consuming_account")
+			t.accounts.add(by)
+		}
+	}
+	return t
+}
+
+// supply gives ports to the connections that wait for them, the oldest first, and returns those that got some.
+func (o *order) supply() (supplied list, p *problem) {
+	var waiting list
+	for _, r := range o.List("port-reservations") {
+		if r.State() == "requested" {
+			on, _ := r.Text("connection")
+			waiting.add(on)
+		}
+	}
+	var stock map[grade]shelf
+	for _, id := range waiting {
+		if stock == nil {
+			stock = o.stock()
+		}
+		given, p := o.allocate(stock, id)
+		if p != nil {
+			return nil, p
+		}
+		if given {
+			supplied.add(id)
+			stock = nil
+		}
+	}
+	return supplied, nil
+}
+
+// addUp writes at a connection what its configs take of it.
+func (o *order) addUp(id string) *problem {
+	c := o.Get("connections", id)
+	if c == nil {
+		return nil
+	}
+	sum, _, _ := o.capacityOf(c)
+	if was, ok := c.Int("capacity_allocated"); ok && was == sum {
+		return nil
+	}
+	return o.edit("connections", id, store.Object{"capacity_allocated": sum})
 }
 
 // list is a list of ids, each once.
@@ -483,8 +520,7 @@ func (o *order) vacate(id string) *problem {
 	}
 	fields := store.Object{"ports": slices.DeleteFunc(slices.Clone(c.List("ports")), func(port string) bool { return slices.Contains(gone, port) })}
 	if fewer > 0 {
-		quantity, _ := c.Int("port_quantity")
-		fields["port_reservations"], fields["port_quantity"] = left, max(0, quantity-int64(fewer))
+		fields["port_reservations"] = left
 	}
 	if p := o.edit("connections", id, fields); p != nil || ended {
 		return p
@@ -521,10 +557,8 @@ func (o *order) progress(id string) *problem {
 	if len(all) == 0 {
 		return nil
 	}
-	if o.grew(id) {
-		if p := o.measure(id); p != nil {
-			return p
-		}
+	if p := o.measure(id); p != nil {
+		return p
 	}
 	fields := store.Object{}
 	switch state := c.State(); {

@@ -60,7 +60,7 @@ func orderReservation(o *order) *problem {
 	if p := o.changeable(c.State()); p != nil {
 		return p
 	}
-	quantity, _ := c.Int("port_quantity")
+	quantity := portsOf(c)
 	if mode, _ := c.Text("mode"); mode == "standalone" && quantity > 0 {
 		return new(unable("a standalone connection has one port"))
 	}
@@ -77,7 +77,7 @@ func orderReservation(o *order) *problem {
 		return nil
 	}
 	ids := append(slices.Clone(c.List("port_reservations")), o.id)
-	return o.edit("connections", id, store.Object{"port_reservations": ids, "port_quantity": quantity + 1})
+	return o.edit("connections", id, store.Object{"port_reservations": ids})
 }
 
 // changeReservation changes what is said of a port reservation.

@@ -104,6 +104,7 @@ type Server struct {
 	pinned []pin // oldest first
 
 	subscribed []chan store.Change // of subscribers
+	announced  map[string]bool     // collections beside those of the API
 	taken      []event.Event       // results that were posted
 
 	meters meters
@@ -159,7 +160,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, collections: collections(), resources: resources(), store: o.Store, mounted: map[string]http.Handler{}, life: rand.Text()}
+	s := &Server{options: o, collections: collections(), resources: resources(), store: o.Store, mounted: map[string]http.Handler{}, announced: map[string]bool{}, life: rand.Text()}
 	s.limits = newLimits(o)
 	if s.store == nil {
 		var err error
@@ -233,6 +234,9 @@ func (s *Server) Start() error {
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
+	}
+	if s.options.Counters != nil {
+		s.beside(s.sample)
 	}
 	s.served = make(chan error, 1)
 	go func() { s.served <- s.http.Serve(l) }()

@@ -504,6 +504,8 @@ func TestTheMemberAtTheOtherEndTakesPartInAChange(t *testing.T) {
 	// That is all that it may do.
 	member.refused(http.MethodPatch, path, `{}`, http.StatusForbidden, permissionDenied)
 	member.refused(http.MethodDelete, path, "", http.StatusForbidden, permissionDenied)
+	member.refused(http.MethodGet, path+"/cancellation-policy", "", http.StatusForbidden, permissionDenied)
+	owner.told(http.MethodGet, path+"/cancellation-policy", "", http.StatusOK)
 	for _, below := range []string{"", "/change-request", "/cancellation-policy"} {
 		stranger.refused(http.MethodGet, path+below, "", http.StatusNotFound, notFound)
 	}

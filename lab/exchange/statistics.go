@@ -1,8 +1,9 @@
 package exchange
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -51,8 +52,10 @@ func rates() [quantities]string {
 const (
 	maxSamples = 512
 	maxMeters  = 10_000
-	// sampleSpacing is the least time between samples that are kept.
+	// sampleSpacing is the least time between samples that are kept, samplePeriod the time after which one is taken
+	// although nobody asks.
 	sampleSpacing = time.Second
+	samplePeriod  = 10 * time.Second
 )
 
 // A sample is what had been counted at a time. A counter that was set back goes on from where it was.
@@ -191,6 +194,29 @@ func (m *meters) read(from Counters, now time.Time, spots []spot) []meter {
 	return out
 }
 
+// sample takes samples of all connections and configs that are in service, until ctx is done.
+func (s *Server) sample(ctx context.Context) {
+	tick := time.NewTicker(samplePeriod)
+	defer tick.Stop()
+	for {
+		at := s.store.Now()
+		var all []spot
+		for _, collection := range []string{"connections", "network-service-configs"} {
+			for _, r := range at.List(collection) {
+				if inService(r) {
+					all = append(all, spots(at, collection, r)...)
+				}
+			}
+		}
+		s.meters.read(s.options.Counters, s.options.Clock(), all)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // spotOf returns where a port is.
 func spotOf(at *store.Snapshot, p *store.Record) spot {
 	name, named := p.Text("name")
@@ -298,7 +324,7 @@ func figures(all []meter, w period) map[string]float64 {
 	}
 	for q, name := range rates() {
 		list, whole, most, high := stretches[q], 0.0, 0.0, 0.0
-		slices.SortFunc(list, func(a, b stretch) int { return int(math.Copysign(1, a.rate-b.rate)) })
+		slices.SortFunc(list, func(a, b stretch) int { return cmp.Compare(a.rate, b.rate) })
 		for _, s := range list {
 			whole += s.seconds
 			most = max(most, s.rate)

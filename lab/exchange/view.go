@@ -266,6 +266,7 @@ func sensitives() []sensitive {
 		{"capacity_allocated", shared, ""},
 		{"capacity_allocation_limit", shared, ""},
 		{"cloud_key", shared, `""`},
+		{"password", full, `""`},
 		{"provider_ref", shared, "null"},
 		{"ports", shared, "[]"},
 		{"port_reservations", shared, "[]"},

@@ -98,7 +98,7 @@ func TestSensitiveFieldsAreForThoseWhoManageOrPay(t *testing.T) {
 			}
 		}
 	}
-	if got := s.as(t, "c").ask(http.MethodGet, "/accounts/d", "").Body.String(); got != `{"id":"d","metro_area_network_presence":[],"name":"name-of-d","state":"production"}`+"\n" {
+	if got := s.as(t, "c").ask(http.MethodGet, "/accounts/d", "").Body.String(); got != `{"id":"d","state":"production","name":"name-of-d","metro_area_network_presence":[]}`+"\n" {
 		t.Errorf("of an account that can be discovered others see %s", got)
 	}
 }

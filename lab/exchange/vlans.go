@@ -1,6 +1,10 @@
 package exchange
 
-import "github.com/ixagent/ixagent/lab/exchange/store"
+import (
+	"slices"
+
+	"github.com/ixagent/ixagent/lab/exchange/store"
+)
 
 // maxVLAN is the greatest VLAN id (IEEE 802.1Q-2022 9.6).
 const maxVLAN = 4094
@@ -46,6 +50,12 @@ func tagOf(config store.Object) (t tag, ok bool) {
 	t.outer, _ = config.Int("vlan_config." + t.outerField())
 	t.inner, _ = config.Int("vlan_config.inner_vlan")
 	return t, t.kind == "port" || t.kind == "dot1q" || t.kind == "qinq"
+}
+
+// unchosen reports whether a config waits for the exchange to choose its VLAN.
+func unchosen(config store.Object) bool {
+	t, ok := tagOf(config)
+	return ok && t.kind != "port" && t.outer == 0
 }
 
 func (t tag) outerField() string {
@@ -143,12 +153,7 @@ func (o *order) chooseVLAN(connection *store.Record) *problem {
 func (o *order) checkTag(connection store.Object, t tag) {
 	offers := func(field, value string) bool {
 		list := connection.List(field)
-		for _, v := range list {
-			if v == value {
-				return true
-			}
-		}
-		return list == nil // one that says nothing, as a record of an older exchange
+		return list == nil || slices.Contains(list, value) // one that says nothing is a record of an older exchange
 	}
 	if !offers("vlan_types", t.kind) {
 		o.fault("vlan_config.vlan_type", "the connection does not offer %s", t.kind)

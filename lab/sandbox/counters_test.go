@@ -78,13 +78,17 @@ func TestCountersAreThoseOfPortsAndOfTheirCircuits(t *testing.T) {
 	frame := make([]byte, 64)
 	copy(frame, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 101, 0x08, 0})
 	c.in <- frame
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(10 * time.Second); ; {
 		port, counts := counters.Port("sw1", "Ethernet1")
 		circuit, ok := counters.Circuit("sw1", "Ethernet1", 101, 0)
 		if counts && ok && port.In.Packets == 1 && port.In.Octets >= 64 && circuit.In.Packets+circuit.In.Discards == 1 {
 			break
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-poll.C:
+		case <-deadline:
 			t.Fatalf("the port counts %v (%v), the circuit %v (%v)", port, counts, circuit, ok)
 		}
 	}

@@ -32,16 +32,17 @@ const Loopback = "127.0.0.1"
 type Options struct {
 	// Dir receives the secrets: tls/ca.pem, which has signed the certificates of the exchange and the switches,
 	// tls/ixagent.pem and tls/ixagent-key.pem, secrets/exchange-key, secrets/exchange-secret, secrets/exchange-token,
-	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With a customer it receives
-	// secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the secret of each user, and
-	// secrets/fabric-client, the operator's name.
+	// secrets/ixpmanager-key, secrets/switch-password, and ssh/known_hosts with the switches that have a command line. With
+	// a customer it receives secrets/customer-key and secrets/customer-secret, too, and with Fabric secrets/fabric-USER, the
+	// secret of each user, and secrets/fabric-client, the operator's name.
 	Dir      string
-	Secret   switchd.Secret // of the switches; a fresh one when it is empty
-	Records  fs.FS          // of the exchange, see [exchange.Options]
-	Customer string         // account at the exchange that may order; "" for none
-	Fabric   *fabric.Set    // what the exchange has beside Records, as Fabric has it; nil for nothing
-	Minute   time.Duration  // of switches that count in minutes, see [NewDevice]
-	Logger   *slog.Logger   // nobody is told anything when it is nil
+	Secret   switchd.Secret    // of the switches; a fresh one when it is empty
+	Records  fs.FS             // of the exchange, see [exchange.Options]
+	Customer string            // account at the exchange that may order; "" for none
+	Fabric   *fabric.Set       // what the exchange has beside Records, as Fabric has it; nil for nothing
+	Counters exchange.Counters // of the switches; those of the ones that are added if it is nil
+	Minute   time.Duration     // of switches that count in minutes, see [NewDevice]
+	Logger   *slog.Logger      // nobody is told anything when it is nil
 }
 
 // Sandbox is an exchange and switches that run.
@@ -135,23 +136,27 @@ func Start(o Options) (*Sandbox, error) {
 	if err := writeSecrets(o.Dir, ca, files); err != nil {
 		return nil, err
 	}
+	var counters exchange.Counters = &s.counts
+	if o.Counters != nil {
+		counters = o.Counters
+	}
 	records, err := fabric.Open("")
 	if err != nil {
 		return nil, err
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
 		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
-		Counters: &s.counts,
+		Counters: counters,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.Exchange.Mount(ixpmanager.Prefix, ixpmanager.Handler(s.Exchange.Store(), manager))
 	if o.Fabric != nil {
 		if err := errors.Join(o.Fabric.Put(records), fabric.Attach(s.Exchange, fabric.Options{Users: s.Users, Reported: true, Logger: o.Logger})); err != nil {
 			return nil, err
 		}
 	}
-	s.Exchange.Mount(ixpmanager.Prefix, ixpmanager.Handler(s.Exchange.Store(), manager))
 	if err := s.Exchange.Start(); err != nil {
 		return nil, err
 	}

@@ -41,16 +41,17 @@ func encodeList[T any](records []T, id func(*T) ID) (Raw, error) {
 		id   ID
 		text []byte
 	}
-	lines := make([]line, len(records))
+	lines, size := make([]line, len(records)), len("[]")
 	for i := range records {
 		text, err := json.Marshal(&records[i])
 		if err != nil {
 			return nil, err
 		}
 		lines[i] = line{id(&records[i]), text}
+		size += len(text) + len(",\n")
 	}
 	slices.SortFunc(lines, func(a, b line) int { return cmp.Or(cmp.Compare(a.id, b.id), bytes.Compare(a.text, b.text)) })
-	list := []byte{'['}
+	list := append(make([]byte, 0, size), '[')
 	for i, l := range lines {
 		if i > 0 {
 			list = append(list, ",\n"...)

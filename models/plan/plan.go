@@ -135,6 +135,7 @@ const (
 	Illegal  Reason = "illegal"  // the switch would be left in an illegal state
 	Depends  Reason = "depends"  // something else that is withheld must happen first
 	Spans    Reason = "span"     // another switch must change with it, and does not now
+	NoPort   Reason = "no_port"  // the switch has no such port
 
 	Held      Reason = "held"      // a person froze it
 	Window    Reason = "window"    // it waits for a maintenance window

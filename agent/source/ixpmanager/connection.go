@@ -23,7 +23,7 @@ type link struct {
 // doubt freezes the connection: what is said of it cannot be right, or cannot be read.
 func (l *link) doubt(tag, format string, args ...any) {
 	l.State = ixapi.StateError
-	l.Status = append(l.Status, l.fault("connections", l.ID, severityError, tag, format, args...))
+	l.Status = append(l.Status, l.refusal("connections", l.ID, severityError, tag, format, args...))
 }
 
 // idle leaves the connection alone: it is not in use.
@@ -31,7 +31,7 @@ func (l *link) idle(tag, format string, args ...any) {
 	if l.State != ixapi.StateError {
 		l.State = ixapi.StateAllocated
 	}
-	l.Status = append(l.Status, l.fault("connections", l.ID, severityNotice, tag, format, args...))
+	l.Status = append(l.Status, l.refusal("connections", l.ID, severityNotice, tag, format, args...))
 }
 
 // remark says what is not as it asks, without an effect on the rest.
@@ -81,7 +81,7 @@ func (l *link) judge() {
 	lead := l.lead
 	for _, p := range l.all {
 		if p.Faulty {
-			l.doubt(tagUnreadable, "%s of %s is not readable: %s", p.Name, p.device, l.why("interface", p.device, p.Name))
+			l.doubt(tagUnreadable, "%s is not readable: %s", p, l.why("interface", p.device, p.Name))
 		}
 	}
 	for _, p := range l.all {
@@ -91,10 +91,10 @@ func (l *link) judge() {
 		}
 	}
 	if lead.Type != ixpmanager.Edge {
-		l.doubt(tagContradicted, "%s of %s is of type %q, which is not known", lead.Name, lead.device, rest.Clip(lead.Type))
+		l.doubt(tagContradicted, "%s is of type %q, which is not known", lead, rest.Clip(lead.Type))
 	}
 	if lead.VirtualInterface <= 0 {
-		l.doubt(tagContradicted, "%s of %s does not show its virtual interface", lead.Name, lead.device)
+		l.doubt(tagContradicted, "%s does not show its virtual interface", lead)
 	}
 }
 
@@ -102,7 +102,7 @@ func (l *link) judge() {
 func (l *link) alone() {
 	switch {
 	case l.lead.LAGFraming.Is():
-		l.doubt(tagMembers, "%s of %s is in a LAG, and the LAG is not listed", l.lead.Name, l.lead.device)
+		l.doubt(tagMembers, "%s is in a LAG, and the LAG is not listed", l.lead)
 	case len(l.all) > 1:
 		l.doubt(tagMembers, "it has %d ports and no LAG", len(l.all))
 	}
@@ -120,16 +120,16 @@ func (l *link) bundle() (used []place) {
 		switch {
 		case p.LAGMaster.Is():
 			if p.Interface != lead.Interface && p.device == lead.device {
-				l.doubt(tagMembers, "it has two LAGs, %s and %s of %s", lead.Name, p.Name, p.device)
+				l.doubt(tagMembers, "it has two LAGs, %s and %s", lead, p)
 			}
 			continue
 		case p.device != lead.device:
 			continue
 		case p.Status == "":
-			l.doubt(tagStatus, "%s of %s does not show its status", p.Name, p.device)
+			l.doubt(tagStatus, "%s does not show its status", p)
 		case p.Status != lead.Status || p.Shutdown.Is():
 			if inUse(lead.Status) {
-				l.remark(tagStatus, "%s of %s is in status %q, and its LAG in %q: it is no member for now", p.Name, p.device, rest.Clip(p.Status), lead.Status)
+				l.remark(tagStatus, "%s is in status %q, and its LAG in %q: it is no member for now", p, rest.Clip(p.Status), lead.Status)
 				listed = append(listed, p.Name)
 				continue
 			}
@@ -139,9 +139,9 @@ func (l *link) bundle() (used []place) {
 	slices.Sort(listed)
 	members := slices.Sorted(slices.Values(lead.LAGMembers))
 	if len(members) == 0 || !slices.Equal(members, listed) {
-		l.doubt(tagMembers, "LAG %s of %s is said to have the members %q, and %q are listed", lead.Name, lead.device, members, listed)
+		l.doubt(tagMembers, "LAG %s is said to have the members %q, and %q are listed", lead, members, listed)
 	} else if len(used) == 0 {
-		l.doubt(tagMembers, "LAG %s of %s is in status %q, and none of its members is", lead.Name, lead.device, rest.Clip(lead.Status))
+		l.doubt(tagMembers, "LAG %s is in status %q, and none of its members is", lead, rest.Clip(lead.Status))
 	}
 	return used
 }
@@ -188,12 +188,12 @@ func (l *link) settle(configs int) {
 	lead := l.lead
 	switch {
 	case lead.Status == "":
-		l.doubt(tagStatus, "%s of %s does not show its status", lead.Name, lead.device)
+		l.doubt(tagStatus, "%s does not show its status", lead)
 	case !inUse(lead.Status):
-		l.idle(tagStatus, "%s of %s is in status %q: what stands for it on the switch is left as it is", lead.Name, lead.device, rest.Clip(lead.Status))
+		l.idle(tagStatus, "%s is in status %q: what stands for it on the switch is left as it is", lead, rest.Clip(lead.Status))
 	case lead.Shutdown.Is():
-		l.idle(tagShutdown, "%s of %s is shut down in IXP Manager: what stands for it on the switch is left as it is", lead.Name, lead.device)
+		l.idle(tagShutdown, "%s is shut down in IXP Manager: what stands for it on the switch is left as it is", lead)
 	case configs == 0:
-		l.idle(tagNoVLAN, "%s of %s is in no VLAN of members: what stands for it on the switch is left as it is", lead.Name, lead.device)
+		l.idle(tagNoVLAN, "%s is in no VLAN of members: what stands for it on the switch is left as it is", lead)
 	}
 }

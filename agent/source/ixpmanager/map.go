@@ -18,8 +18,9 @@ import (
 // Fault says why a record is not on switches as it asks, or at all, in the words of the status of the record that it
 // became. Record is that one's: "connections/vi-7".
 type Fault struct {
-	Record string
-	Status ixapi.StatusMessage
+	Record  string
+	Status  ixapi.StatusMessage
+	Refused bool // the record is left as it is found, which is shown with the plan
 }
 
 func (f Fault) Error() string { return f.Record + ": " + f.Status.Message }
@@ -123,6 +124,11 @@ type place struct {
 	*ixpmanager.Interface
 }
 
+// String returns "Ethernet1 of sw1".
+func (p place) String() string {
+	return cmp.Or(p.Name, "an interface without a name") + " of " + p.device
+}
+
 // connection returns the id of the connection that an interface is a part of. One that does not show it has its own.
 func (p place) connection() ixapi.ID {
 	if p.VirtualInterface > 0 {
@@ -166,13 +172,20 @@ func portID(device, name string) ixapi.ID { return device + "/" + name }
 // fault notes what is wrong with a record and returns it as a status.
 func (m *mapping) fault(collection, id string, severity int, tag, format string, args ...any) ixapi.StatusMessage {
 	s := ixapi.StatusMessage{Severity: severity, Tag: tag, Message: fmt.Sprintf(format, args...), Attrs: map[string]any{}}
-	m.faults = append(m.faults, Fault{collection + "/" + id, s})
+	m.faults = append(m.faults, Fault{Record: collection + "/" + id, Status: s})
 	return s
 }
 
 // why says what is wrong with a record. Of those that are listed twice Decode says so of the later one only.
 func (m *mapping) why(kind, device, of string) string {
 	return cmp.Or(m.unreadable[name{kind, device, of}], ixpmanager.ErrTwice.Error())
+}
+
+// refusal notes why a record is left as it is found.
+func (m *mapping) refusal(collection, id string, severity int, tag, format string, args ...any) ixapi.StatusMessage {
+	s := m.fault(collection, id, severity, tag, format, args...)
+	m.faults[len(m.faults)-1].Refused = true
+	return s
 }
 
 // account notes whose a record is.

@@ -59,7 +59,7 @@ func (l *link) lan(w *ixpmanager.InterfaceVLAN, known *vlan, extra *Extra) ixapi
 	}
 	doubt := func(tag, format string, args ...any) {
 		n.State = ixapi.StateError
-		n.Status = append(n.Status, l.fault("network-service-configs", n.ID, severityError, tag, format, args...))
+		n.Status = append(n.Status, l.refusal("network-service-configs", n.ID, severityError, tag, format, args...))
 	}
 	n.NetworkService = "vlan-" + strconv.Itoa(number)
 	if known != nil {
@@ -67,7 +67,7 @@ func (l *link) lan(w *ixpmanager.InterfaceVLAN, known *vlan, extra *Extra) ixapi
 	}
 	switch {
 	case w.VLANInterface <= 0:
-		doubt(tagContradicted, "VLAN %d of %s of %s does not show its VLAN interface", number, l.lead.Name, l.lead.device)
+		doubt(tagContradicted, "VLAN %d of %s does not show its VLAN interface", number, l.lead)
 	case known == nil:
 		doubt(tagVLANUnknown, "VLAN %d is not among those of %s", number, l.lead.device)
 	case known.Faulty:
@@ -80,9 +80,9 @@ func (l *link) lan(w *ixpmanager.InterfaceVLAN, known *vlan, extra *Extra) ixapi
 	case l.lead.Dot1Q.Is():
 		n.VLANConfig = extra.single(number)
 	case l.lead.Dot1Q == nil:
-		doubt(tagVLANs, "%s of %s does not show whether its frames are tagged", l.lead.Name, l.lead.device)
+		doubt(tagVLANs, "%s does not show whether its frames are tagged", l.lead)
 	case len(l.lead.VLANs) > 1:
-		doubt(tagVLANs, "%s of %s is untagged and in %d VLANs", l.lead.Name, l.lead.device, len(l.lead.VLANs))
+		doubt(tagVLANs, "%s is untagged and in %d VLANs", l.lead, len(l.lead.VLANs))
 	}
 	l.addresses(&n, w, doubt)
 	return n

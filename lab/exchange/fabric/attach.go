@@ -28,6 +28,7 @@ func Attach(to *exchange.Server, o Options) error {
 		to.Mount(path, h)
 	}
 	to.Hear(h.hears)
+	to.Announce(ports, profiles, connections, networks)
 	return nil
 }
 

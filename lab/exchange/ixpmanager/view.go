@@ -189,8 +189,8 @@ func (v *view) connection(d *device, c store.Object) []interfaceRecord {
 	id, _ := c.Text("id")
 	mode, _ := c.Text("mode")
 	lag := mode == "lag_lacp"
-	base := interfaceRecord{Type: "edge", VirtualInterface: number(id), LAGFraming: lag, Status: status(c)}
-	if base.Status == "" || !lag && mode != "standalone" {
+	base := interfaceRecord{Type: "edge", VirtualInterface: number(id), LAGFraming: lag}
+	if status(c) == "" || !lag && mode != "standalone" {
 		return nil
 	}
 	ports, here := v.ports(d, c)
@@ -237,7 +237,10 @@ func (v *view) ports(d *device, c store.Object) (out []port, here bool) {
 			return nil, false
 		}
 		o := object(r)
-		name, _ := o.Text("name")
+		name, named := o.Text("name")
+		if !named {
+			return nil, false
+		}
 		speed, _ := o.Int("speed")
 		on, _ := o.Text("device")
 		out, here = append(out, port{name, int(speed)}), here || on == d.ID
@@ -261,7 +264,7 @@ func (v *view) join(i *interfaceRecord, connection string) bool {
 			rate = &mbits
 		}
 		switch state := status(c); {
-		case len(i.VLANs) == 0 && i.Status == "connected", len(i.VLANs) == 0 && state == i.Status:
+		case len(i.VLANs) == 0:
 			i.Dot1Q, i.Status, i.RateLimit = tagged, state, rate
 		case !tagged || !i.Dot1Q || state != i.Status || !equal(i.RateLimit, rate):
 			continue // an interface is tagged or not, has one status, and one limit

@@ -71,16 +71,23 @@ func (c *Contract) URL() string { return c.front.URL }
 // Check fails the test for each violation since the last call, and if there was nothing to judge since then.
 func (c *Contract) Check(t testing.TB) {
 	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, v := range c.violations {
+	requests, violations := c.take()
+	for _, v := range violations {
 		t.Error(v)
 	}
-	if c.requests == 0 {
+	if requests == 0 {
 		t.Error("no request was one of the schema")
 	}
-	t.Logf("%d requests and answers are held against the schema", c.requests)
+	t.Logf("%d requests and answers are held against the schema", requests)
+}
+
+// take returns what was judged since the last call.
+func (c *Contract) take() (requests int, violations []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	requests, violations = c.requests, c.violations
 	c.requests, c.violations = 0, nil
+	return requests, violations
 }
 
 // note takes what prism says about a request and its answer out of the answer.

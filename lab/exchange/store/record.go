@@ -70,32 +70,58 @@ func (r *Record) Object() (Object, error) {
 
 // With returns a record with other values in place of some fields that it has; a value that is nil leaves its field out.
 func (r *Record) With(values map[string]json.RawMessage) (*Record, error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(r.Raw, &all); err != nil {
-		return nil, err
-	}
-	with := &Record{ID: r.ID, fields: maps.Clone(r.fields)}
-	for name, value := range values {
-		if _, there := all[name]; !there {
-			continue
+	with := &Record{ID: r.ID, fields: maps.Clone(r.fields), Raw: append(make([]byte, 0, len(r.Raw)), '{')}
+	for at := 1; r.Raw[at] != '}'; {
+		keyEnd := valueEnd(r.Raw, at)
+		end := valueEnd(r.Raw, keyEnd+1)
+		key, value := r.Raw[at:keyEnd], r.Raw[keyEnd+1:end]
+		if at = end; r.Raw[at] == ',' {
+			at++
 		}
-		if value == nil {
-			delete(all, name)
-			delete(with.fields, name)
-			continue
+		var name string
+		if err := json.Unmarshal(key, &name); err != nil {
+			return nil, err
 		}
-		all[name] = value
-		if _, indexed := r.fields[name]; indexed {
-			v, err := decode(value)
-			if err != nil {
-				return nil, err
+		if other, given := values[name]; given {
+			if value = other; other == nil {
+				delete(with.fields, name)
+				continue
 			}
-			with.fields[name] = v
+			if _, indexed := r.fields[name]; indexed {
+				v, err := decode(other)
+				if err != nil {
+					return nil, err
+				}
+				with.fields[name] = v
+			}
+		}
+		if len(with.Raw) > 1 {
+			with.Raw = append(with.Raw, ',')
+		}
+		with.Raw = append(append(append(with.Raw, key...), ':'), value...)
+	}
+	with.Raw = append(with.Raw, '}')
+	return with, nil
+}
+
+// valueEnd returns where the value ends that begins at a place of a JSON text without white space.
+func valueEnd(text []byte, at int) int {
+	depth, quoted := 0, false
+	for ; ; at++ {
+		switch c := text[at]; {
+		case quoted && c == '\\':
+			at++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case (c == '}' || c == ']' || c == ',' || c == ':') && depth == 0:
+			return at
+		case c == '}' || c == ']':
+			depth--
 		}
 	}
-	var err error
-	with.Raw, err = json.Marshal(all)
-	return with, err
 }
 
 // Text returns a scalar of an indexed field as it would stand in a query; a dot leads into an object. ok is false for

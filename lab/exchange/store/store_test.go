@@ -232,6 +232,44 @@ func TestARecordWithOtherValuesIsFoundByThem(t *testing.T) {
 	}
 }
 
+func TestOtherValuesLeaveTheRestOfARecordAsItIs(t *testing.T) {
+	s := open(t, "")
+	texts := rapid.SampledFrom([]string{`"a\"b{[,:"`, `"\\"`, `{"x":[1,{"y":"}"}],"z":","}`, `[]`, `{}`, `[[","],"]"]`, `-1.5e3`, `null`, `true`})
+	rapid.Check(t, func(t *rapid.T) {
+		fields := rapid.MapOf(rapid.StringMatching(`[a-e"\\]{1,2}`), texts).Draw(t, "fields")
+		record, values := map[string]json.RawMessage{"id": json.RawMessage(`"1"`)}, map[string]json.RawMessage{}
+		for name, text := range fields {
+			record[name] = json.RawMessage(text)
+			if rapid.Bool().Draw(t, "given") {
+				values[name] = nil
+				if rapid.Bool().Draw(t, "other") {
+					values[name] = json.RawMessage(texts.Draw(t, "value"))
+				}
+			}
+		}
+		r, err := s.Parse("things", record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := r.With(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range values {
+			if record[name] = value; value == nil {
+				delete(record, name)
+			}
+		}
+		want, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(with.Raw) != string(want) {
+			t.Fatalf("%s, want %s", with.Raw, want)
+		}
+	})
+}
+
 func TestWhereFindsWhatALookThroughAllFinds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s, err := Open(Options{Index: map[string]bool{"on": true}})
