@@ -75,7 +75,7 @@ func Compare(c *config.Config, a, b Side, now time.Time) *Report {
 				r.Unplaced = append(r.Unplaced, Unplaced{s.Source.Name, string(rej.Collection) + "/" + rej.ID, rej.Message})
 			}
 		}
-		x.tags[i] = tags(all, i)
+		x.tags[i] = x.ownTags(all, i)
 		r.next(of.Next())
 	}
 	for k, d := range c.Inventory.Devices {
@@ -125,7 +125,10 @@ type meeting struct {
 }
 
 func compareConnected(a, b compile.Connected) int {
-	return cmp.Or(slices.CompareFunc(a.Interfaces, b.Interfaces, switchcfg.CompareNames), -compareBool(a.Made, b.Made), compareBool(a.LAG != nil, b.LAG != nil), len(a.Ends)-len(b.Ends))
+	return cmp.Or(
+		slices.CompareFunc(a.Interfaces, b.Interfaces, switchcfg.CompareNames),
+		-compareBool(a.Made, b.Made), compareBool(a.LAG != nil, b.LAG != nil), len(a.Ends)-len(b.Ends),
+	)
 }
 
 func compareBool(a, b bool) int {
@@ -145,8 +148,8 @@ func compareMatch(a, b switchcfg.Match) int {
 // compareDifferences orders those of one connection by their frames.
 func compareDifferences(a, b Difference) int { return compareMatch(a.match, b.match) }
 
-// tags returns the tag that most of the members of each peering LAN have at one side.
-func tags(all [][2][]compile.Connected, side int) map[string]switchcfg.VLANID {
+// ownTags returns the tag that most of the members of each peering LAN have at one side.
+func (x *comparison) ownTags(all [][2][]compile.Connected, side int) map[string]switchcfg.VLANID {
 	uses := make(map[string]map[switchcfg.VLANID]int)
 	for i := range all {
 		for _, c := range all[i][side] {
@@ -154,10 +157,11 @@ func tags(all [][2][]compile.Connected, side int) map[string]switchcfg.VLANID {
 				if !e.Service.Fixed || e.Match.Form != switchcfg.Single {
 					continue
 				}
-				if uses[e.Service.Name] == nil {
-					uses[e.Service.Name] = make(map[switchcfg.VLANID]int)
+				lan := x.lan(e.Service).Name
+				if uses[lan] == nil {
+					uses[lan] = make(map[switchcfg.VLANID]int)
 				}
-				uses[e.Service.Name][e.Match.Outer]++
+				uses[lan][e.Match.Outer]++
 			}
 		}
 	}

@@ -75,9 +75,9 @@ inventory:
 	}
 }
 
-// BenchmarkAudit compares two sources of an exchange of 200 switches with 50 members each, 20,000 circuits, of which the
-// second has a hundred addresses otherwise; once as they are decoded, and once as they are received. cpu-s is the time of
-// all processors.
+// BenchmarkAudit compares two sources of an exchange of 200 switches with 50 members each, 20,000 circuits, of which
+// the second has a hundred addresses otherwise; once as they are decoded, and once as they are received. cpu-s is the
+// time of all processors.
 func BenchmarkAudit(b *testing.B) {
 	c, records := large(b)
 	other := records("manager")

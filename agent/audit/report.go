@@ -17,7 +17,7 @@ type Report struct {
 	Sources      [2]Source    `json:"sources"`
 	Differences  []Difference `json:"disagreements"`  // in the order of the inventory, of ports and of frames
 	Incomparable []Difference `json:"not_comparable"` // what one source has no words for; it is no disagreement
-	Unplaced     []Unplaced   `json:"unplaced"`       // records that are on no switch of the inventory; they are compared with nothing
+	Unplaced     []Unplaced   `json:"unplaced"`       // records on no switch of the inventory, compared with nothing
 
 	// Next is when the same records may compare in another way, since the time of a MAC address begins or ends; zero
 	// for never.
