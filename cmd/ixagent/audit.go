@@ -24,9 +24,9 @@ words for is listed apart and is no disagreement. Switches are not asked, and no
 A source is named by its name in the configuration, or is a folder of records as file:FOLDER. With one, or none, the
 source that provisions and the only witness are filled in.`,
 		Example: `  ixagent audit
-  ixagent audit --source exchange --source manager
-  ixagent audit --source file:records --json
-  ixagent audit --junit audit.xml`,
+  ixagent audit --source sandbox --source file:books
+  ixagent audit --source file:books --json
+  ixagent audit --source file:books --junit audit.xml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.quiet()
