@@ -58,6 +58,9 @@ func (x *comparison) compare(p *pair) {
 		x.connection(p, side)
 		return
 	}
+	if numberless(a.Standing) || numberless(b.Standing) {
+		return
+	}
 	if a.Made != b.Made || a.Shut != b.Shut {
 		x.say(p, nil, KindState, "", standing(a.Standing, "it in service"), standing(b.Standing, "it in service"))
 	}
@@ -145,6 +148,9 @@ func (x *comparison) end(p *pair, e *ends) {
 		if matter := x.beyond(e.of[side], 1-side); matter != "" && e.of[side].Made {
 			x.circuit(p, e, side, matter)
 		}
+		return
+	}
+	if numberless(a.Standing) || numberless(b.Standing) {
 		return
 	}
 	if e.matter != "" && a.Made && b.Made {
@@ -237,6 +243,16 @@ func (x *comparison) circuit(p *pair, e *ends, side int, matter config.Matter) {
 		said[side] = "has " + x.circuitText(e.of[side])
 	}
 	x.say(p, e, KindCircuit, matter, said[0], said[1])
+}
+
+// numberless reports whether something is not made for want of a number. Whom a pool leaves without one depends on the
+// ids of the others and says nothing about the records.
+func numberless(s compile.Standing) bool {
+	switch s.Tag {
+	case compile.TagLAGNumbers, compile.TagFabricNumbers, compile.TagUnits:
+		return true
+	}
+	return false
 }
 
 // mode returns the mode of a LAG, or "" for none.
