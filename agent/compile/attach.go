@@ -261,10 +261,13 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 	return "", nil, ""
 }
 
-// unitNumber returns the number a person expects for an encapsulation: the VLAN, for double tags outer*10000 +
-// inner, further up for other ethertypes where circuits of one port may differ in them. Where that is more than
-// the device can number, one is allocated.
+// unitNumber returns the number that the inventory pins, or else the one a person expects for an encapsulation: the
+// VLAN, for double tags outer*10000 + inner, further up for other ethertypes where circuits of one port may differ in
+// them. Where that is more than the device can number, or pinned for another, one is allocated.
 func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcfg.Match) (uint32, bool) {
+	if number, ok := u.device.Unit(n.ID, u.parent); ok {
+		return number, true
+	}
 	number := uint32(m.Outer)
 	if m.Form == switchcfg.Double {
 		number = uint32(m.Outer)*10000 + uint32(m.Inner)
@@ -278,15 +281,16 @@ func (c *Compiler) unitNumber(u *unit, n *ixapi.NetworkServiceConfig, m switchcf
 		}
 	}
 	limit := u.device.caps.Limits.MaxUnit
-	if limit == 0 || number <= limit {
+	if owner := u.device.UnitOwner(u.parent, number); owner == "" && (limit == 0 || number <= limit) {
 		return number, true
 	}
-	// Numbers above every VLAN are free for this; a device that cannot count so far has only the lower ones.
-	pool := config.Range{First: 4096, Last: limit}
-	if limit <= 4096 {
+	// Numbers above every VLAN, and below every pair of them, are free for this; a device that cannot count so far has
+	// only the lower ones.
+	pool := config.Range{First: 4096, Last: cmp.Or(limit, 9999)}
+	if limit != 0 && limit <= 4096 {
 		pool = config.Range{First: 1, Last: limit}
 	}
-	return c.alloc.Take("unit/"+u.device.Name+"/"+u.parent, markConfig+":"+n.ID, []config.Range{pool}, 0, c.now)
+	return c.alloc.Take("unit/"+u.device.Name+"/"+u.parent, markConfig+":"+n.ID, u.device.UnitPool(u.parent, pool), 0, c.now)
 }
 
 // rate settles what a member may send and receive: the config's capacity, within that of the service and the

@@ -90,6 +90,9 @@ func (c *Compiler) group(j joint) *group {
 		g = &group{joint: j, name: j.key.id}
 		if !j.key.fixed {
 			g.name = serviceName(j.key.id, j.key.suffix())
+			if pin, ok := c.inv.ServiceName(j.key.id, j.key.handover); ok {
+				g.name = pin.Name
+			}
 		}
 		c.groups[j.key] = g
 	case len(g.attachments) == 0 && !j.key.fixed:
@@ -356,7 +359,14 @@ func (g *group) remark() (Rejection, bool) {
 // number takes the numbers of a service made per order: the VNI or VLAN in which it crosses the fabric, and the VLAN
 // that it is on switches whose services are VLANs.
 func (g *group) number(c *Compiler) {
-	take := func(scope string, pool []config.Range, what string) uint32 {
+	pin, _ := c.inv.ServiceName(g.key.id, g.key.handover)
+	if pin == nil {
+		pin = new(config.ServiceName)
+	}
+	take := func(scope string, pinned uint32, pool []config.Range, what string) uint32 {
+		if pinned != 0 {
+			return pinned
+		}
 		n, ok := c.alloc.Take(scope, g.key.owner(), pool, 0, c.now)
 		if !ok {
 			g.refuse(TagFabricNumbers, map[string]any{"pool": scope}, "needs a %s %s, and none in the pool is free", scope, what)
@@ -368,13 +378,13 @@ func (g *group) number(c *Compiler) {
 		fabric = c.inv.Fabric.Type
 	}
 	if fabric == config.FabricVXLAN {
-		g.vni = take("vni", c.inv.Pools.VNI, "to cross the fabric")
+		g.vni = take("vni", pin.VNI, c.inv.Pools.VNI, "to cross the fabric")
 	}
 	switch i := slices.IndexFunc(g.sites, func(s site) bool { return g.isVLAN(s.device) }); {
 	case fabric == config.FabricVLAN:
-		g.vlan = switchcfg.VLANID(take("vlan", c.inv.Pools.VLAN, "to cross the fabric"))
+		g.vlan = switchcfg.VLANID(take("vlan", uint32(pin.VLAN), c.inv.Pools.VLAN, "to cross the fabric"))
 	case i >= 0:
-		g.vlan = switchcfg.VLANID(take("vlan", c.inv.Pools.VLAN, "on "+g.sites[i].device.Name))
+		g.vlan = switchcfg.VLANID(take("vlan", uint32(pin.VLAN), c.inv.Pools.VLAN, "on "+g.sites[i].device.Name))
 	}
 }
 

@@ -76,9 +76,23 @@ func (c *Compiler) number(conn *ixapi.Connection) {
 	}
 	if port := c.records.ports[conn.Ports[0]]; port != nil {
 		if at, ok := c.inv.Attachment(port); ok {
-			c.alloc.Take("lag/"+at.Device.Name, owner, []config.Range{at.Device.LAGs.Range}, 0, c.now)
+			pool, pinned := at.Device.LAGPool(), uint32(0)
+			if n, ok := at.Device.LAGNumber(conn.ID); ok {
+				pool, pinned = nil, n
+			}
+			c.alloc.Take("lag/"+at.Device.Name, owner, pool, pinned, c.now)
 		}
 	}
+}
+
+// lag returns the number that the LAG of a connection has on a device: the one that the inventory pins, or the one that
+// it was given, unless that is pinned for another.
+func (c *Compiler) lag(d *config.Device, conn ixapi.ID) (uint32, bool) {
+	if n, ok := d.LAGNumber(conn); ok {
+		return n, true
+	}
+	n, ok := c.alloc.Lookup("lag/"+d.Name, markConnection+":"+conn)
+	return n, ok && d.LAGOwner(n) == ""
 }
 
 // retire releases the numbers of a service that has ended.
@@ -227,7 +241,7 @@ func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 	if u.device == nil {
 		// A LAG keeps its number when its ports are no longer shown.
 		for _, d := range c.inv.Devices {
-			if n, ok := c.alloc.Lookup("lag/"+d.Name, markConnection+":"+conn.ID); ok {
+			if n, ok := c.lag(d, conn.ID); ok {
 				u.device, u.parent = c.devices[d.Name], d.LAGName(n)
 				break
 			}
@@ -236,7 +250,7 @@ func (u *unit) locate(c *Compiler, conn *ixapi.Connection) {
 	if u.device == nil {
 		return
 	}
-	if n, ok := c.alloc.Lookup("lag/"+u.device.Name, markConnection+":"+conn.ID); ok {
+	if n, ok := c.lag(u.device.Device, conn.ID); ok {
 		u.parent = u.device.LAGName(n)
 	} else if first != nil && conn.Mode == ixapi.ModeStandalone {
 		u.parent = first.Interface
@@ -432,7 +446,11 @@ func (c *Compiler) ports(u *unit, conn *ixapi.Connection, f fate) {
 		refuse(TagLAGTooLarge, map[string]any{"ports": len(places), "limit": m}, "has %d ports, and a LAG of %s at most %d", len(places), u.device.Name, m)
 		return
 	}
-	number, ok := c.alloc.Lookup("lag/"+u.device.Name, markConnection+":"+conn.ID)
+	number, ok := c.lag(u.device.Device, conn.ID)
+	if owner := u.device.LAGOwner(number); !ok && owner != "" {
+		refuse(TagLAGNumbers, map[string]any{"other": owner}, "has had LAG %s, which the inventory pins for connection %s", u.device.LAGName(number), owner)
+		return
+	}
 	if !ok {
 		refuse(TagLAGNumbers, map[string]any{"range": u.device.LAGs.Range.String()}, "needs a LAG number, and none of %s on %s is free", u.device.LAGs.Range, u.device.Name)
 		return

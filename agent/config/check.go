@@ -325,6 +325,7 @@ func (k *checker) exchangeLANs() {
 		}
 		k.service(seen, q, &q.Name, &q.VLAN, &q.VNI)
 	}
+	k.services(seen)
 }
 
 // numbers are the names and numbers of peering LANs that are taken.
@@ -339,16 +340,21 @@ func (k *checker) service(seen numbers, owner any, name *string, vlan *switchcfg
 	if strings.HasPrefix(*name, switchcfg.Prefix) {
 		k.faultAt(name, "", "names that begin with %s are those of services made per order", switchcfg.Prefix)
 	}
-	unique(k, seen.names, *name, name, "the name")
-	unique(k, seen.vlans, *vlan, vlan, "VLAN")
-	unique(k, seen.vnis, *vni, vni, "VNI")
-	k.lans[*name] = true
+	k.named(seen, name, vlan, vni)
 	switch k.inv.Fabric.Type {
 	case FabricVLAN:
 		k.needs(owner, vlan, "vlan", "a vlan fabric")
 	case FabricVXLAN:
 		k.needs(owner, vni, "vni", "a vxlan fabric")
 	}
+}
+
+// named checks that the name and numbers of a service are no other's, and gives the name to the agent.
+func (k *checker) named(seen numbers, name *string, vlan *switchcfg.VLANID, vni *uint32) {
+	unique(k, seen.names, *name, name, "the name")
+	unique(k, seen.vlans, *vlan, vlan, "VLAN")
+	unique(k, seen.vnis, *vni, vni, "VNI")
+	k.lans[*name] = true
 	k.outside(k.inv.Pools.VLAN, uint32(*vlan), vlan, "VLAN")
 	k.outside(k.inv.Pools.VNI, *vni, vni, "VNI")
 }
@@ -397,6 +403,7 @@ func (k *checker) devices() {
 			k.faultAt(&d.Timeout, "", "%s is not between 1s and 10m", d.Timeout)
 		}
 		k.lags(d)
+		k.pinned(d)
 		k.ports(d, ports, portNames)
 		d.derived.scope.Services = k.lans
 		d.derived.scope.Adopt = d.Adopt
@@ -515,9 +522,13 @@ func (k *checker) ports(d *Device, ids map[ixapi.ID]any, names map[portName]any)
 
 // notLAG checks that an interface is not one of the LAGs that the agent makes.
 func (k *checker) notLAG(d *Device, name *string) {
+	key := switchcfg.Key{Kind: switchcfg.KindLAG, Name: *name}
 	lags := plan.Scope{LAGPrefix: d.LAGs.Prefix, LAGFirst: d.LAGs.Range.First, LAGLast: d.LAGs.Range.Last}
-	if !d.LAGs.Range.Empty() && lags.Covers(switchcfg.Key{Kind: switchcfg.KindLAG, Name: *name}) {
+	switch {
+	case !d.LAGs.Range.Empty() && lags.Covers(key):
 		k.faultAt(name, "", "%s is in the range of LAGs at %s", *name, k.at(&d.LAGs.Range))
+	case d.derived.scope.LAGs[*name]:
+		k.faultAt(name, "", "%s is the LAG of a connection at %s", *name, k.at(&d.LAGs.Numbers))
 	}
 }
 

@@ -215,6 +215,7 @@ type Inventory struct {
 	Fabric       Fabric         `yaml:"fabric"`        // how switches reach each other
 	Pools        Pools          `yaml:"pools"`         // numbers the agent may hand out
 	ExchangeLANs []*ExchangeLAN `yaml:"exchange_lans"` // the peering LANs
+	Services     []*ServiceName `yaml:"services"`      // services made per order that have a name or number already
 	StormControl switchcfg.Kbps `yaml:"storm_control"` // kbit/s of broadcast, multicast and unknown unicast a customer port may send, where the device can; 0 for no limit
 	Devices      []*Device      `yaml:"devices"`       // the switches
 	NNIs         []*NNI         `yaml:"nnis"`          // the cloud providers' side of cloud_vc services
@@ -289,6 +290,7 @@ type Device struct {
 	Site          string        `yaml:"site"`                                                                         // of your choice
 	Timeout       time.Duration `yaml:"timeout"`                                                                      // of one operation on the device, 1s to 10m; without it the driver's
 	Override      Override      `yaml:"capabilities"`                                                                 // where this device differs from its profile
+	Units         []*UnitNumber `yaml:"units"`                                                                        // subinterfaces that have a number already
 	Ports         []*Port       `yaml:"ports"`                                                                        // the customer ports; what is not listed is never touched
 
 	derived derived
@@ -296,8 +298,9 @@ type Device struct {
 
 // LAGs are the link aggregation groups that belong to the agent.
 type LAGs struct {
-	Prefix string `yaml:"prefix" jsonschema:"pattern=^[A-Za-z]([A-Za-z0-9/_. -]*[A-Za-z/_. -])?$,maxLength=32"` // of their names on the device, Port-Channel for Port-Channel100
-	Range  Range  `yaml:"range"`                                                                                // numbers the agent may hand out
+	Prefix  string       `yaml:"prefix" jsonschema:"pattern=^[A-Za-z]([A-Za-z0-9/_. -]*[A-Za-z/_. -])?$,maxLength=32"` // of their names on the device, Port-Channel for Port-Channel100
+	Range   Range        `yaml:"range"`                                                                                // numbers the agent may hand out
+	Numbers []*LAGNumber `yaml:"numbers"`                                                                              // LAGs that have a number already, which may lie outside range
 }
 
 // Port is a customer port: what the exchange calls it and what the device calls it.
@@ -305,6 +308,29 @@ type Port struct {
 	ID        ixapi.ID `yaml:"id" jsonschema:"oneof_type=string;integer"`                                            // of the port at the exchange
 	Name      string   `yaml:"name" jsonschema:"oneof_type=string;integer"`                                          // of the port at the exchange, used where no id is given
 	Interface string   `yaml:"interface" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9/:._ -]*$,maxLength=63"` // name on the device
+}
+
+// LAGNumber is the number that the LAG of a connection has already. As the other two below it pins what stands on a switch,
+// whatever the agent would have chosen; ixagent adopt writes them for an exchange that ran before the agent came.
+type LAGNumber struct {
+	Connection ixapi.ID `yaml:"connection" jsonschema:"required,oneof_type=string;integer"` // id of the connection at the exchange
+	Number     uint32   `yaml:"number" jsonschema:"required"`                               // in the name of the LAG on the device
+}
+
+// UnitNumber is the number that the subinterface of a network service config has already.
+type UnitNumber struct {
+	NetworkServiceConfig ixapi.ID `yaml:"network_service_config" jsonschema:"required,oneof_type=string;integer"`               // id at the exchange
+	Interface            string   `yaml:"interface" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9/:._ -]*$,maxLength=63"` // port or LAG; on another one it has the usual number
+	Unit                 uint32   `yaml:"unit" jsonschema:"required"`                                                           // number of the subinterface
+}
+
+// ServiceName is what a service made per order is called on switches already, and its numbers there.
+type ServiceName struct {
+	NetworkService ixapi.ID         `yaml:"network_service" jsonschema:"required,oneof_type=string;integer"`              // id of the network service at the exchange
+	Handover       uint16           `yaml:"handover" jsonschema:"minimum=1"`                                              // of a cloud_vc service: number of the handover
+	Name           string           `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9_.-]*$,maxLength=31"` // of the service on switches
+	VLAN           switchcfg.VLANID `yaml:"vlan" jsonschema:"minimum=1,maximum=4094"`                                     // where it has one; without it one of the pool when it needs one
+	VNI            uint32           `yaml:"vni" jsonschema:"minimum=1,maximum=16777215"`                                  // likewise
 }
 
 // VirtualInterface is what an IXP Manager cannot say of one of its virtual interfaces.

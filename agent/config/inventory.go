@@ -17,6 +17,7 @@ type index struct {
 	portNames map[portName]Attachment
 	lans      map[ixapi.ID]*ExchangeLAN
 	nnis      map[handover]*NNI
+	services  map[ordered]*ServiceName
 }
 
 type portName struct {
@@ -39,6 +40,7 @@ type derived struct {
 	caps      drivers.Capabilities
 	scope     plan.Scope
 	transport string // of its driver
+	pins      pins
 }
 
 // Attachment is where a port of the exchange is.

@@ -58,7 +58,7 @@ failed or something is withheld, 130 interrupted.`,
 	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
 	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	cmd.AddCommand(a.runCmd(), a.planCmd(), a.auditCmd(), a.applyCmd(), a.approveCmd(), a.freezeCmd(), a.thawCmd(), a.rollbackCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.auditCmd(), a.applyCmd(), a.approveCmd(), a.freezeCmd(), a.thawCmd(), a.rollbackCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.adoptCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
 	return cmd
 }
 
@@ -90,6 +90,12 @@ func (a *app) options() (agent.Options, error) {
 	return o, nil
 }
 
+// quiet loads the configuration for a command that prints its answer: only warnings are logged beside that.
+func (a *app) quiet() (agent.Options, error) {
+	a.logLevel = max(a.logLevel, slog.LevelWarn)
+	return a.options()
+}
+
 // choice is what a person says of the plans to make.
 type choice struct {
 	devices []string // all if there are none
@@ -113,13 +119,9 @@ func (a *app) pass(ctx context.Context, c choice) (*agent.Pass, error) {
 // offline does not look at the exchange, and is otherwise as pass.
 func (a *app) offline(c choice) (*agent.Pass, error) { return a.passBy(c, agent.Offline) }
 
-// quiet has only warnings logged beside the answer of a command.
-func (a *app) quiet() { a.logLevel = max(a.logLevel, slog.LevelWarn) }
-
 // passBy makes a pass for a command.
 func (a *app) passBy(c choice, begin func(agent.Options) (*agent.Pass, error)) (*agent.Pass, error) {
-	a.quiet()
-	o, err := a.options()
+	o, err := a.quiet()
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,7 @@ source that provisions and the only witness are filled in.`,
   ixagent audit --source file:books --junit audit.xml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.quiet()
-			o, err := a.options()
+			o, err := a.quiet()
 			if err != nil {
 				return err
 			}

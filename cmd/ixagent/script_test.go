@@ -32,6 +32,7 @@ import (
 	"github.com/openconfig/ygot/ygot"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers/all"
@@ -95,6 +96,7 @@ func scripts(t *testing.T) []string {
 //	gnmi DEVICE set PATH JSON     update it by hand, as nobody's agent does
 //	json TEMPLATE                 print stdout, which is JSON, through a template
 //	records FOLDER SET            copy the records of a data set into a folder
+//	types DEVICE FILE             type the lines of a file at the command line of a switch, none of which it may refuse
 //	edit FILE OLD NEW             replace text that occurs once; \n is a line end
 //	damage FILE                   overwrite every page of a journal but the two that say where everything is
 //	answers URL REGEXP [JSON]     wait until a page says that, or what is answered to JSON that is posted
@@ -117,7 +119,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "within": within, "signal": signalTo, "ends": ends, "exits": exits,
-			"lab": tellLab, "tells": tells, "gnmi": byHand, "json": throughTemplate, "records": copyRecords, "edit": edit, "damage": damage, "answers": answers,
+			"lab": tellLab, "tells": tells, "gnmi": byHand, "types": types, "json": throughTemplate, "records": copyRecords, "edit": edit, "damage": damage, "answers": answers,
 			"wires": wires, "passes": passes, "stops": stops, "shows": shows,
 		},
 	})
@@ -366,6 +368,38 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = ts.Stdout().Write(bytes.Join(values, []byte("\n")))
 	ts.Check(err)
 }
+
+func types(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, 2)
+	folder := filepath.Join(ts.Getenv("WORK"), "lab")
+	c, err := config.Load(filepath.Join(folder, "ixagent.yaml"), all.Registry())
+	ts.Check(err)
+	d, ok := c.Inventory.Device(args[0])
+	if !ok {
+		ts.Fatalf("there is no switch %s", args[0])
+	}
+	password, err := os.ReadFile(filepath.Join(folder, "secrets", "switch-password"))
+	ts.Check(err)
+	client, err := ssh.Dial("tcp", d.Address.String(), &ssh.ClientConfig{
+		User: switchd.SecretUser, Auth: []ssh.AuthMethod{ssh.Password(string(password))},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: patience,
+	})
+	ts.Check(err)
+	defer client.Close()
+	s, err := client.NewSession()
+	ts.Check(err)
+	var said bytes.Buffer
+	s.Stdin, s.Stdout = strings.NewReader(ts.ReadFile(args[1])), &said
+	ts.Check(s.RequestPty("xterm", 1000, 200, nil))
+	ts.Check(s.Shell())
+	err = s.Wait()
+	if text := said.String(); err != nil || refusal.MatchString(text) {
+		ts.Fatalf("%s says\n%s%v", args[0], text, err)
+	}
+}
+
+// refusal is how a command line says that it does not do what it was told.
+var refusal = regexp.MustCompile(`(?m)^(% |error:|syntax error|unknown command)`)
 
 func throughTemplate(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, 1, 1)

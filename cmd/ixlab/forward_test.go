@@ -503,43 +503,10 @@ func (m *matrix) judged(t *testing.T, c trial) {
 	}
 }
 
-// The other circuits come, go, get another VLAN or policer, and are shut and opened, one in each of up to 1,000 changes.
-func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
-	for _, s := range systems() {
-		t.Run(s.name, func(t *testing.T) { bystander(t, newWired(t, s, 3)) })
-	}
-}
-
-func bystander(t *testing.T, x *wired) {
-	others, perTick := x.changes/20, 10 // frames in 2 ms: 5,000 a second
-	m1, m2 := x.station(1), x.station(2)
-	first, second, third := x.port(1, "sends", switchcfg.TPIDService), x.port(2, "receives", switchcfg.TPIDService), x.port(3, "of others", 0)
-	circuit := func(i, version int) *switchcfg.Circuit {
-		match := switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7)))
-		if x.caps.PortVLANs {
-			return x.circuit(third.Name, uint32(i+1), match, fmt.Sprintf("ix-other-%d", i))
-		}
-		c := x.circuit(third.Name, uint32(i+1), match, "ix-other")
-		c.Shutdown, c.RateIn = version%3 == 1, []switchcfg.Kbps{0, 1000}[version%2]
-		return c
-	}
-	sent, right := x.tags(100, 7)
-	received, farTags := x.tags(300, 30)
-	objects := []switchcfg.Object{
-		&switchcfg.Policer{Rate: 1000},
-		x.service("ix-bystander", switchcfg.ServiceLAN, 600), x.service("ix-other", switchcfg.ServiceLAN, 601),
-		first, second, third,
-		x.circuit(first.Name, 1, sent, "ix-bystander"),
-		x.circuit(second.Name, 1, received, "ix-bystander"),
-	}
-	for i := range others {
-		objects = append(objects, circuit(i, 0))
-		if x.caps.PortVLANs {
-			objects = append(objects, x.service(fmt.Sprintf("ix-other-%d", i), switchcfg.ServiceLAN, switchcfg.VLANID(610+i)))
-		}
-	}
-	x.apply(objects...)
-
+// stream sends numbered frames from one station to another, so many in 2 ms, until the function that it returns is called.
+// That waits until all have come, in their order, and returns how many there were.
+func (x *wired) stream(m1, m2 *station, perTick int, right, farTags []frame.Tag) func() uint32 {
+	t := x.t
 	came, wrong := make(chan uint32), make(chan error, 1)
 	go func() { // reads while they are sent, because they are many
 		n := uint32(0)
@@ -581,6 +548,65 @@ func bystander(t *testing.T, x *wired) {
 			n += uint32(taken)
 		}
 	}()
+	return func() uint32 {
+		close(stop)
+		n := <-count
+		limit := time.NewTimer(deadline)
+		defer limit.Stop()
+		for got := uint32(0); got < n; {
+			select {
+			case err := <-wrong:
+				t.Fatal(err)
+			case got = <-came:
+			case <-limit.C:
+				one, _ := x.plane.PortState(x.portName(1))
+				two, _ := x.plane.PortState(x.portName(2))
+				heard, _ := m2.wire.Drops()
+				t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", got, n, heard, one, two)
+			}
+		}
+		return n
+	}
+}
+
+// The other circuits come, go, get another VLAN or policer, and are shut and opened, one in each of up to 1,000 changes.
+func TestBystanderLosesNoFrameWhileOthersAreReconfigured(t *testing.T) {
+	for _, s := range systems() {
+		t.Run(s.name, func(t *testing.T) { bystander(t, newWired(t, s, 3)) })
+	}
+}
+
+func bystander(t *testing.T, x *wired) {
+	others, perTick := x.changes/20, 10 // frames in 2 ms: 5,000 a second
+	m1, m2 := x.station(1), x.station(2)
+	first, second, third := x.port(1, "sends", switchcfg.TPIDService), x.port(2, "receives", switchcfg.TPIDService), x.port(3, "of others", 0)
+	circuit := func(i, version int) *switchcfg.Circuit {
+		match := switchcfg.MatchSingle(switchcfg.TPIDCustomer, switchcfg.VLANID(1+i+others*(version%7)))
+		if x.caps.PortVLANs {
+			return x.circuit(third.Name, uint32(i+1), match, fmt.Sprintf("ix-other-%d", i))
+		}
+		c := x.circuit(third.Name, uint32(i+1), match, "ix-other")
+		c.Shutdown, c.RateIn = version%3 == 1, []switchcfg.Kbps{0, 1000}[version%2]
+		return c
+	}
+	sent, right := x.tags(100, 7)
+	received, farTags := x.tags(300, 30)
+	objects := []switchcfg.Object{
+		&switchcfg.Policer{Rate: 1000},
+		x.service("ix-bystander", switchcfg.ServiceLAN, 600), x.service("ix-other", switchcfg.ServiceLAN, 601),
+		first, second, third,
+		x.circuit(first.Name, 1, sent, "ix-bystander"),
+		x.circuit(second.Name, 1, received, "ix-bystander"),
+	}
+	for i := range others {
+		objects = append(objects, circuit(i, 0))
+		if x.caps.PortVLANs {
+			objects = append(objects, x.service(fmt.Sprintf("ix-other-%d", i), switchcfg.ServiceLAN, switchcfg.VLANID(610+i)))
+		}
+	}
+	x.apply(objects...)
+
+	stop := x.stream(m1, m2, perTick, right, farTags)
 	began := time.Now()
 	was := make([]switchcfg.Object, others)
 	for i := range was {
@@ -599,22 +625,7 @@ func bystander(t *testing.T, x *wired) {
 		was[k] = c.After
 	}
 	took := time.Since(began)
-	close(stop)
-	n := <-count
-	limit := time.NewTimer(deadline)
-	defer limit.Stop()
-	for got := uint32(0); got < n; {
-		select {
-		case err := <-wrong:
-			t.Fatal(err)
-		case got = <-came:
-		case <-limit.C:
-			one, _ := x.plane.PortState(first.Name)
-			two, _ := x.plane.PortState(second.Name)
-			heard, _ := m2.wire.Drops()
-			t.Fatalf("%d of %d frames came, %d were not read in time\n%+v\n%+v", got, n, heard, one, two)
-		}
-	}
+	n := stop()
 	t.Logf("%d of %d frames passed beside %d changes in %v", n, n, x.changes, took)
 }
 

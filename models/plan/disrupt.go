@@ -34,7 +34,7 @@ func disruption(c Change) Disruption {
 		after, _ := c.After.(*switchcfg.LAG)
 		if after == nil || c.Verb == Replace || after.Shutdown && !before.Shutdown || after.MTU != before.MTU || after.TPID != before.TPID ||
 			after.Mode != before.Mode || after.Passive != before.Passive || after.Rate != before.Rate || after.SystemID != before.SystemID ||
-			after.MinLinks > before.MinLinks || !subset(before.Members, after.Members) {
+			max(after.MinLinks, 1) > max(before.MinLinks, 1) || !subset(before.Members, after.Members) {
 			return DisruptsLAG
 		}
 	case *switchcfg.Filter:
@@ -49,6 +49,24 @@ func disruption(c Change) Disruption {
 		}
 	}
 	return DisruptsNone
+}
+
+// refiltered returns a change as it is felt: where a circuit only gets another filter that admits all that the old one
+// does, it keeps the one it has.
+func (b *builder) refiltered(c Change) Change {
+	before, ok := c.Before.(*switchcfg.Circuit)
+	after, ok2 := c.After.(*switchcfg.Circuit)
+	if !ok || !ok2 || c.Verb != Update || before.Filter == after.Filter {
+		return c
+	}
+	from, ok := b.in.Observed[switchcfg.Key{Kind: switchcfg.KindFilter, Name: before.Filter}].(*switchcfg.Filter)
+	to, ok2 := b.in.Intent.State[switchcfg.Key{Kind: switchcfg.KindFilter, Name: after.Filter}].(*switchcfg.Filter)
+	if ok && ok2 && (to.AnySource || !from.AnySource && subset(from.Sources, to.Sources)) {
+		x := *before
+		x.Filter = after.Filter
+		c.Before = &x
+	}
+	return c
 }
 
 func tightens(before, after switchcfg.Kbps) bool {

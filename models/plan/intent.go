@@ -31,6 +31,7 @@ type Scope struct {
 	LAGPrefix string          // "Port-Channel", "ae", "lag"
 	LAGFirst  uint32          // first LAG number of the agent's range
 	LAGLast   uint32          // last, inclusive; 0 for no range
+	LAGs      map[string]bool // LAGs besides
 	Services  map[string]bool // services named in the inventory; those that begin with [switchcfg.Prefix] are included
 	Adopt     bool            // objects in scope without the agent's mark may be taken over
 }
@@ -76,6 +77,9 @@ func (i *Intent) cause(k switchcfg.Key, objects ...switchcfg.Object) Cause {
 }
 
 func (s *Scope) coversLAG(name string) bool {
+	if s.LAGs[name] {
+		return true
+	}
 	digits, ok := strings.CutPrefix(name, s.LAGPrefix)
 	n, err := strconv.ParseUint(digits, 10, 32)
 	return ok && err == nil && uint32(n) >= s.LAGFirst && uint32(n) <= s.LAGLast

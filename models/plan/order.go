@@ -262,7 +262,7 @@ func (b *builder) emit(sorted []*step) []Change {
 		default:
 			c.Verb = Create
 		}
-		c.Disruption = disruption(c)
+		c.Disruption = disruption(b.refiltered(c))
 		c.Members = touched.members(c)
 		out = append(out, c)
 	}
