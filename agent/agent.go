@@ -244,6 +244,10 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 	if err != nil {
 		return err
 	}
+	witnesses, err := p.witnesses()
+	if err != nil {
+		return err
+	}
 	own, err := again(ln)
 	if err != nil {
 		return err
@@ -307,6 +311,10 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 		p.source.Run(ctx, d.deliver, d.failed)
 		return nil
 	})
+	for _, w := range witnesses {
+		p.metrics.Source(w.source.Name(), w.source.Status)
+		g.Go(func() error { w.run(ctx); return nil })
+	}
 	g.Go(func() error { return web.Serve(ctx, own, d.handler()) })
 	g.Go(func() error { return d.watchJournal(ctx) })
 	p.Log.Info("agent runs", "listen", ln.Addr().String(), "source", p.source.Name(), "devices", len(workers))

@@ -44,6 +44,7 @@ func (l *loader) check(c *Config, known drivers.Registry) {
 	k.exchangeLANs()
 	k.devices()
 	k.nnis()
+	k.ids()
 	k.virtualInterfaces()
 	k.guard()
 }
@@ -98,8 +99,9 @@ func unique[K comparable](k *checker, seen map[K]any, key K, ptr any, what strin
 
 func (k *checker) sources() {
 	names := make(map[string]any)
-	for _, s := range k.c.Sources {
+	for i, s := range k.c.Sources {
 		unique(k, names, s.Name, &s.Name, "the name")
+		k.witness(s, i == 0)
 		if s.Poll < time.Second {
 			k.faultAt(&s.Poll, "", "%s is less than 1s", s.Poll)
 		} else if s.StaleAfter <= s.Poll {

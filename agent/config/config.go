@@ -14,17 +14,17 @@ import (
 
 // Config is everything an operator tells the agent. It does not change once it is loaded.
 type Config struct {
-	Sources     []*Source               `yaml:"sources" jsonschema:"required,minItems=1,maxItems=1"` // where the exchange's records come from; one for now
-	StateDir    Path                    `yaml:"state_dir" jsonschema:"default=/var/lib/ixagent"`     // folder of the agent's own records
-	Listen      netip.AddrPort          `yaml:"listen" jsonschema:"default=127.0.0.1:9809"`          // where metrics, health and the status API are served
-	WebConfig   Path                    `yaml:"web_config"`                                          // file with TLS and users of what is served, in the format of Prometheus exporters; needed where listen is not loopback
-	Limits      Limits                  `yaml:"limits"`                                              // how much one pass may do
-	Guard       Guard                   `yaml:"guard"`                                               // what waits for a time or a person, whatever the limits say
-	Policy      Policy                  `yaml:"policy"`                                              // what the exchange leaves open
-	Credentials map[string]*Credentials `yaml:"credentials"`                                         // how the agent proves itself to devices, by name
-	Events      Events                  `yaml:"events"`                                              // notices that something changed at the exchange
-	Report      Report                  `yaml:"report"`                                              // where it is told what became of the exchange's records
-	Inventory   Inventory               `yaml:"inventory" jsonschema:"required"`                     // the exchange's switches, here or in files beside this one
+	Sources     []*Source               `yaml:"sources" jsonschema:"required,minItems=1"`        // where the exchange's records come from: the first provisions, any other is a witness
+	StateDir    Path                    `yaml:"state_dir" jsonschema:"default=/var/lib/ixagent"` // folder of the agent's own records
+	Listen      netip.AddrPort          `yaml:"listen" jsonschema:"default=127.0.0.1:9809"`      // where metrics, health and the status API are served
+	WebConfig   Path                    `yaml:"web_config"`                                      // file with TLS and users of what is served, in the format of Prometheus exporters; needed where listen is not loopback
+	Limits      Limits                  `yaml:"limits"`                                          // how much one pass may do
+	Guard       Guard                   `yaml:"guard"`                                           // what waits for a time or a person, whatever the limits say
+	Policy      Policy                  `yaml:"policy"`                                          // what the exchange leaves open
+	Credentials map[string]*Credentials `yaml:"credentials"`                                     // how the agent proves itself to devices, by name
+	Events      Events                  `yaml:"events"`                                          // notices that something changed at the exchange
+	Report      Report                  `yaml:"report"`                                          // where it is told what became of the exchange's records
+	Inventory   Inventory               `yaml:"inventory" jsonschema:"required"`                 // the exchange's switches, here or in files beside this one
 }
 
 // SourceType says how records are read.
@@ -54,7 +54,36 @@ type Source struct {
 	MaxShrink       Percent       `yaml:"max_shrink" jsonschema:"default=10%"`                                      // a read that lost a larger part of its records than this is refused
 	ShrinkAllowance int           `yaml:"shrink_allowance" jsonschema:"default=3,minimum=0"`                        // a loss of this many records is never refused, whatever part of all it is
 	StaleAfter      time.Duration `yaml:"stale_after" jsonschema:"default=15m"`                                     // age of the last complete read at which the agent reports itself not ready
+
+	Witness   bool     `yaml:"witness"`                                                                                                                          // of every source but the first: it provisions nothing, and the daemon counts where it disagrees with the first
+	IDs       IDs      `yaml:"ids"`                                                                                                                              // of a witness: ids that it has for what the inventory names
+	CannotSay []Matter `yaml:"cannot_say" jsonschema:"enum=lag_static,enum=lacp,enum=qinq,enum=ethertype,enum=vlan,enum=services,enum=idle,enum=macs,enum=rate"` // what an audit does not compare with it; without it, of ixpmanager all but lacp, macs and rate, of others nothing
 }
+
+// IDs are those that a witness has for what the inventory names. What is not in them is found by the ids of the
+// inventory, devices by their names too, ports by their device and interface, and the peering LANs of an ixpmanager by
+// their VLANs.
+type IDs struct {
+	Devices      map[string]ixapi.ID `yaml:"devices"`       // by name of the device
+	Ports        map[string]ixapi.ID `yaml:"ports"`         // by DEVICE/INTERFACE
+	ExchangeLANs map[string]ixapi.ID `yaml:"exchange_lans"` // of their network services, by name of the LAN
+}
+
+// Matter is something that not every source has words for.
+type Matter string
+
+// The matters.
+const (
+	MatterStatic    Matter = "lag_static" // a LAG without LACP
+	MatterLACP      Matter = "lacp"       // how often LACP speaks
+	MatterQinQ      Matter = "qinq"       // frames with two tags
+	MatterEthertype Matter = "ethertype"  // outer tags of another ethertype than 0x8100
+	MatterVLAN      Matter = "vlan"       // a tag other than the one that all of a peering LAN have
+	MatterServices  Matter = "services"   // services other than peering LANs
+	MatterIdle      Matter = "idle"       // connections without a service
+	MatterMACs      Matter = "macs"       // MAC addresses
+	MatterRate      Matter = "rate"       // limits of what a member sends and receives
+)
 
 // AuthType is a way to prove who asks an exchange's server.
 type AuthType string

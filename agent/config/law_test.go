@@ -74,6 +74,13 @@ func drawConfig(t *rapid.T) *Config {
 		s.Auth = &Auth{Type: AuthOAuth2, Key: secret("key"), Secret: secret("secret"), TokenURL: "https://login.example.net/", Scopes: []string{word(t, "scope")}}
 	}
 	c.Sources = []*Source{s}
+	if rapid.Bool().Draw(t, "witness") {
+		c.Sources = append(c.Sources, &Source{
+			Name: "witness", Type: SourceFile, Path: Path{name: "/other"}, Poll: time.Second, StaleAfter: time.Hour, Witness: true,
+			IDs:       IDs{Devices: map[string]ixapi.ID{"sw0": word(t, "device there")}, ExchangeLANs: map[string]ixapi.ID{"peering": word(t, "lan there")}},
+			CannotSay: []Matter{MatterQinQ, MatterServices},
+		})
+	}
 	c.Events.Token = secret("events")
 	if rapid.Bool().Draw(t, "webhook") {
 		c.Report.Webhook = &Webhook{URL: "https://backoffice.example.net/", Token: secret("webhook"), TLS: tls(), Timeout: time.Duration(rapid.IntRange(1, 120).Draw(t, "timeout")) * time.Second}

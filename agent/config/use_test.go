@@ -186,10 +186,10 @@ func TestSessionsAndClientsHaveWhatTheFileRefersTo(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "ixagent.yaml"), strings.NewReplacer("credential:", "file:secret/", "192.0.2.11:9339", "192.0.2.11").Replace(string(Example())), 0o644)
 	c := load(t, dir)
-	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 12 {
+	if err := c.CheckFiles(); err == nil || len(err.(Faults)) != 13 {
 		t.Errorf("files that are missing: %v", err)
 	}
-	for _, name := range []string{"ixapi-key", "ixapi-secret", "switch-password", "cli-password", "events-token", "webhook-token"} {
+	for _, name := range []string{"ixapi-key", "ixapi-secret", "ixpmanager-key", "switch-password", "cli-password", "events-token", "webhook-token"} {
 		write(t, filepath.Join(dir, "secret", name), name+"\n", 0o600)
 	}
 	write(t, filepath.Join(dir, "ssh/known_hosts"), "", 0o644)

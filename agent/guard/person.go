@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -148,11 +147,10 @@ func (s Situation) Hard() plan.Guard {
 	return All(Freezes(s.Device, s.Freezes, s.Now), Tunnels(&s.Config.Inventory, s.Remains))
 }
 
-// Unlisted returns the guard of that name where the exchange does not list all that it has sold, and otherwise one that
-// holds nothing.
+// Unlisted returns the guard of that name where the source that provisions does not list all that it has sold, and
+// otherwise one that holds nothing.
 func (s Situation) Unlisted() plan.Guard {
-	partial := slices.ContainsFunc(s.Config.Sources, func(from *config.Source) bool { return !from.Type.ListsAll() })
-	if s.Intent == nil || !partial {
+	if s.Intent == nil || s.Config.Sources[0].Type.ListsAll() {
 		return All()
 	}
 	return Unlisted(s.Intent)

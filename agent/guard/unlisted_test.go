@@ -101,7 +101,8 @@ func TestAbsenceMeansTheEndUnlessTheSourceIsAnIXPManager(t *testing.T) {
 	in := &plan.Intent{State: state()}
 	change := []plan.Change{{Verb: plan.Delete, Key: port("Ethernet1", "vi-1", "vli-1")[0].Key(), Before: port("Ethernet1", "vi-1", "vli-1")[0]}}
 	for typ, held := range map[config.SourceType]int{config.SourceIXAPI: 0, config.SourceFile: 0, config.SourceIXPManager: 1} {
-		s := guard.Situation{Config: &config.Config{Sources: []*config.Source{{Type: typ}}}, Intent: in}
+		witness := &config.Source{Type: config.SourceIXPManager, Witness: true}
+		s := guard.Situation{Config: &config.Config{Sources: []*config.Source{{Type: typ}, witness}}, Intent: in}
 		if got := s.Unlisted()(change, state(port("Ethernet1", "vi-1", "vli-1"))); len(got) != held {
 			t.Errorf("%s: %v", typ, got)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/ixagent/ixagent/agent/audit"
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/source"
@@ -37,6 +38,7 @@ const (
 	nameCompileDuration = "ixagent_compile_duration_seconds"
 	nameTrialDuration   = "ixagent_trial_duration_seconds"
 	nameRejections      = "ixagent_rejections"
+	nameAudit           = "ixagent_audit_disagreements"
 	nameEvents          = "ixagent_events_total"
 	nameOutbox          = "ixagent_outbox_messages"
 	nameOutboxOldest    = "ixagent_outbox_oldest_timestamp_seconds"
@@ -142,6 +144,7 @@ type Metrics struct {
 	reads    *prometheus.CounterVec
 	compile  prometheus.Histogram
 	rejected *tally
+	audit    *tally
 	trials   *prometheus.HistogramVec
 
 	events     *prometheus.CounterVec
@@ -199,6 +202,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		compile:  f.NewHistogram(duration(nameCompileDuration, "Time from a snapshot to what each switch should carry.")),
 		trials:   f.NewHistogramVec(duration(nameTrialDuration, "Time until somebody who asked what would become of an order was told, by result: possible, refused, invalid (it was no order), unavailable."), []string{"result"}),
 		rejected: tallied(nameRejections, "Records the exchange asks for that are not provisioned as asked, by tag and syslog severity.", "tag", "severity"),
+		audit:    tallied(nameAudit, "Where a witness disagrees with the source that provisions about what switches should carry, by kind.", "source", "kind"),
 
 		events:     counter(nameEvents, "Events from the exchange by result: accepted, duplicate, refused.", "result"),
 		deliveries: counter(nameDeliveries, "Attempts to deliver a report to the webhook by result: delivered, retried.", "result"),
@@ -318,6 +322,18 @@ func (m *Metrics) Rejections(all []compile.Rejection) {
 		now[[2]string{string(r.Tag), strconv.Itoa(r.Severity)}]++
 	}
 	m.rejected.set("", now)
+}
+
+// Audited tells of all disagreements there are now between a witness and the source that provisions.
+func (m *Metrics) Audited(witness string, counts map[audit.Kind]int) {
+	if m == nil {
+		return
+	}
+	now := make(map[[2]string]int, len(counts))
+	for kind, n := range counts {
+		now[[2]string{witness, string(kind)}] = n
+	}
+	m.audit.set(witness, now)
 }
 
 // Event counts an event from the exchange.

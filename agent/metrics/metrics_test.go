@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/ixagent/ixagent/agent/audit"
 	"github.com/ixagent/ixagent/agent/compile"
 	"github.com/ixagent/ixagent/agent/journal"
 	"github.com/ixagent/ixagent/agent/source"
@@ -78,6 +79,7 @@ func everything(m *Metrics) {
 		{Tag: compile.TagCollision, Severity: 3, Account: "member-8"},
 		{Tag: compile.TagMACUnknown, Severity: 5, Account: "member-7"},
 	})
+	m.Audited("manager", map[audit.Kind]int{audit.KindMACs: 2, audit.KindRate: 0})
 	for _, device := range []string{"sw1", "sw2"} {
 		m.Device(device, "openconfig", "enforce")
 		m.Up(device, true)
@@ -153,6 +155,10 @@ ixagent_approvals_open 1
 # TYPE ixagent_approvals_total counter
 ixagent_approvals_total{result="accepted"} 0
 ixagent_approvals_total{result="refused"} 1
+# HELP ixagent_audit_disagreements Where a witness disagrees with the source that provisions about what switches should carry, by kind.
+# TYPE ixagent_audit_disagreements gauge
+ixagent_audit_disagreements{kind="macs",source="manager"} 2
+ixagent_audit_disagreements{kind="rate",source="manager"} 0
 # HELP ixagent_changes_applied_total Objects changed on the device.
 # TYPE ixagent_changes_applied_total counter
 ixagent_changes_applied_total{device="sw1",kind="circuit",verb="create"} 2
@@ -394,6 +400,7 @@ func TestDeviceThatLeavesTheInventoryLeavesNothing(t *testing.T) {
 		}
 		m.Forget("sw1")
 		m.Source("metro", nil)
+		m.Audited("manager", nil)
 		m.Rejections(nil)
 		m.State(nil)
 		ofTheAgent := []string{nameBuildInfo, nameEvents, nameDeliveries, nameApprovals}

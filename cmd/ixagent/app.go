@@ -17,7 +17,7 @@ import (
 
 // The exit codes beside 0 (done) and 1 (error).
 const (
-	exitChanges exitCode = 2 // plan --exit-code found something to do
+	exitChanges exitCode = 2 // plan --exit-code found something to do, or two sources disagree
 	exitPartial exitCode = 3 // a switch failed, or something is withheld
 )
 
@@ -46,8 +46,8 @@ func (a *app) root() *cobra.Command {
 		Long: `ixagent reads the connections and services an Internet exchange has sold, computes what every switch must
 carry, shows the difference, and brings the switches there in confirmed transactions.
 
-Exit codes: 0 done, 1 error, 2 plan --exit-code found something to do, 3 a switch failed or something is
-withheld, 130 interrupted.`,
+Exit codes: 0 done, 1 error, 2 plan --exit-code found something to do or audit a disagreement, 3 a switch
+failed or something is withheld, 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	file := os.Getenv("IXAGENT_CONFIG")
@@ -58,7 +58,7 @@ withheld, 130 interrupted.`,
 	f.StringVarP(&a.config, "config", "c", file, "configuration file (or $IXAGENT_CONFIG)")
 	f.TextVar(&a.logLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	cmd.AddCommand(a.runCmd(), a.planCmd(), a.applyCmd(), a.approveCmd(), a.freezeCmd(), a.thawCmd(), a.rollbackCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.adoptCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
+	cmd.AddCommand(a.runCmd(), a.planCmd(), a.auditCmd(), a.applyCmd(), a.approveCmd(), a.freezeCmd(), a.thawCmd(), a.rollbackCmd(), a.showCmd(), a.historyCmd(), a.journalCmd(), a.checkCmd(), a.adoptCmd(), a.driversCmd(), a.metricsCmd(), a.versionCmd())
 	return cmd
 }
 

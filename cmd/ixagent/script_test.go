@@ -39,6 +39,7 @@ import (
 	"github.com/ixagent/ixagent/drivers/gnmi"
 	"github.com/ixagent/ixagent/lab/namespace/namespacetest"
 	"github.com/ixagent/ixagent/lab/switchd"
+	"github.com/ixagent/ixagent/testdata"
 )
 
 // patience is how long a script waits for anything.
@@ -94,6 +95,7 @@ func scripts(t *testing.T) []string {
 //	gnmi DEVICE get PATH          read the configuration of a switch
 //	gnmi DEVICE set PATH JSON     update it by hand, as nobody's agent does
 //	json TEMPLATE                 print stdout, which is JSON, through a template
+//	records FOLDER SET            copy the records of a data set into a folder
 //	types DEVICE FILE             type the lines of a file at the command line of a switch, none of which it may refuse
 //	edit FILE OLD NEW             replace text that occurs once; \n is a line end
 //	damage FILE                   overwrite every page of a journal but the two that say where everything is
@@ -117,7 +119,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "within": within, "signal": signalTo, "ends": ends, "exits": exits,
-			"lab": tellLab, "tells": tells, "gnmi": byHand, "types": types, "json": throughTemplate, "edit": edit, "damage": damage, "answers": answers,
+			"lab": tellLab, "tells": tells, "gnmi": byHand, "types": types, "json": throughTemplate, "records": copyRecords, "edit": edit, "damage": damage, "answers": answers,
 			"wires": wires, "passes": passes, "stops": stops, "shows": shows,
 		},
 	})
@@ -430,6 +432,13 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		text[i] = 0xff
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+}
+
+func copyRecords(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, 2)
+	records, err := testdata.Exchange(args[1])
+	ts.Check(err)
+	ts.Check(os.CopyFS(ts.MkAbs(args[0]), records))
 }
 
 func answers(ts *testscript.TestScript, neg bool, args []string) {
