@@ -160,8 +160,8 @@ func TestReportAndInventory(t *testing.T) {
 func TestWhatTheConfigurationSaysIsKept(t *testing.T) {
 	in := market().input(t)
 	text := strings.NewReplacer(
-		"  devices:", "  storm_control: 1000\n  exchange_lans: [{network_service: lan, name: OTHER, vlan: 70, vni: 700, quarantine: {name: Q, vlan: 71, vni: 701}}]\n  devices:",
-		"address: 192.0.2.1,", "address: 192.0.2.1, site: fra1, timeout: 30s, mtu: 1500, capabilities: {max_unit: 4094, tpids: [\"0x8100\"]}, lags: {prefix: Port-Channel, range: 30-39, numbers: [{connection: miscabled, number: 77}]}, ports: [{id: port-swapped-1-1, interface: Ethernet7}],",
+		"  devices:", "  storm_control: 1000\n  exchange_lans: [{network_service: lan, name: OTHER, vlan: 70, vni: 700, quarantine: {name: Q, vlan: 71, vni: 701}}, {network_service: old, name: OLD, vlan: 72, quarantine: {name: OLD-Q, vlan: 73}}]\n  services: [{network_service: gone, name: GONE, vlan: 74}]\n  devices:",
+		"address: 192.0.2.1,", "address: 192.0.2.1, site: fra1, timeout: 30s, mtu: 1500, capabilities: {max_unit: 4094, tpids: [\"0x8100\"]}, lags: {prefix: Port-Channel, range: 30-39, numbers: [{connection: miscabled, number: 77}, {connection: gone, number: 78}]}, units: [{network_service_config: gone, interface: Ethernet5, unit: 100}], ports: [{id: port-swapped-1-1, interface: Ethernet7}],",
 	).Replace(base)
 	in.Config, in.Text = parse(t, text), []byte(text)
 	a, err := Find(in)
@@ -172,7 +172,9 @@ func TestWhatTheConfigurationSaysIsKept(t *testing.T) {
 	lan, _ := a.Config.Inventory.ExchangeLAN("lan")
 	at, _ := a.Config.Inventory.Attachment(&ixapi.Port{ID: "port-swapped-1-1"})
 	caps := d.Capabilities()
-	if d.Site != "fra1" || d.MTU != 1500 || d.Timeout.String() != "30s" || d.LAGs.Range.String() != "30-39" || d.LAGOwner(77) != "miscabled" || caps.Limits.MaxUnit != 4094 || len(caps.TPIDs) != 1 ||
+	old, known := a.Config.Inventory.ExchangeLAN("old")
+	_, pinned := a.Config.Inventory.ServiceName("gone", 0)
+	if !known || old.VLAN != 72 || old.VNI == 0 || !pinned || d.Site != "fra1" || d.MTU != 1500 || d.Timeout.String() != "30s" || d.LAGs.Range.String() != "30-39" || d.LAGOwner(77) != "miscabled" || d.LAGOwner(78) != "gone" || d.UnitOwner("Ethernet5", 100) != "gone" || caps.Limits.MaxUnit != 4094 || len(caps.TPIDs) != 1 ||
 		lan.Name != "OTHER" || lan.VNI != 700 || at.Port == nil || at.Port.Interface != "Ethernet7" || a.Config.Inventory.StormControl != 1000 {
 		t.Errorf("%s", a.Inventory)
 	}

@@ -199,6 +199,15 @@ func (w *work) numbers() {
 	for _, c := range w.names {
 		w.vlans[uint32(c.vlan)], w.vnis[c.vni] = true, true
 	}
+	for _, lan := range w.Config.Inventory.ExchangeLANs {
+		w.vlans[uint32(lan.VLAN)], w.vnis[lan.VNI] = true, true
+		if q := lan.Quarantine; q != nil {
+			w.vlans[uint32(q.VLAN)], w.vnis[q.VNI] = true, true
+		}
+	}
+	for _, s := range w.Config.Inventory.Services {
+		w.vlans[uint32(s.VLAN)], w.vnis[s.VNI] = true, true
+	}
 	all := func(can func(*config.Device) bool) bool {
 		return !slices.ContainsFunc(w.Config.Inventory.Devices, func(d *config.Device) bool { return !can(d) })
 	}

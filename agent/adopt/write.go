@@ -44,6 +44,12 @@ func (w *work) write() ([]byte, error) {
 			y.note(1, "network service %s: %s: %s", quote(s.of.ID), c.note, strings.Join(sortedPlaces(c.among), " or "))
 		}
 	}
+	for _, s := range inv.Services {
+		if w.sold.service(s.NetworkService, s.Handover) == nil {
+			c := &serviceChoice{vlan: s.VLAN, vni: s.VNI}
+			y.said(1, keptAlone, "- {network_service: %s, %sname: %s%s}", quote(s.NetworkService), handoverKey(s.Handover), quote(s.Name), numbersOf(c))
+		}
+	}
 	y.key(0, "devices")
 	for _, d := range inv.Devices {
 		if err := w.writeDevice(&y, d); err != nil {
@@ -190,12 +196,7 @@ func (w *work) writeLANs(y *yaml) {
 		why := number(c)
 		y.said(1, why, "- network_service: %s", quote(s.of.ID))
 		y.line(2, "name: %s", quote(c.place))
-		if c.vlan != 0 {
-			y.line(2, "vlan: %d", c.vlan)
-		}
-		if c.vni != 0 {
-			y.line(2, "vni: %d", c.vni)
-		}
+		y.numbers(2, c)
 		if c.mtu != 0 {
 			y.line(2, "mtu: %d", c.mtu)
 		}
@@ -207,6 +208,45 @@ func (w *work) writeLANs(y *yaml) {
 		}
 		why = number(q)
 		y.said(2, why, "quarantine: {name: %s%s}", quote(q.place), numbersOf(q))
+	}
+	for _, lan := range w.Config.Inventory.ExchangeLANs {
+		if w.sold.has(lan.NetworkService) {
+			continue
+		}
+		c := &serviceChoice{vlan: lan.VLAN, vni: lan.VNI, why: keptAlone}
+		y.said(1, number(c), "- network_service: %s", quote(lan.NetworkService))
+		y.line(2, "name: %s", quote(lan.Name))
+		y.numbers(2, c)
+		if lan.MTU != 0 {
+			y.line(2, "mtu: %d", lan.MTU)
+		}
+		if q := lan.Quarantine; q != nil {
+			c := &serviceChoice{vlan: q.VLAN, vni: q.VNI, why: keptAlone}
+			y.said(2, number(c), "quarantine: {name: %s%s}", quote(q.Name), numbersOf(c))
+		}
+	}
+}
+
+// keptAlone is why something is in the inventory that the exchange does not know.
+const keptAlone = "given in the configuration, and not known to the exchange"
+
+// has reports whether the exchange has a network service of that id.
+func (s *sold) has(id ixapi.ID) bool {
+	for _, o := range s.services {
+		if o.of.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// numbers writes those of a service, a line each.
+func (y *yaml) numbers(depth int, c *serviceChoice) {
+	if c.vlan != 0 {
+		y.line(depth, "vlan: %d", c.vlan)
+	}
+	if c.vni != 0 {
+		y.line(depth, "vni: %d", c.vni)
 	}
 }
 
@@ -311,10 +351,12 @@ func (w *work) writeLAGs(y *yaml, d *config.Device, f *found) {
 	}
 	y.said(3, why, "range: %s", r)
 	y.key(3, "numbers")
+	known := make(map[ixapi.ID]bool)
 	for _, s := range w.sold.sales[d.Name] {
 		if !s.isLAG() {
 			continue
 		}
+		known[s.conn.ID] = true
 		c := w.match[d.Name].lags[s]
 		switch p, n, ok := splitLAG(c.place); {
 		case c.place == "" && len(c.among) > 0:
@@ -324,6 +366,11 @@ func (w *work) writeLAGs(y *yaml, d *config.Device, f *found) {
 			y.note(3, "connection %s is %s, and that is not called %s and a number", quote(s.conn.ID), quote(c.place), quote(prefix))
 		default:
 			y.said(4, c.why.words(w.details(s, c.place)), "- {connection: %s, number: %d}", quote(s.conn.ID), n)
+		}
+	}
+	for _, l := range d.LAGs.Numbers {
+		if !known[l.Connection] {
+			y.said(4, keptAlone, "- {connection: %s, number: %d}", quote(l.Connection), l.Number)
 		}
 	}
 }
@@ -359,20 +406,30 @@ func (w *work) lagPrefix(d *config.Device) (prefix, why string) {
 	return most(alike...), "so the LAGs of other switches of this make are called"
 }
 
-// writeUnits writes the numbers of the subinterfaces that have not the usual ones.
+// writeUnits writes the numbers of the subinterfaces that have not the usual ones. What the configuration gives goes first.
 func (w *work) writeUnits(y *yaml, d *config.Device) {
-	caps := d.Capabilities()
 	y.key(2, "units")
+	one := func(why string, id ixapi.ID, at switchcfg.Key) {
+		y.said(3, why, "- {network_service_config: %s, interface: %s, unit: %d}", quote(id), quote(at.Name), at.Unit)
+	}
+	for _, u := range d.Units {
+		one("given in the configuration", u.NetworkServiceConfig, switchcfg.Key{Name: u.Interface, Unit: u.Unit})
+	}
+	found := func(why string, id ixapi.ID, at switchcfg.Key) {
+		if _, given := d.Unit(id, at.Name); !given && d.UnitOwner(at.Name, at.Unit) == "" && writable(id) {
+			one(why, id, at)
+		}
+	}
+	caps := d.Capabilities()
 	for _, p := range w.pairs {
 		usual := p.circuit.Unit == p.sold.circuit.Unit && (caps.Limits.MaxUnit == 0 || counted(p.sold.circuit))
-		if p.sale.device != d.Name || usual || !writable(p.sold.config.ID) {
-			continue
+		if p.sale.device == d.Name && !usual {
+			found(p.why, p.sold.config.ID, p.circuit.Key())
 		}
-		y.said(3, p.why, "- {network_service_config: %s, interface: %s, unit: %d}", quote(p.sold.config.ID), quote(p.circuit.Parent), p.circuit.Unit)
 	}
 	for _, p := range w.odd {
-		if p.device == d.Name && writable(p.config.ID) {
-			y.said(3, p.why, "- {network_service_config: %s, interface: %s, unit: %d}", quote(p.config.ID), quote(p.key.Name), p.key.Unit)
+		if p.device == d.Name {
+			found(p.why, p.config.ID, p.key)
 		}
 	}
 }
