@@ -133,13 +133,16 @@ func (r *reader) arrive(e *entrance, f *wire.Frame) {
 		r.refuse(why, c, b)
 		return
 	}
-	*k = packet{buf: f.Buf[:f.End], start: f.Start, head: h, from: c, service: c.service, leaf: c.leaf, priorities: prioritiesOf(&h)}
+	flow := h.Flow(b)
+	if c.Through {
+		h.Keep(c.Tags)
+	}
+	*k = packet{buf: f.Buf[:f.End], start: f.Start, head: h, from: c, service: c.service, leaf: c.leaf, priorities: prioritiesOf(&h), flow: flow}
 	if why := r.admit(k); why != none {
 		r.refuse(why, c, b)
 		return
 	}
 	c.state.in.add(len(b))
-	k.flow = h.Flow(b)
 	r.deliver(k, place{circuit: c.state})
 }
 
