@@ -17,13 +17,14 @@ func profiles() []drivers.Profile {
 	limits := drivers.Limits{MaxUnit: math.MaxUint32}
 
 	full := drivers.Capabilities{
-		Forms: append([]switchcfg.Form{switchcfg.Untagged}, tagged...),
+		Forms: append([]switchcfg.Form{switchcfg.Untagged, switchcfg.Stacked, switchcfg.Whole}, tagged...),
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
 		StormControl: true, MACLimit: true, SystemID: true, Traits: atomic, Limits: limits,
 	}
 	plain := full
+	plain.Forms = append([]switchcfg.Form{switchcfg.Untagged}, tagged...)
 	plain.Services = []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine}
 	plain.StormControl, plain.MACLimit, plain.ServiceMTU = false, false, false
 
