@@ -18,7 +18,7 @@ const (
 // of switchports.
 func profiles() []drivers.Profile {
 	flexible := drivers.Capabilities{
-		Forms:     []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double}, SinglePasses: true,
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double}, SinglePasses: true,
 		TPIDs:     []switchcfg.TPID{switchcfg.TPIDCustomer, switchcfg.TPIDService},
 		TPIDScope: drivers.CircuitScope,
 		Services:  []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine},

@@ -562,7 +562,7 @@ func (m *model) cross(t *traveller, remote string, o *outcome) {
 		tags = append(tags, frame.Tag{TPID: frame.CTag, TCI: p})
 	}
 	switch {
-	case vlan(binary.BigEndian.Uint16(t.rest)):
+	case len(t.rest) >= 4 && binary.BigEndian.Uint16(t.rest) == frame.CTag && binary.BigEndian.Uint16(t.rest[2:])&0xfff == 0:
 		tags = tags[:1]
 	case t.priority == [2]uint16{}:
 		tags = nil
@@ -604,8 +604,10 @@ func (m *model) hear(remote string, d []byte) (o outcome) {
 	switch {
 	case cut && understood(tags, frame.CTag) == len(tags):
 		return refuse(dataplane.Malformed)
-	case m.through(t.service) && len(tags) > 0:
+	case m.through(t.service) && len(tags) > 0 && tags[0].TPID == frame.CTag && tags[0].VID() == 0:
 		tags = tags[:1]
+	case m.through(t.service):
+		tags = nil
 	case len(tags) > 2:
 		return refuse(dataplane.ExtraTag)
 	}

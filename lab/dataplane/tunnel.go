@@ -111,8 +111,8 @@ func (r *reader) encapsulate(remote netip.Addr, k *packet) {
 	}
 	tags := [frame.MaxTags]frame.Tag{{TPID: frame.CTag, TCI: k.priorities.outer}, {TPID: frame.CTag, TCI: k.priorities.inner}}
 	n := k.priorities.tags()
-	if k.head.Opaque() {
-		n = 1 // or the frame's own tag would be taken for one that tells a priority
+	if k.hasPriorityTag() {
+		n = 1 // or the frame's own tag would be taken for one of ours
 	}
 	r.tunnel = h.append(r.tunnel[:0])
 	r.tunnel, _ = frame.Append(r.tunnel, k.bytes(), k.head.Depth, tags[:n]...)
@@ -175,10 +175,12 @@ func (r *reader) decapsulate(buf []byte, from netip.Addr) {
 		return
 	}
 	flow := head.Flow(b)
-	if s.through && head.Depth > 1 {
+	switch {
+	case s.through && head.Depth > 0 && head.Tags[0].VID() == 0:
 		head.Keep(1)
-	}
-	if head.Opaque() && !(s.through && head.Depth == 1) || slices.ContainsFunc(head.Stack(), func(t frame.Tag) bool { return t.VID() != 0 }) {
+	case s.through:
+		head.Keep(0)
+	case head.Opaque() || slices.ContainsFunc(head.Stack(), func(t frame.Tag) bool { return t.VID() != 0 }):
 		r.refuse(ExtraTag, nil, b)
 		return
 	}
