@@ -114,10 +114,11 @@ type pair struct {
 	why     string
 }
 
-// oddPair is a network service config whose circuit can only be one that is not understood: another one beside it would
-// take the same frames.
+// oddPair is a network service config whose circuit has another number than the usual one and is no [pair]: it is not
+// understood, so that another one beside it would take the same frames, or it is the provider's side of a cloud service.
 type oddPair struct {
 	device string
+	why    string
 	config *ixapi.NetworkServiceConfig
 	key    switchcfg.Key
 }
@@ -134,7 +135,7 @@ func oddPairs(device string, at *parent, lost []soldCircuit) (out []oddPair) {
 		}
 	}
 	for i, n := range rest {
-		out = append(out, oddPair{device, n, switchcfg.Key{Kind: switchcfg.KindCircuit, Name: at.name, Unit: odd[i]}})
+		out = append(out, oddPair{device, "it is not understood, and nothing else can be what is sold", n, switchcfg.Key{Kind: switchcfg.KindCircuit, Name: at.name, Unit: odd[i]}})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -160,7 +161,7 @@ func TestWhatTheConfigurationSaysIsKept(t *testing.T) {
 	in := market().input(t)
 	text := strings.NewReplacer(
 		"  devices:", "  storm_control: 1000\n  exchange_lans: [{network_service: lan, name: OTHER, vlan: 70, vni: 700, quarantine: {name: Q, vlan: 71, vni: 701}}]\n  devices:",
-		"address: 192.0.2.1,", "address: 192.0.2.1, site: fra1, timeout: 30s, mtu: 1500, capabilities: {max_unit: 4094, tpids: [\"0x8100\"]}, lags: {prefix: Port-Channel, range: 30-39}, ports: [{id: port-swapped-1-1, interface: Ethernet7}],",
+		"address: 192.0.2.1,", "address: 192.0.2.1, site: fra1, timeout: 30s, mtu: 1500, capabilities: {max_unit: 4094, tpids: [\"0x8100\"]}, lags: {prefix: Port-Channel, range: 30-39, numbers: [{connection: miscabled, number: 77}]}, ports: [{id: port-swapped-1-1, interface: Ethernet7}],",
 	).Replace(base)
 	in.Config, in.Text = parse(t, text), []byte(text)
 	a, err := Find(in)
@@ -171,7 +172,7 @@ func TestWhatTheConfigurationSaysIsKept(t *testing.T) {
 	lan, _ := a.Config.Inventory.ExchangeLAN("lan")
 	at, _ := a.Config.Inventory.Attachment(&ixapi.Port{ID: "port-swapped-1-1"})
 	caps := d.Capabilities()
-	if d.Site != "fra1" || d.MTU != 1500 || d.Timeout.String() != "30s" || d.LAGs.Range.String() != "30-39" || caps.Limits.MaxUnit != 4094 || len(caps.TPIDs) != 1 ||
+	if d.Site != "fra1" || d.MTU != 1500 || d.Timeout.String() != "30s" || d.LAGs.Range.String() != "30-39" || d.LAGOwner(77) != "miscabled" || caps.Limits.MaxUnit != 4094 || len(caps.TPIDs) != 1 ||
 		lan.Name != "OTHER" || lan.VNI != 700 || at.Port == nil || at.Port.Interface != "Ethernet7" || a.Config.Inventory.StormControl != 1000 {
 		t.Errorf("%s", a.Inventory)
 	}
@@ -225,5 +226,115 @@ func TestCircuitThatIsNotUnderstoodHoldsWhatIsSold(t *testing.T) {
 	text := string(a.Report.AppendText(nil))
 	if strings.Contains(text, "Port-Channel17.100") || !strings.Contains(text, "circuit Port-Channel17.5 (nsc:nsc-good): conflict: what is configured there is not understood") {
 		t.Errorf("%s", text)
+	}
+}
+
+func TestProvidersSideIsFoundWithItsNumber(t *testing.T) {
+	w := market()
+	w.records.add(ixapi.ProductOfferings, map[string]any{"id": "po", "type": "cloud_vc", "service_provider": "Nimbus, Inc."})
+	w.records.add(ixapi.NetworkServices, map[string]any{"id": "cloud", "type": "cloud_vc", "state": "production", "diversity": 1, "product_offering": "po"})
+	w.records.add(ixapi.NetworkServiceConfigs, map[string]any{
+		"id": "nsc-cloud", "type": "cloud_vc", "state": "production", "network_service": "cloud", "connection": "moved", "handover": 1, "cloud_vlan": 40,
+		"vlan_config": map[string]any{"vlan_type": "dot1q", "vlan": 900, "vlan_ethertype": "0x8100"},
+	})
+	w.hand["sw1"].Put(
+		&switchcfg.Service{Name: "NIMBUS-1", Type: switchcfg.ServiceLine},
+		&switchcfg.Circuit{Parent: "Ethernet5", Unit: 900, Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, 900), Service: "NIMBUS-1", Filter: "CONTROL"},
+		&switchcfg.Interface{Name: "Ethernet48", Description: "to Nimbus"},
+		&switchcfg.Circuit{Parent: "Ethernet48", Unit: 3, Match: switchcfg.MatchSingle(switchcfg.TPIDService, 40), Service: "NIMBUS-1", Filter: "CONTROL"},
+	)
+	a, err := Find(w.input(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := a.Config.Inventory.Device("sw1")
+	if unit, ok := d.Unit("nsc-cloud", "Ethernet48"); !ok || unit != 3 || len(a.Config.Inventory.NNIs) != 1 || a.Config.Inventory.NNIs[0].ServiceProvider != "Nimbus, Inc." {
+		t.Errorf("%s", a.Inventory)
+	}
+	if text := string(a.Report.AppendText(nil)); strings.Contains(text, "Ethernet48") || strings.Contains(text, "NIMBUS") {
+		t.Errorf("%s", text)
+	}
+}
+
+// A name at the exchange that is that of somebody else's port gives nothing of that to the agent.
+func TestNameAloneTakesNothingThatIsInUseForSomethingElse(t *testing.T) {
+	office := func(s switchcfg.State, parent string) {
+		s.Put(&switchcfg.Service{Name: "office", Type: switchcfg.ServiceLAN, VLAN: 900},
+			&switchcfg.Circuit{Parent: parent, Unit: 900, Match: switchcfg.MatchSingle(switchcfg.TPIDCustomer, 900), Service: "office"})
+	}
+	for _, c := range []struct {
+		name, mode string
+		ports      []string
+		edit       func(switchcfg.State)
+		place, why string
+	}{
+		{"a port with another's circuit", "standalone", []string{"Ethernet49"}, func(s switchcfg.State) { office(s, "Ethernet49") }, "Ethernet49", "it is called so, and carries what is not sold there"},
+		{"a member of a LAG", "standalone", []string{"Ethernet50"}, func(switchcfg.State) {}, "Ethernet50", "it is a member of Port-Channel1, and sold as a single port"},
+		{"a LAG with another's circuit", "lag_lacp", []string{"Ethernet50", "Ethernet51"}, func(s switchcfg.State) { office(s, "Port-Channel1") }, "Port-Channel1", "ports that are called so are in a LAG that carries what is not sold there"},
+		{"a part of a LAG", "lag_lacp", []string{"Ethernet30", "Ethernet50"}, func(switchcfg.State) {}, "Port-Channel1", "ports that are called so are in a LAG with others, and nothing else speaks for it"},
+	} {
+		w := market()
+		var ids []string
+		for i, p := range c.ports {
+			ids = append(ids, fmt.Sprint("port-new-", i))
+			w.records.add(ixapi.Ports, map[string]any{"id": ids[i], "name": p, "device": "sw1", "state": "production"})
+		}
+		w.records.add(ixapi.Connections, map[string]any{"id": "new", "state": "production", "mode": c.mode, "ports": ids, "lacp_timeout": "slow"})
+		w.records.add(ixapi.NetworkServiceConfigs, map[string]any{
+			"id": "nsc-new", "type": "p2p_vc", "state": "production", "network_service": "line", "connection": "new",
+			"vlan_config": map[string]any{"vlan_type": "dot1q", "vlan": 901, "vlan_ethertype": "0x8100"},
+		})
+		w.records[ixapi.NetworkServices][1]["id"] = "other-line"
+		w.records.add(ixapi.NetworkServices, map[string]any{"id": "line", "type": "p2p_vc", "state": "production"})
+		for _, n := range w.records[ixapi.NetworkServiceConfigs] {
+			if n["network_service"] == "line" && n["id"] != "nsc-new" {
+				n["network_service"] = "other-line"
+			}
+		}
+		w.hand["sw1"].Put(&switchcfg.LAG{Name: "Port-Channel1", Description: "core", Members: []string{"Ethernet50", "Ethernet51"}, Mode: switchcfg.ModeLACP, Rate: switchcfg.RateFast})
+		c.edit(w.hand["sw1"])
+		a, err := Find(w.input(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _ := a.Config.Inventory.Device("sw1")
+		for _, k := range []switchcfg.Key{{Kind: switchcfg.KindInterface, Name: c.place}, {Kind: switchcfg.KindLAG, Name: c.place}} {
+			if d.Scope().Covers(k) {
+				t.Errorf("%s: %s is given to the agent", c.name, k)
+			}
+		}
+		if text := string(a.Report.AppendText(nil)); !strings.Contains(text, c.why) {
+			t.Errorf("%s: it does not say %q\n%s", c.name, c.why, text)
+		}
+	}
+}
+
+func TestDeviceThatWasNotLookedAtIsTold(t *testing.T) {
+	w := market()
+	w.records.add(ixapi.Ports, map[string]any{"id": "far-1", "name": "Ethernet1", "device": "sw9", "state": "production"})
+	a, err := Find(w.input(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(a.Report.AppendText(nil)); strings.Count(text, "    device sw9: it is no switch of the configuration") != 1 {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestTunnelAddressThatNothingTellsIsAskedFor(t *testing.T) {
+	w := market()
+	for _, s := range w.hand {
+		for _, k := range s.Keys() {
+			if o, ok := s[k].(*switchcfg.Service); ok {
+				x := *o
+				x.Peers = nil
+				s.Put(&x)
+			}
+		}
+	}
+	_, err := Find(w.input(t))
+	var hinted interface{ Hint() string }
+	if err == nil || !errors.As(err, &hinted) || !strings.Contains(err.Error(), "sw1") || !strings.Contains(hinted.Hint(), "tunnel_address") {
+		t.Errorf("error %v", err)
 	}
 }

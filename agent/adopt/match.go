@@ -267,8 +267,12 @@ func (m *matcher) single(s *sale) {
 			maps.Copy(all, other)
 			c = choice{among: all, note: "a LAG carries what is sold as a single port"}
 		}
-		if lag := m.on.inLAG[c.place]; lag != "" && c.why&sure == 0 {
+		switch lag := m.on.inLAG[c.place]; {
+		case c.why&sure != 0:
+		case lag != "":
 			c.open("it is a member of " + lag + ", and sold as a single port")
+		case c.why&(stations|described) == 0 && m.carriesOther(c.place, s):
+			c.open("it is called so, and carries what is not sold there")
 		}
 		m.ports[p.ID] = &c
 	}
@@ -316,11 +320,29 @@ func (m *matcher) lag(s *sale) {
 			placed++
 		}
 	}
-	if placed > 0 && count[c.place] == 0 && c.why&sure == 0 {
-		note := "none of the ports that are called so is in the LAG that carries what is sold"
+	note := ""
+	switch at := m.on.parents[c.place]; {
+	case c.why&sure != 0 || at == nil:
+	case placed > 0 && count[c.place] == 0:
+		note = "none of the ports that are called so is in the LAG that carries what is sold"
+	case c.why != members:
+	case m.carriesOther(c.place, s):
+		note = "ports that are called so are in a LAG that carries what is not sold there"
+	case at.lag != nil && count[c.place] < len(at.lag.Members):
+		note = "ports that are called so are in a LAG with others, and nothing else speaks for it"
+	}
+	if note != "" {
 		c.open(note)
 		m.openPorts(s, note)
 	}
+}
+
+// carriesOther reports whether a port or LAG carries something, and nothing of what a connection is sold.
+func (m *matcher) carriesOther(place string, s *sale) bool {
+	at := m.on.parents[place]
+	return at != nil && len(at.circuits) > 0 && len(s.circuits) > 0 && !slices.ContainsFunc(at.circuits, func(o *switchcfg.Circuit) bool {
+		return slices.ContainsFunc(s.circuits, func(c soldCircuit) bool { return c.circuit.Match == o.Match })
+	})
 }
 
 // lagOf is the key of a connection among what is fixed.

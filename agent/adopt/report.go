@@ -269,8 +269,21 @@ func held(in *plan.Intent, k switchcfg.Key) bool {
 	return slices.ContainsFunc(in.Frozen, func(f plan.Freeze) bool { return f.Key == k || f.Under && f.Key.Name == k.Name })
 }
 
-// reportExchange tells of services that are left to a person.
+// reportExchange tells of services that are left to a person, and of devices that were not looked at.
 func (w *work) reportExchange(r *Report) {
+	known, told := make(map[ixapi.ID]bool), make(map[ixapi.ID]bool)
+	for _, id := range w.sold.ids {
+		known[id] = true
+	}
+	for _, p := range w.Records.Ports {
+		if p.Device != "" && !known[p.Device] && !told[p.Device] {
+			told[p.Device] = true
+			r.Exchange = append(r.Exchange, Item{
+				Kind: Different, Record: "device " + p.Device,
+				Why: "it is no switch of the configuration: if it is one of the exchange's, the others would drop their tunnels to it",
+			})
+		}
+	}
 	for _, s := range w.order() {
 		c := w.names[s]
 		if c.place != "" || len(c.among) == 0 {

@@ -209,7 +209,7 @@ func (w *work) numbers() {
 		w.fabric = said[config.FabricType]{config.FabricVXLAN, fmt.Sprintf("service %s has a VNI", vxlan)}
 	default:
 		w.fabric = said[config.FabricType]{config.FabricNone, "no service crosses from switch to switch"}
-		for _, s := range slices.SortedFunc(maps.Keys(w.names), func(a, b *soldService) int { return switchcfg.CompareNames(a.name, b.name) }) {
+		for _, s := range w.order() {
 			c := w.names[s]
 			if c.place != "" && c.vlan != 0 && on[c.place] > 1 && all(func(d *config.Device) bool { c := d.Capabilities(); return c.VLANTags }) {
 				w.fabric = said[config.FabricType]{config.FabricVLAN, fmt.Sprintf("service %s is the same VLAN on %d switches", c.place, on[c.place])}
@@ -352,7 +352,7 @@ func (w *work) handovers() {
 		paired[p.circuit] = true
 	}
 	spots := make(map[key]map[spot]int)
-	for _, s := range w.sold.services {
+	for _, s := range w.order() {
 		c := w.names[s]
 		if s.handover == 0 || c.place == "" {
 			continue
@@ -366,11 +366,12 @@ func (w *work) handovers() {
 			keys = append(keys, key{provider: o.ServiceProvider, handover: s.handover})
 		}
 		for _, d := range w.Config.Inventory.Devices {
-			for _, o := range w.found[d.Name].State {
-				x, ok := o.(*switchcfg.Circuit)
+			for _, k := range w.found[d.Name].State.Keys() {
+				x, ok := w.found[d.Name].State[k].(*switchcfg.Circuit)
 				if !ok || x.Service != c.place || paired[x] || x.Match.Form != switchcfg.Single {
 					continue
 				}
+				w.provide(d.Name, s, x)
 				for _, k := range keys {
 					if spots[k] == nil {
 						spots[k] = make(map[spot]int)
@@ -398,6 +399,19 @@ func (w *work) handovers() {
 				service: k.service, provider: k.provider, handover: k.handover, device: at.device, place: at.place, ethertype: at.ethertype,
 				why: fmt.Sprintf("the other end of %d sold", n),
 			})
+		}
+	}
+}
+
+// provide notes the number of the provider's side of a cloud service, if it is not the VLAN.
+func (w *work) provide(device string, s *soldService, c *switchcfg.Circuit) {
+	if c.Unit%100_000_000 == uint32(c.Match.Outer) {
+		return
+	}
+	for _, p := range w.pairs {
+		if p.sold.service == s {
+			w.odd = append(w.odd, oddPair{device, "it is the provider's side", p.sold.config, c.Key()})
+			return
 		}
 	}
 }

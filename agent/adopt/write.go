@@ -372,7 +372,7 @@ func (w *work) writeUnits(y *yaml, d *config.Device) {
 	}
 	for _, p := range w.odd {
 		if p.device == d.Name && writable(p.config.ID) {
-			y.said(3, "it is not understood, and nothing else can be what is sold", "- {network_service_config: %s, interface: %s, unit: %d}", quote(p.config.ID), quote(p.key.Name), p.key.Unit)
+			y.said(3, p.why, "- {network_service_config: %s, interface: %s, unit: %d}", quote(p.config.ID), quote(p.key.Name), p.key.Unit)
 		}
 	}
 }

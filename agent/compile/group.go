@@ -470,7 +470,7 @@ func (g *group) providerSide(c *Compiler, d *device) *switchcfg.Circuit {
 	}
 	m := switchcfg.MatchSingle(g.nni.Ethertype, g.cloud)
 	circuit := &switchcfg.Circuit{Parent: g.nni.Interface, Unit: uint32(g.cloud), Description: a.circuit.Description, Shutdown: a.circuit.Shutdown, Match: m, Service: g.name}
-	if d.caps.TPIDScope != drivers.PortScope {
+	if _, pinned := d.Unit(a.config.ID, g.nni.Interface); pinned || d.caps.TPIDScope != drivers.PortScope {
 		circuit.Unit, _ = c.unitNumber(&unit{device: d, parent: g.nni.Interface}, a.config, m)
 	}
 	if d.caps.Filters {

@@ -71,9 +71,14 @@ func adoption(t *testing.T, x *wired) {
 	}
 	m1, m2 := x.station(1), x.station(2)
 	stop := x.stream(m1, m2, 10, []frame.Tag{{TPID: frame.CTag, TCI: 100}}, []frame.Tag{{TPID: frame.CTag, TCI: 300}})
-	time.Sleep(20 * time.Millisecond) // frames are on their way before anything changes
+	came := func() uint64 {
+		s, _ := x.plane.PortState(x.portName(1))
+		return s.In.Frames
+	}
+	more := func(than uint64) { eventually(t, "frames are on their way", func() bool { return came() > than+50 }) }
+	more(came())
 	x.change(p.Changes)
-	time.Sleep(20 * time.Millisecond)
+	more(came())
 	n := stop()
 	if second := build(); !second.Empty() {
 		t.Errorf("after it\n%s", second.AppendText(nil))
