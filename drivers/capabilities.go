@@ -20,6 +20,7 @@ const (
 // Capabilities is what a device can carry, as data. The zero value can carry nothing.
 type Capabilities struct {
 	Forms        []switchcfg.Form        // of circuits
+	SinglePasses bool                    // circuits of one tag let further tags pass, so that [switchcfg.Stacked] is [switchcfg.Single] there
 	TPIDs        []switchcfg.TPID        // of outer tags
 	TPIDScope    TPIDScope               //
 	TPIDDefault  bool                    // of port scope: a port without an ethertype of its own has 0x8100, and nothing tells them apart

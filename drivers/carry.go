@@ -22,7 +22,7 @@ func (c *Capabilities) Carry(o switchcfg.Object) error {
 		switch {
 		case !c.Form(o.Match.Form):
 			return fmt.Errorf("it cannot match %s frames", o.Match)
-		case o.Match.Form != switchcfg.Untagged && !c.TPID(o.Match.TPID):
+		case o.Match.Tagged() && !c.TPID(o.Match.TPID):
 			return fmt.Errorf("it does not know outer ethertype %s", o.Match.TPID)
 		case c.Limits.MaxUnit > 0 && o.Unit > c.Limits.MaxUnit:
 			return fmt.Errorf("subinterface %d is above its limit of %d", o.Unit, c.Limits.MaxUnit)
@@ -93,7 +93,7 @@ func (c *Capabilities) Beside(a, b *switchcfg.Circuit) error {
 	switch {
 	case !c.PortVLANs:
 		return nil
-	case a.Match.Form == switchcfg.Untagged || b.Match.Form == switchcfg.Untagged:
+	case !a.Match.Tagged() || !b.Match.Tagged():
 		return errors.New("a port has frames without a tag or frames with one")
 	case a.Service == b.Service:
 		return errors.New("a port joins a service once")

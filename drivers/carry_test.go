@@ -27,6 +27,30 @@ func TestPlainTextMeansNothingInACommandLine(t *testing.T) {
 	}
 }
 
+func TestFormsThatADeviceLacksAreNotCarried(t *testing.T) {
+	c := drivers.Capabilities{
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double}, TPIDs: []switchcfg.TPID{switchcfg.TPIDService},
+		Services: []switchcfg.ServiceType{switchcfg.ServiceLine},
+	}
+	stag := &switchcfg.Circuit{Parent: "eth1", Unit: 100, Match: switchcfg.MatchStacked(switchcfg.TPIDService, 100), Service: "ix-1"}
+	whole := &switchcfg.Circuit{Parent: "eth1", Match: switchcfg.MatchWhole(), Service: "ix-1"}
+	for _, o := range []*switchcfg.Circuit{stag, whole} {
+		if err := c.Carry(o); err == nil || !strings.Contains(err.Error(), o.Match.String()) {
+			t.Errorf("%s: %v", o.Match, err)
+		}
+	}
+	c.Forms = append(c.Forms, switchcfg.Stacked, switchcfg.Whole)
+	for _, o := range []*switchcfg.Circuit{stag, whole} {
+		if err := c.Carry(o); err != nil {
+			t.Errorf("%s: %v", o.Match, err)
+		}
+	}
+	stag.Match.TPID = switchcfg.TPIDStacked
+	if c.Carry(stag) == nil {
+		t.Error("an S-tag of an ethertype that the device does not know is carried")
+	}
+}
+
 func TestServiceKeepsWhatTheDeviceHasOfIt(t *testing.T) {
 	full := drivers.Capabilities{Services: []switchcfg.ServiceType{switchcfg.ServiceLAN}, ServiceMTU: true, ServiceMACs: true}
 	for what, lacks := range map[string]func(*drivers.Capabilities){

@@ -221,6 +221,9 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 	if len(conn.VLANTypes) > 0 && !slices.Contains(conn.VLANTypes, v.Type) {
 		return TagVLANTypeNotOffered, map[string]any{"vlan_type": string(v.Type), "offered": conn.VLANTypes}, fmt.Sprintf("has vlan_type %s, which connection %s does not offer", v.Type, conn.ID)
 	}
+	if v.Transparent && (v.Type == ixapi.VLANTypeQinQ || n.Type != ixapi.ServiceP2P) {
+		return TagTransparency, map[string]any{"vlan_type": string(v.Type), "type": string(n.Type)}, fmt.Sprintf("has vlan_type %s in a %s, and only a dot1q or port config of a p2p_vc lets further tags of its frames pass", v.Type, n.Type)
+	}
 	form := switchcfg.Untagged
 	outer, inner := switchcfg.VLANID(v.VLAN), switchcfg.VLANID(0)
 	switch v.Type {
@@ -229,11 +232,16 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 	case ixapi.VLANTypeQinQ:
 		form, outer, inner = switchcfg.Double, switchcfg.VLANID(v.OuterVLAN), switchcfg.VLANID(v.InnerVLAN)
 	}
+	if v.Transparent {
+		if form = transparent(&u.device.caps, form); !u.device.caps.Form(form) {
+			return TagTransparency, map[string]any{"vlan_type": string(v.Type)}, fmt.Sprintf("has vlan_type %s and lets further tags of its frames pass, which %s cannot", v.Type, u.device.Name)
+		}
+	}
 	if !u.device.caps.Form(form) {
 		return TagVLANTypeUnsupported, map[string]any{"vlan_type": string(v.Type)}, fmt.Sprintf("has vlan_type %s, which %s cannot carry", v.Type, u.device.Name)
 	}
-	if form == switchcfg.Untagged {
-		circuit.Unit = u.device.caps.UntaggedUnit
+	if v.Type == ixapi.VLANTypePort {
+		circuit.Unit, circuit.Match = u.device.caps.UntaggedUnit, switchcfg.Match{Form: form}
 		return "", nil, ""
 	}
 	if outer == 0 {
@@ -259,6 +267,17 @@ func (c *Compiler) match(u *unit, conn *ixapi.Connection, n *ixapi.NetworkServic
 	}
 	circuit.Unit = unit
 	return "", nil, ""
+}
+
+// transparent returns the form of a circuit that lets further tags of its frames pass.
+func transparent(caps *drivers.Capabilities, form switchcfg.Form) switchcfg.Form {
+	switch {
+	case form == switchcfg.Untagged:
+		return switchcfg.Whole
+	case caps.SinglePasses:
+		return switchcfg.Single
+	}
+	return switchcfg.Stacked
 }
 
 // unitNumber returns the number that the inventory pins, or else the one a person expects for an encapsulation: the

@@ -33,7 +33,7 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // registry has one driver whose profiles differ in what matters to compilation.
 func registry() drivers.Registry {
 	all := drivers.Capabilities{
-		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double}, TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double, switchcfg.Stacked, switchcfg.Whole}, TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, ServiceMTU: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true, StormControl: true,
 	}
@@ -41,8 +41,10 @@ func registry() drivers.Registry {
 	small.Forms, small.TPIDs = small.Forms[:2], small.TPIDs[:1]
 	small.Services, small.LACP, small.Filters, small.RateOut, small.StormControl, small.ServiceMTU = small.Services[:1], false, false, false, false, false
 	circuit := all
+	circuit.Forms = all.Forms[:3]
 	circuit.TPIDScope, circuit.Limits = drivers.CircuitScope, drivers.Limits{MaxUnit: 4100, LAGMembers: 2, FilterMACs: 1}
 	vlans := all
+	vlans.Forms, vlans.SinglePasses = all.Forms[:3], true
 	vlans.TPIDScope, vlans.ServiceVLAN, vlans.UntaggedUnit = drivers.CircuitScope, true, 4095
 	wide := vlans
 	wide.Forms, wide.TPIDScope, wide.TPIDDefault = wide.Forms[:2], drivers.PortScope, true
@@ -135,6 +137,12 @@ func qinq(outer, inner int, ethertype string) map[string]any {
 }
 
 func portTag() map[string]any { return map[string]any{"vlan_type": "port"} }
+
+// passing lets further tags of a config's frames pass.
+func passing(vlan map[string]any) map[string]any {
+	vlan["transparent"] = true
+	return vlan
+}
 
 func (r records) decode(t testing.TB) (*ixapi.Records, []ixapi.RecordFault) {
 	t.Helper()
@@ -279,6 +287,47 @@ func stories() []story {
 			c.Inventory.Fabric.Type = config.FabricVLAN
 			r.config("n8", "p2p_vc", "line", "c1", dot1q(201))
 			r.config("n9", "p2p_vc", "line", "c3", dot1q(202))
+		}},
+		{"transparent", "a line of frames with an S-tag, whatever is behind it", func(r records, _ *config.Config) {
+			r.config("n8", "p2p_vc", "line", "c1", passing(dot1q(201, "0x8100")))
+			r.connection("c9", "standalone", "a5")
+			r.config("n9", "p2p_vc", "line", "c9", passing(dot1q(201, "0x88a8")))
+		}},
+		{"transparent-port", "a line of whatever comes by two ports", func(r records, _ *config.Config) {
+			r.connection("c8", "standalone", "a5")
+			r.config("n8", "p2p_vc", "line", "c8", passing(portTag()))
+			r.connection("c9", "standalone", "b3")
+			r.config("n9", "p2p_vc", "line", "c9", passing(portTag()))
+		}},
+		{"transparent-port-not-alone", "what takes whatever comes by a port is alone there", func(r records, _ *config.Config) {
+			r.connection("c8", "standalone", "a5")
+			r.config("n7", "p2p_vc", "line", "c8", portTag())
+			r.config("n8", "p2p_vc", "line", "c8", passing(portTag()))
+			r.config("n9", "mp2mp_vc", "group", "c8", dot1q(100))
+		}},
+		{"transparent-collision", "an S-tag is one circuit's, whatever is behind it", func(r records, _ *config.Config) {
+			r.config("n8", "p2p_vc", "line", "c1", passing(dot1q(201)))
+			r.config("n9", "mp2mp_vc", "group", "c1", qinq(201, 7, "0x8100"))
+		}},
+		{"transparent-half", "a line that lets tags pass at one end only", func(r records, _ *config.Config) {
+			r.config("n8", "p2p_vc", "line", "c1", passing(dot1q(201)))
+			r.config("n9", "p2p_vc", "line", "c3", dot1q(202))
+		}},
+		{"transparent-lan", "a LAN lets no tags pass", func(r records, _ *config.Config) {
+			r.config("n8", "mp2mp_vc", "group", "c1", passing(dot1q(201)))
+		}},
+		{"transparent-qinq", "nor does a config of two tags", func(r records, _ *config.Config) {
+			r.config("n8", "p2p_vc", "line", "c1", passing(qinq(201, 7, "0x8100")))
+		}},
+		{"transparent-unsupported", "a switch that looks at all tags", func(r records, _ *config.Config) {
+			r.connection("c8", "standalone", "c1")
+			r.config("n8", "p2p_vc", "line", "c8", passing(dot1q(201)))
+			r.connection("c9", "standalone", "c2")
+			r.config("n9", "p2p_vc", "line", "c9", passing(portTag()))
+		}},
+		{"transparent-single", "a switch whose circuits of one tag do not look behind it", func(r records, _ *config.Config) {
+			r.connection("c9", "standalone", "v1")
+			r.config("n9", "p2p_vc", "line", "c9", passing(dot1q(201)))
 		}},
 		{"line-no-fabric", "and without one", func(r records, c *config.Config) {
 			c.Inventory.Fabric.Type = config.FabricNone

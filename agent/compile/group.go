@@ -315,6 +315,7 @@ func (g *group) checkFabric(c *Compiler) {
 }
 
 func (g *group) checkLine(c *Compiler, ends int) {
+	g.checkTransparency()
 	if g.nni != nil {
 		ends++
 		if of := c.nnis[nniKey{g.nni, g.cloud}]; len(of) > 1 {
@@ -331,6 +332,24 @@ func (g *group) checkLine(c *Compiler, ends int) {
 			ids = append(ids, a.config.ID)
 		}
 		g.refuse(TagLineEnds, map[string]any{"configs": ids}, "is a line between two ends and has %d: %v", ends, ids)
+	}
+}
+
+// checkTransparency refuses a line of which one end lets tags pass that the other does not.
+func (g *group) checkTransparency() {
+	var passes, bars *attachment
+	for _, a := range g.attachments {
+		switch {
+		case a.circuit == nil:
+		case a.config.VLANConfig.Transparent:
+			passes = a
+		default:
+			bars = a
+		}
+	}
+	if passes != nil && bars != nil {
+		g.refuse(TagTransparency, map[string]any{"configs": []ixapi.ID{passes.config.ID, bars.config.ID}},
+			"lets further tags of frames pass at the end of %s and not at that of %s", passes.config.ID, bars.config.ID)
 	}
 }
 

@@ -70,6 +70,7 @@ const (
 	TagVLANTypeUnknown     Tag = "vlan_type_unknown"
 	TagVLANTypeNotOffered  Tag = "vlan_type_not_offered"
 	TagVLANTypeUnsupported Tag = "vlan_type_unsupported"
+	TagTransparency        Tag = "transparency_unsupported"
 	TagVLANNotChosen       Tag = "vlan_not_chosen"
 	TagVLANOutOfRange      Tag = "vlan_out_of_range"
 	TagEthertypeUnknown    Tag = "ethertype_unknown"

@@ -480,8 +480,8 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 	}
 	slices.SortStableFunc(made, func(a, b *attachment) int {
 		x, y := a.circuit.Match, b.circuit.Match
-		if x.Form == switchcfg.Untagged || y.Form == switchcfg.Untagged {
-			return int(x.Form) - int(y.Form)
+		if !x.Tagged() || !y.Tagged() {
+			return cmp.Compare(x.Encapsulation(), y.Encapsulation())
 		}
 		if x.TPID != y.TPID {
 			return int(x.TPID) - int(y.TPID)
@@ -533,7 +533,7 @@ func (c *Compiler) collide(u *unit, conn *ixapi.Connection) {
 			}
 		}
 	}
-	if first := made[0]; first.circuit.Match.Form == switchcfg.Untagged {
+	if first := made[0]; !first.circuit.Match.Tagged() {
 		refuse(first, made[1], TagPortNotAlone, fmt.Sprintf("network-service-config %s takes the whole port, and %s is on connection %s too", first.config.ID, made[1].config.ID, conn.ID))
 	}
 	for _, loop := range loops(made) {
@@ -629,7 +629,7 @@ func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkService
 		}
 	}
 	for i := range u.attachments {
-		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged {
+		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Tagged() {
 			use(a.circuit.Match.TPID)
 		}
 	}
@@ -659,7 +659,7 @@ func (u *unit) ethertype(conn *ixapi.Connection, configs []*ixapi.NetworkService
 		chosen = switchcfg.TPIDCustomer
 	}
 	for i := range u.attachments {
-		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Form != switchcfg.Untagged && a.circuit.Match.TPID != chosen {
+		if a := &u.attachments[i]; a.circuit != nil && a.circuit.Match.Tagged() && a.circuit.Match.TPID != chosen {
 			u.refuseConfig(a, TagEthertypeMixed, severityError,
 				fmt.Sprintf("network-service-config %s needs ethertype %s, and a port of %s knows one: on connection %s it is %s", a.config.ID, a.circuit.Match.TPID, u.device.Name, conn.ID, chosen),
 				map[string]any{"ethertype": a.circuit.Match.TPID.String(), "port_ethertype": chosen.String()})

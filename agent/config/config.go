@@ -357,7 +357,7 @@ type AddedService struct {
 	Capacity int               `yaml:"capacity" jsonschema:"minimum=1"`                                   // Mbit/s it may send and receive; without it no limit
 }
 
-// Encapsulation is a form of circuit, in IX-API's words.
+// Encapsulation is a form of circuit, in IX-API's words where it has one.
 type Encapsulation string
 
 // The encapsulations.
@@ -365,27 +365,29 @@ const (
 	EncapPort  Encapsulation = "port"
 	EncapDot1Q Encapsulation = "dot1q"
 	EncapQinQ  Encapsulation = "qinq"
+	EncapSTag  Encapsulation = "stag"  // one tag, whatever is behind it
+	EncapWhole Encapsulation = "whole" // all that comes by the port, tags and all
 )
 
 // Override replaces parts of a profile's capabilities. What is left out stays as in the profile.
 type Override struct {
-	Encapsulations []Encapsulation         `yaml:"encapsulations" jsonschema:"enum=port,enum=dot1q,enum=qinq"` // forms of circuits
-	TPIDs          []switchcfg.TPID        `yaml:"tpids"`                                                      // outer ethertypes
-	TPIDScope      string                  `yaml:"tpid_scope" jsonschema:"enum=port,enum=circuit"`             // whether all circuits of a port share one ethertype
-	Services       []switchcfg.ServiceType `yaml:"services" jsonschema:"enum=lan,enum=line,enum=tree"`         // service types
-	LACP           *bool                   `yaml:"lacp"`                                                       // LAGs can run LACP
-	VLANTags       *bool                   `yaml:"vlan_tags"`                                                  // services can cross a vlan fabric
-	VXLAN          *bool                   `yaml:"vxlan"`                                                      // services can cross a vxlan fabric
-	Filters        *bool                   `yaml:"filters"`                                                    // MAC filters on circuits
-	RateIn         *bool                   `yaml:"rate_in"`                                                    // policing of what a member sends
-	RateOut        *bool                   `yaml:"rate_out"`                                                   // policing or shaping of what a member receives
-	StormControl   *bool                   `yaml:"storm_control"`                                              // on ports and LAGs
-	MACLimit       *bool                   `yaml:"mac_limit"`                                                  // per circuit
-	SystemID       *bool                   `yaml:"system_id"`                                                  // LACP system identifier per LAG
-	MaxUnit        *uint32                 `yaml:"max_unit"`                                                   // greatest subinterface number; 0 for no limit
-	MaxLAGMembers  *int                    `yaml:"max_lag_members" jsonschema:"minimum=0"`                     // ports of one LAG; 0 for no limit
-	MaxMTU         *uint16                 `yaml:"max_mtu"`                                                    // octets; 0 for no limit
-	MaxFilterMACs  *int                    `yaml:"max_filter_macs" jsonschema:"minimum=0"`                     // addresses in one filter; 0 for no limit
+	Encapsulations []Encapsulation         `yaml:"encapsulations" jsonschema:"enum=port,enum=dot1q,enum=qinq,enum=stag,enum=whole"` // forms of circuits
+	TPIDs          []switchcfg.TPID        `yaml:"tpids"`                                                                           // outer ethertypes
+	TPIDScope      string                  `yaml:"tpid_scope" jsonschema:"enum=port,enum=circuit"`                                  // whether all circuits of a port share one ethertype
+	Services       []switchcfg.ServiceType `yaml:"services" jsonschema:"enum=lan,enum=line,enum=tree"`                              // service types
+	LACP           *bool                   `yaml:"lacp"`                                                                            // LAGs can run LACP
+	VLANTags       *bool                   `yaml:"vlan_tags"`                                                                       // services can cross a vlan fabric
+	VXLAN          *bool                   `yaml:"vxlan"`                                                                           // services can cross a vxlan fabric
+	Filters        *bool                   `yaml:"filters"`                                                                         // MAC filters on circuits
+	RateIn         *bool                   `yaml:"rate_in"`                                                                         // policing of what a member sends
+	RateOut        *bool                   `yaml:"rate_out"`                                                                        // policing or shaping of what a member receives
+	StormControl   *bool                   `yaml:"storm_control"`                                                                   // on ports and LAGs
+	MACLimit       *bool                   `yaml:"mac_limit"`                                                                       // per circuit
+	SystemID       *bool                   `yaml:"system_id"`                                                                       // LACP system identifier per LAG
+	MaxUnit        *uint32                 `yaml:"max_unit"`                                                                        // greatest subinterface number; 0 for no limit
+	MaxLAGMembers  *int                    `yaml:"max_lag_members" jsonschema:"minimum=0"`                                          // ports of one LAG; 0 for no limit
+	MaxMTU         *uint16                 `yaml:"max_mtu"`                                                                         // octets; 0 for no limit
+	MaxFilterMACs  *int                    `yaml:"max_filter_macs" jsonschema:"minimum=0"`                                          // addresses in one filter; 0 for no limit
 }
 
 // NNI is the port or LAG that carries cloud_vc services to their provider. Exactly one of Service,

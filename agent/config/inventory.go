@@ -145,6 +145,10 @@ func (e Encapsulation) form() switchcfg.Form {
 		return switchcfg.Single
 	case EncapQinQ:
 		return switchcfg.Double
+	case EncapSTag:
+		return switchcfg.Stacked
+	case EncapWhole:
+		return switchcfg.Whole
 	}
 	return switchcfg.Untagged
 }

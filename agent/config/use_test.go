@@ -283,13 +283,13 @@ func TestInventoryFindsWhatTheExchangeNames(t *testing.T) {
 }
 
 func TestOverridesReplacePartsOfTheProfile(t *testing.T) {
-	text := strings.Replace(minimal, "credentials: lab}", "credentials: lab, capabilities: {encapsulations: [port, qinq], tpids: [0x88a8], tpid_scope: circuit, services: [lan], lacp: false, mac_limit: true, max_filter_macs: 4}}", 1)
+	text := strings.Replace(minimal, "credentials: lab}", "credentials: lab, capabilities: {encapsulations: [port, qinq, stag, whole], tpids: [0x88a8], tpid_scope: circuit, services: [lan], lacp: false, mac_limit: true, max_filter_macs: 4}}", 1)
 	c, err := Parse("c.yaml", []byte(text), nil, testDrivers())
 	if err != nil {
 		t.Fatal(report(err))
 	}
 	caps := c.Inventory.Devices[0].Capabilities()
-	if caps.Form(switchcfg.Single) || !caps.Form(switchcfg.Double) || caps.TPID(switchcfg.TPIDCustomer) || caps.TPIDScope != "circuit" ||
+	if caps.Form(switchcfg.Single) || !caps.Form(switchcfg.Double) || !caps.Form(switchcfg.Stacked) || !caps.Form(switchcfg.Whole) || caps.TPID(switchcfg.TPIDCustomer) || caps.TPIDScope != "circuit" ||
 		caps.Service(switchcfg.ServiceTree) || caps.LACP || !caps.MACLimit || caps.Limits.FilterMACs != 4 || !caps.Filters {
 		t.Errorf("capabilities: %+v", caps)
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ixagent/ixagent/agent/config"
 	"github.com/ixagent/ixagent/drivers"
+	"github.com/ixagent/ixagent/models/switchcfg"
 )
 
 func (a *app) driversCmd() *cobra.Command {
@@ -57,10 +59,16 @@ func (a *app) driversCmd() *cobra.Command {
 }
 
 func forms(c drivers.Capabilities) string {
-	names := []string{"port", "dot1q", "qinq"}
-	var out []string
+	names := [...]config.Encapsulation{
+		switchcfg.Untagged: config.EncapPort, switchcfg.Single: config.EncapDot1Q, switchcfg.Double: config.EncapQinQ,
+		switchcfg.Stacked: config.EncapSTag, switchcfg.Whole: config.EncapWhole,
+	}
+	var out []config.Encapsulation
 	for _, f := range c.Forms {
 		out = append(out, names[f])
+	}
+	if c.SinglePasses {
+		out = append(out, config.EncapSTag)
 	}
 	return join(out)
 }

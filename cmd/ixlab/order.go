@@ -37,7 +37,7 @@ func walks() []walk {
 		{"ix-api", "account, contact, roles, connection, peering LAN: the getting started of IX-API", "market", (*walker).gettingStarted},
 		{"services", "line with two tags, tree, group and cloud over IX-API", "market", (*walker).services},
 		{"ecx-seller", "a service profile of ECX: made, looked at and published", "ecx", (*walker).sells},
-		{"ecx-buyer", "a connection of ECX: ordered, approved by the seller, and given up", "ecx", (*walker).buys},
+		{"ecx-buyer", "connections of ECX: ordered, approved by the seller, and given up; one between QinQ ports", "ecx", (*walker).buys},
 		{"ecx-reseller", "connections of ECX by way of a reseller, both options", "ecx", (*walker).resells},
 	}
 }

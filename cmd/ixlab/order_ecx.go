@@ -36,6 +36,13 @@ func on(port string, vlan int) store.Object {
 	return store.Object{"accessPoint": store.Object{"type": "COLO", "port": store.Object{"uuid": fabric.ID("port/" + port)}, "linkProtocol": link}}
 }
 
+// behind returns the end of a connection at a QinQ port of the seed, with an S-tag.
+func behind(port string, vlan int) store.Object {
+	return store.Object{"accessPoint": store.Object{
+		"type": "COLO", "port": store.Object{"uuid": fabric.ID("port/" + port)}, "linkProtocol": store.Object{"type": "QINQ", "vlanSTag": vlan},
+	}}
+}
+
 // atProfile returns the end of a connection at a service profile, with the key that its seller knows a customer by.
 func atProfile(profile, key string) store.Object {
 	point := store.Object{"type": "SP", "profile": store.Object{"uuid": profile}}
@@ -206,7 +213,39 @@ func (w *walker) buys(ctx context.Context) error {
 	if err := buyer.becomes(ctx, connection, "DEPROVISIONED"); err != nil {
 		return err
 	}
-	return w.shown(ctx, showing{"deleted", "buyer-lag/vc", "seller-dot1q/vc", false})
+	if err := w.shown(ctx, showing{"deleted", "buyer-lag/vc", "seller-dot1q/vc", false}); err != nil {
+		return err
+	}
+	return w.stacks(ctx, buyer, seller)
+}
+
+// stacks goes on between two QinQ ports, where only the S-tag is the connection's: the customer's own tags pass, whatever
+// they are.
+func (w *walker) stacks(ctx context.Context, buyer, seller *party) error {
+	w.page.heading("A buyer orders between QinQ ports, where its own tags pass behind the S-tag")
+	connection, err := buyer.connect(ctx, virtual("with tags of its own", 200, behind("buyer-qinq", 500), atProfile(fabric.ID("profile/cloud"), "tenant-4711"), tenant()))
+	if err != nil {
+		return err
+	}
+	if err := seller.approve(ctx, connection, "CONNECTION_CREATION_ACCEPTANCE", behind("seller-qinq-1", 600)); err != nil {
+		return err
+	}
+	if err := buyer.becomes(ctx, connection, "ACTIVE"); err != nil {
+		return err
+	}
+	near, far := "0x88a8:500", "0x9100:600" // the ports' own ethertypes
+	for i, end := range []struct{ node, tag, wrong string }{{"buyer-qinq", near, "0x88a8:501"}, {"seller-qinq-1", far, "0x9100:601"}} {
+		for j, at := range []string{"none=" + end.tag, "c-tag=" + end.tag + "/0x8100:77", "c-tags=" + end.tag + "/0x8100:77/0x8100:78", "other=" + end.wrong + "/0x8100:77"} {
+			if err := w.configure(ctx, end.node, fmt.Sprintf("%s,ip=10.1.%d.%d/24", at, 4+j, 1+i)); err != nil {
+				return err
+			}
+		}
+	}
+	return w.shown(ctx,
+		showing{"S-tag", "buyer-qinq/none", "seller-qinq-1/none", true},
+		showing{"S-tag and C-tag", "buyer-qinq/c-tag", "seller-qinq-1/c-tag", true},
+		showing{"S-tag and two C-tags", "buyer-qinq/c-tags", "seller-qinq-1/c-tags", true},
+		showing{"another S-tag", "buyer-qinq/other", "seller-qinq-1/other", false})
 }
 
 // tenant is what the seller's profile wants to know besides.

@@ -1,8 +1,9 @@
 // Package eos drives switches with Arista EOS over their command line.
 //
-// A circuit is a subinterface of a routed port or Port-Channel with a flexible encapsulation. It joins a VLAN, which is
-// the service, by `vlan id`; a line within the switch has no VLAN and is a patch of the patch panel. Filters are MAC access
-// lists, policers policy maps of one class, and peers of a tunnel a flood list per VLAN on the operator's own Vxlan1.
+// A circuit is a subinterface of a routed port or Port-Channel with a flexible encapsulation. One that matches a single tag
+// takes what has further tags too, and leaves those as they are. It joins a VLAN, which is the service, by `vlan id`; a line
+// within the switch has no VLAN and is a patch of the patch panel. Filters are MAC access lists, policers policy maps of one
+// class, and peers of a tunnel a flood list per VLAN on the operator's own Vxlan1.
 //
 // On a platform without flexible encapsulation a circuit is a VLAN of a switchport: the access VLAN, or one of a trunk with
 // an exact list, whose tag is translated where it is another number. Filters and rates are those of the whole port there,

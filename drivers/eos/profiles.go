@@ -18,7 +18,7 @@ const (
 // of switchports.
 func profiles() []drivers.Profile {
 	flexible := drivers.Capabilities{
-		Forms:     []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double},
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double}, SinglePasses: true,
 		TPIDs:     []switchcfg.TPID{switchcfg.TPIDCustomer, switchcfg.TPIDService},
 		TPIDScope: drivers.CircuitScope,
 		Services:  []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine},
@@ -29,6 +29,7 @@ func profiles() []drivers.Profile {
 	tpid := flexible
 	tpid.TPIDs, tpid.TPIDScope, tpid.TPIDDefault = switchcfg.TPIDs(), drivers.PortScope, true
 	bridged := tpid
+	bridged.SinglePasses = false // no document says so of a trunk
 	bridged.Forms = []switchcfg.Form{switchcfg.Untagged, switchcfg.Single}
 	bridged.LineVLAN, bridged.PortVLANs = true, true
 	return []drivers.Profile{

@@ -40,7 +40,7 @@ func eachProfile(t *testing.T, f func(t *testing.T, c drivers.Capabilities)) {
 func options(c *drivers.Capabilities) switchcfgtest.Options {
 	o := switchcfgtest.Options{
 		LAGPrefix: "ae", NoStorm: !c.StormControl, NoMACLimit: !c.MACLimit, NoServiceMTU: true, NoPeers: !c.VXLAN,
-		ServiceVLAN: c.ServiceVLAN, PortAlone: true, UntaggedUnit: c.UntaggedUnit,
+		ServiceVLAN: c.ServiceVLAN, PortAlone: true, UntaggedUnit: c.UntaggedUnit, NoThrough: true,
 	}
 	for i := range 8 {
 		o.Ports = append(o.Ports, fmt.Sprintf("xe-0/0/%d", i))

@@ -12,7 +12,7 @@ import (
 // Capabilities returns those of a switch that can carry everything, at once, with one ethertype per port.
 func Capabilities() drivers.Capabilities {
 	return drivers.Capabilities{
-		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double},
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double, switchcfg.Stacked, switchcfg.Whole},
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,

@@ -44,7 +44,7 @@ func (d *driver) apply(ctx context.Context, changes []plan.Change, send func(*gp
 func sameTPIDs(target switchcfg.State, changes []plan.Change) error {
 	for _, ch := range changes {
 		c, ok := target[ch.Key].(*switchcfg.Circuit)
-		if !ok || c.Match.Form == switchcfg.Untagged {
+		if !ok || !c.Match.Tagged() {
 			continue
 		}
 		tpid := switchcfg.TPIDCustomer

@@ -148,7 +148,8 @@ func (b *builder) index() error {
 				return fmt.Errorf("subinterface %s is there twice", switchcfg.CircuitName(p.name, u.index))
 			}
 			b.subs[k] = u
-			if u.match.Form != switchcfg.Untagged {
+			u.pass()
+			if u.match.Tagged() {
 				u.match.TPID = tpid
 			}
 			b.circuits[k] = &switchcfg.Circuit{

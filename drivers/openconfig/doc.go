@@ -7,5 +7,5 @@
 //
 // The outer ethertype belongs to the port, inner tags always have 0x8100, and frames without a tag are those of the
 // subinterface without a match. What OpenConfig has no words for (storm control, the address limit of a circuit,
-// the MTU of a service, E-Trees) is in ixagent's own augmentation, ixagent-openconfig-ext. What a kind of device lacks is data: see [Spec].
+// circuits that let further tags pass, the MTU of a service, E-Trees) is in ixagent's own augmentation, ixagent-openconfig-ext. What a kind of device lacks is data: see [Spec].
 package openconfig

@@ -158,6 +158,10 @@ func tags(m switchcfg.Match) [][4]byte {
 		return [][4]byte{tag(m.TPID, m.Outer)}
 	case switchcfg.Double:
 		return [][4]byte{tag(m.TPID, m.Outer), tag(switchcfg.TPIDCustomer, m.Inner)}
+	case switchcfg.Stacked:
+		return [][4]byte{tag(m.TPID, m.Outer), tag(switchcfg.TPIDCustomer, 7)}
+	case switchcfg.Whole:
+		return [][4]byte{tag(switchcfg.TPIDCustomer, 7)}
 	}
 	return nil
 }

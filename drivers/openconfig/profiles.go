@@ -13,17 +13,17 @@ import (
 func profiles() []drivers.Profile {
 	atomic := plan.Traits{Atomic: true}
 	customer := []switchcfg.TPID{switchcfg.TPIDCustomer}
-	tagged := []switchcfg.Form{switchcfg.Single, switchcfg.Double}
 	limits := drivers.Limits{MaxUnit: math.MaxUint32}
 
 	full := drivers.Capabilities{
-		Forms: append([]switchcfg.Form{switchcfg.Untagged}, tagged...),
+		Forms: []switchcfg.Form{switchcfg.Untagged, switchcfg.Single, switchcfg.Double, switchcfg.Stacked, switchcfg.Whole},
 		TPIDs: switchcfg.TPIDs(), TPIDScope: drivers.PortScope,
 		Services: []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine, switchcfg.ServiceTree},
 		LACP:     true, VLANTags: true, ServiceMTU: true, ServiceMACs: true, VXLAN: true, Filters: true, RateIn: true, RateOut: true,
 		StormControl: true, MACLimit: true, SystemID: true, AllPorts: true, Traits: atomic, Limits: limits,
 	}
 	plain := full
+	plain.Forms = full.Forms[:3:3]
 	plain.Services = []switchcfg.ServiceType{switchcfg.ServiceLAN, switchcfg.ServiceLine}
 	plain.StormControl, plain.MACLimit, plain.ServiceMTU = false, false, false
 
@@ -35,7 +35,7 @@ func profiles() []drivers.Profile {
 
 	// These have the matches; that connection points carry them is not shown by any document.
 	circuits := drivers.Capabilities{
-		Forms: tagged, TPIDScope: drivers.CircuitScope, TPIDs: customer,
+		Forms: []switchcfg.Form{switchcfg.Single, switchcfg.Double}, TPIDScope: drivers.CircuitScope, TPIDs: customer,
 		Services: plain.Services, LACP: true, Traits: atomic,
 	}
 	xr := circuits

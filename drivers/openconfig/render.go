@@ -347,6 +347,16 @@ func (l leaves) ext(name string, before, after uint64, long bool) {
 	}
 }
 
+func (l leaves) extFlag(name string, before, after bool) {
+	switch {
+	case before == after:
+	case !after:
+		l.e.remove(l.at.to(name))
+	default:
+		l.to.flag(inExt+name, after)
+	}
+}
+
 // enabled is sent with everything that is made: devices differ in the default.
 func (l leaves) enabled(before, after bool) {
 	if l.create || before != after {
@@ -525,9 +535,9 @@ func (e *edit) circuit(before, after *switchcfg.Circuit) {
 	l.text("", "description", before.Description, after.Description)
 	l.enabled(before.Shutdown, after.Shutdown)
 	l.ext("mac-limit", uint64(before.MACLimit), uint64(after.MACLimit), false)
+	l.extFlag("transparent", before.Match.Transparent(), after.Match.Transparent())
 
-	was, is := before.Match, after.Match
-	was.TPID, is.TPID = 0, 0 // known by the parent
+	was, is := tagsOf(before.Match), tagsOf(after.Match)
 	if was.Form != is.Form && was.Form != switchcfg.Untagged {
 		e.remove(subPath(after).to("vlan", "match", formName(was.Form)))
 		was = switchcfg.Match{}
@@ -552,6 +562,19 @@ func (e *edit) circuit(before, after *switchcfg.Circuit) {
 		e.ports.get(after.Parent).subs.element(entry)
 	}
 	e.attach(before, after)
+}
+
+// tagsOf returns what the VLAN match of a subinterface says of m: neither the ethertype, which the parent knows, nor what
+// becomes of further tags.
+func tagsOf(m switchcfg.Match) switchcfg.Match {
+	m.TPID = 0
+	switch m.Form {
+	case switchcfg.Stacked:
+		m.Form = switchcfg.Single
+	case switchcfg.Whole:
+		m.Form = switchcfg.Untagged
+	}
+	return m
 }
 
 func formName(f switchcfg.Form) string {

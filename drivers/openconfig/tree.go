@@ -49,6 +49,7 @@ type sub struct {
 	description string
 	down        bool
 	match       switchcfg.Match // without TPID
+	transparent bool            // which the form of the match does not say yet
 	macLimit    uint32
 	odd         odd
 	raw         []byte
@@ -268,6 +269,8 @@ func (u *sub) read(s *scanner, name []byte) {
 				u.down = !s.bool()
 			case "mac-limit":
 				u.macLimit = uint32(s.uint(32))
+			case "transparent":
+				u.transparent = s.bool()
 			case "tpid":
 				u.odd.note("it has the outer ethertype %s of its own", s.name())
 			default:
@@ -342,6 +345,19 @@ func (u *sub) readMatch(s *scanner, name []byte) {
 		u.odd.note("it matches VLANs that do not exist")
 	default:
 		u.match = m
+	}
+}
+
+// pass has the form of the match say whether further tags of its frames pass.
+func (u *sub) pass() {
+	switch {
+	case !u.transparent:
+	case u.match.Form == switchcfg.Untagged:
+		u.match.Form = switchcfg.Whole
+	case u.match.Form == switchcfg.Single:
+		u.match.Form = switchcfg.Stacked
+	default:
+		u.odd.note("it matches two tags and lets further ones pass")
 	}
 }
 

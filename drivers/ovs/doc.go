@@ -18,6 +18,7 @@
 //
 // What an operator must know: other_config:vlan-limit of the switch has to be 1, its default, because with more tags in view
 // Open vSwitch lets frames with two tags pass where it has seen such with one; the agent has it so. 0x8100 and 0x88a8 are not
-// told apart on the outer tag of frames that come in, while those that go out have the one that was ordered. A port that is shut keeps its
+// told apart on the outer tag of frames that come in, while those that go out have the one that was ordered. Tags behind
+// the one of a circuit that lets them pass are not looked at, neither by the service. A port that is shut keeps its
 // link. Reserved group addresses (IEEE 802.1Q-2022 8.6.3) never pass a service, with or without a filter.
 package ovs

@@ -290,6 +290,84 @@ func (m *matrix) leaves(right []frame.Tag) {
 	m.m4.expect("from the leaf", m.retag(mark, right, nil))
 }
 
+// own are the tags of a member's own behind the one of a circuit.
+func own() [][]frame.Tag {
+	return [][]frame.Tag{
+		nil,
+		{{TPID: frame.CTag, TCI: 3<<13 | 7}},
+		{{TPID: frame.CTag, TCI: 5 << 13}}, // of no VLAN, with a priority
+		{{TPID: frame.STag, TCI: 9}},
+		{{TPID: frame.CTag, TCI: 7}, {TPID: frame.CTag, TCI: 8}},
+		{{TPID: frame.QTag, TCI: 9}, {TPID: frame.CTag, TCI: 8}, {TPID: frame.CTag, TCI: 7}},
+	}
+}
+
+func TestTagsBehindAnSTagPassUnseen(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "Ethernet1", "Ethernet2", "Ethernet3")
+	m := &matrix{bench: b, m1: b.station("Ethernet1"), m2: b.station("Ethernet2"), m3: b.station("Ethernet3")}
+	control := &switchcfg.Filter{Name: "ix-control", AnySource: true}
+	for _, tpid := range capabilities().TPIDs {
+		for _, parent := range []string{"Ethernet1", "lag1"} {
+			for _, filter := range []string{"", control.Name} {
+				t.Run(fmt.Sprintf("%v on %s, filter %q", tpid, parent, filter), func(t *testing.T) {
+					m.t, m.m1.t, m.m2.t, m.m3.t = t, t, t, t
+					m.runs++
+					m.alice, m.bob = alice(m.runs), bob(m.runs)
+					name := fmt.Sprintf("ix-stag-%d", m.runs)
+					objects := []switchcfg.Object{
+						control, &switchcfg.Service{Name: name, Type: switchcfg.ServiceLine},
+						&switchcfg.Service{Name: "ix-other", Type: switchcfg.ServiceLAN},
+						&switchcfg.Interface{Name: "Ethernet2", Description: "far end", TPID: switchcfg.TPIDService},
+						&switchcfg.Interface{Name: "Ethernet3", Description: "of another"},
+						&switchcfg.Circuit{Parent: parent, Unit: 100, Match: switchcfg.MatchStacked(tpid, 100), Service: name, Filter: filter},
+						&switchcfg.Circuit{Parent: parent, Unit: 7, Match: switchcfg.MatchSingle(tpid, 7), Service: "ix-other"},
+						&switchcfg.Circuit{Parent: "Ethernet2", Unit: 300, Match: switchcfg.MatchStacked(switchcfg.TPIDService, 300), Service: name, Filter: filter},
+						&switchcfg.Circuit{Parent: "Ethernet3", Unit: 1, Match: switchcfg.MatchUntagged(), Service: "ix-other"},
+					}
+					if parent == "Ethernet1" {
+						objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "in question", TPID: tpid})
+					} else {
+						objects = append(objects, &switchcfg.Interface{Name: "Ethernet1", Description: "member"},
+							&switchcfg.LAG{Name: parent, Description: "in question", Mode: switchcfg.ModeStatic, Members: []string{"Ethernet1"}, TPID: tpid})
+					}
+					m.apply(objects...)
+					m.unseen(uint16(tpid))
+				})
+			}
+		}
+	}
+}
+
+// unseen sends frames with tags of their own both ways, and such as are not of the S-tag.
+func (m *matrix) unseen(tpid uint16) {
+	near, far := frame.Tag{TPID: tpid, TCI: 5<<13 | 100}, frame.Tag{TPID: frame.STag, TCI: 5<<13 | 300}
+	for round := range 2 { // the switch goes by what it has decided before
+		for i, inside := range own() {
+			for _, dst := range []frame.MAC{everybody, m.bob} {
+				there := m.letter(dst, m.alice, append([]frame.Tag{near}, inside...)...)
+				m.m1.send(there)
+				// The priority of the outer tag is not kept, which is that of the circuit.
+				m.m2.expect(fmt.Sprintf("%d, %d there", round, i), m.retag(there, []frame.Tag{near}, []frame.Tag{{TPID: far.TPID, TCI: far.VID()}}))
+			}
+			back := m.letter(m.alice, m.bob, append([]frame.Tag{far}, inside...)...)
+			m.m2.send(back)
+			m.m1.expect(fmt.Sprintf("%d, %d back", round, i), m.retag(back, []frame.Tag{far}, []frame.Tag{{TPID: near.TPID, TCI: near.VID()}}))
+			for what, outer := range map[string]frame.Tag{"another VLAN": {TPID: tpid, TCI: 101}, "VLAN 0": {TPID: tpid, TCI: 1 << 13}, "0x9100": {TPID: frame.QTag, TCI: 100}} {
+				m.m1.send(m.letter(everybody, m.alice, append([]frame.Tag{outer}, inside...)...))
+				mark := m.letter(everybody, m.alice, near)
+				m.m1.send(mark)
+				m.m2.expect("after "+what, m.retag(mark, []frame.Tag{near}, []frame.Tag{{TPID: far.TPID, TCI: far.VID()}}))
+			}
+		}
+	}
+	// A circuit of one tag beside it takes frames with no other.
+	m.m1.send(m.letter(everybody, m.alice, frame.Tag{TPID: tpid, TCI: 7}, frame.Tag{TPID: frame.CTag, TCI: 100}))
+	mark := m.letter(everybody, m.alice, frame.Tag{TPID: tpid, TCI: 7})
+	m.m1.send(mark)
+	m.m3.expect("after two tags", m.retag(mark, []frame.Tag{{}}, nil))
+}
+
 type mistake struct {
 	name string
 	tags []frame.Tag

@@ -108,5 +108,13 @@ func (b *bench) sendBy(c *switchcfg.Circuit) {
 		port = l.Members[0]
 	}
 	tags := []frame.Tag{{TPID: uint16(c.Match.TPID), TCI: uint16(c.Match.Outer)}, {TPID: frame.CTag, TCI: uint16(c.Match.Inner)}}
-	b.station(port).send(letter(everybody, alice(1), 1, tags[:c.Match.Form]...))
+	switch c.Match.Form {
+	case switchcfg.Untagged:
+		tags = nil
+	case switchcfg.Single:
+		tags = tags[:1]
+	case switchcfg.Stacked:
+		tags[1].TCI = 7
+	}
+	b.station(port).send(letter(everybody, alice(1), 1, tags...))
 }

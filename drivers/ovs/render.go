@@ -352,7 +352,7 @@ func (r *rendering) circuit(c *switchcfg.Circuit) error {
 	if r.state[switchcfg.Key{Kind: switchcfg.KindService, Name: c.Service}] == nil {
 		return fmt.Errorf("there is no service %s", c.Service)
 	}
-	if t := parentTPID(r.state, c.Parent); c.Match.Form != switchcfg.Untagged && c.Match.TPID != t {
+	if t := parentTPID(r.state, c.Parent); c.Match.Tagged() && c.Match.TPID != t {
 		return fmt.Errorf("its outer ethertype is %s, that of its port %s", c.Match.TPID, t)
 	}
 	out, open, err := r.leaves(c.Parent)
@@ -386,6 +386,11 @@ func (r *rendering) opened(c *switchcfg.Circuit, n int, out string) {
 	switch m := c.Match; m.Form {
 	case switchcfg.Untagged:
 		r.flow(k, flow(tableOuter, 100, here+",vlan_tci=0x0000/0x1fff", enter))
+	case switchcfg.Stacked:
+		// A bridge takes a frame for malformed whose tag was popped from before another, and takes a tag of VLAN 0 off itself that
+		// has no priority.
+		r.flow(k, flow(tableOuter, 100, fmt.Sprintf("%s,dl_vlan=%d", here, m.Outer), fmt.Sprintf("set_field:4096->vlan_vid,set_field:0->vlan_pcp,set_field:%#x->reg0,goto_table:%d", n, tableEnter)))
+		tags = push(m.TPID, m.Outer)
 	case switchcfg.Single:
 		r.flow(k, flow(tableOuter, 100, fmt.Sprintf("%s,dl_vlan=%d", here, m.Outer), "pop_vlan,"+enter))
 		tags = push(m.TPID, m.Outer)
@@ -395,11 +400,11 @@ func (r *rendering) opened(c *switchcfg.Circuit, n int, out string) {
 		r.flow(k, flow(tableInner, 100, fmt.Sprintf("metadata=%#x,dl_vlan=%d", both, m.Inner), "pop_vlan,"+enter))
 		tags = push(switchcfg.TPIDCustomer, m.Inner) + push(m.TPID, m.Outer)
 	}
-	next := fmt.Sprintf("goto_table:%d", tableLeave)
+	pass := fmt.Sprintf("goto_table:%d", tableLeave)
 	if c.Filter != "" {
-		next = fmt.Sprintf("write_metadata:%#x,goto_table:%d", number(c.Filter), tableFilter)
+		pass = fmt.Sprintf("write_metadata:%#x,goto_table:%d", number(c.Filter), tableFilter)
 	}
-	r.flow(k, flow(tableEnter, 100, fmt.Sprintf("reg0=%#x", n), r.metered(2*uint32(n), c.RateIn)+next))
+	r.flow(k, flow(tableEnter, 100, fmt.Sprintf("reg0=%#x", n), r.metered(2*uint32(n), c.RateIn)+pass))
 	r.flow(k, flow(tablePorts, 100, fmt.Sprintf("in_port=%d", n), r.metered(2*uint32(n)+1, c.RateOut)+tags+out))
 }
 

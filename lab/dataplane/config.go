@@ -54,6 +54,7 @@ type Circuit struct {
 	TPID    uint16 // the ethertype of the outer tag, of circuits with a tag; 0 for that of the port or LAG
 	Outer   uint16 // VLAN id 1 to 4094, of circuits with a tag
 	Inner   uint16 // VLAN id 1 to 4094, of circuits with two tags
+	Through bool   // of circuits with no or one tag: further tags of its frames pass as a part of their payload
 	Service string // empty for none: its frames are dropped
 	Leaf    bool   // of a Tree: reaches roots only
 	Filter  string // empty for none
@@ -231,6 +232,7 @@ func (k *checker) service(s *Service, vnis map[uint32]string) {
 // taken is what the circuits of a parent use.
 type taken struct {
 	units map[uint32]bool
+	whole bool                 // one takes all frames
 	tags  map[[3]uint16]uint32 // unit by outer ethertype, outer and inner VLAN, 0 where there is no tag
 }
 
@@ -241,7 +243,7 @@ func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	key := circuitKey{c.Parent, c.Unit}
 	of := by[c.Parent]
 	if of == nil {
-		of = &taken{map[uint32]bool{}, map[[3]uint16]uint32{}}
+		of = &taken{units: map[uint32]bool{}, tags: map[[3]uint16]uint32{}}
 		by[c.Parent] = of
 	}
 	if of.units[c.Unit] {
@@ -281,6 +283,13 @@ func (k *checker) circuit(c *Circuit, by map[string]*taken) {
 	default:
 		k.fail("circuit %v: %d tags", key, c.Tags)
 		return
+	}
+	if c.Through && c.Tags == 2 {
+		k.fail("circuit %v: further tags behind two", key)
+	}
+	of.whole = of.whole || c.Through && c.Tags == 0
+	if of.whole && len(of.units) > 1 {
+		k.fail("circuit %v: one of %q takes all frames, and it is not the only one", key, c.Parent)
 	}
 	if c.TPID != 0 && !isTag(c.TPID) {
 		k.fail("circuit %v: %#04x is no ethertype of a tag", key, c.TPID)

@@ -24,7 +24,7 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 			return c
 		}
 		err := b.Configure(&dataplane.Config{
-			Ports: []dataplane.Port{{Name: "p"}, {Name: "p"}, {}, {Name: "q", MTU: -1}, {Name: "r", TPID: 0x800}, {Name: "m"}},
+			Ports: []dataplane.Port{{Name: "p"}, {Name: "p"}, {}, {Name: "q", MTU: -1}, {Name: "r", TPID: 0x800}, {Name: "m"}, {Name: "n"}},
 			LAGs: []dataplane.LAG{
 				{Name: "p", System: [6]byte{2}},
 				{Name: "l", System: [6]byte{2}, Members: []string{"m", "nowhere"}},
@@ -54,6 +54,8 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 				with(c("q", 11, 1, 5, 0), func(c *dataplane.Circuit) { c.TPID = frame.STag }),
 				with(c("q", 12, 2, 5, 7), func(c *dataplane.Circuit) { c.TPID = frame.STag }),
 				with(c("q", 13, 1, 5, 0), func(c *dataplane.Circuit) { c.TPID = frame.CTag }),
+				with(c("q", 14, 2, 14, 7), func(c *dataplane.Circuit) { c.Through = true }),
+				with(c("n", 1, 0, 0, 0), func(c *dataplane.Circuit) { c.Through = true }), c("n", 2, 1, 5, 0),
 				with(c("r", 6, 1, 6, 0), func(c *dataplane.Circuit) { c.TPID = 0x800 }),
 				with(c("p", 1, 0, 0, 0), func(c *dataplane.Circuit) { c.TPID = frame.CTag }),
 			},
@@ -73,6 +75,7 @@ func TestAllFaultsOfAConfigurationAreTold(t *testing.T) {
 			`circuit q.8: 3 tags`, `circuit q.9: VLAN 4095`, `circuit q.10: VLAN 0`, `circuit m.1: on a member of "l`, `circuit gone.1: no such port or LAG`,
 			`circuit q.12: matches frames of unit 11`, `circuit q.13: matches frames of unit 1`,
 			`circuit r.6: 0x0800 is no ethertype of a tag`, `circuit p.1: an ethertype without a tag`,
+			`circuit q.14: further tags behind two`, `circuit n.2: one of "n" takes all frames`,
 			`circuit r.1: no service "nothing"`, `circuit r.2: no filter "none"`, `circuit r.3: a bound is negative`,
 		} {
 			if !strings.Contains(err.Error(), want) {

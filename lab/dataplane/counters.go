@@ -22,7 +22,7 @@ const (
 	OuterVLAN            // no circuit has the outer VLAN with this ethertype
 	InnerVLAN            // no circuit has the inner VLAN behind this outer one
 	Untagged             // no circuit takes untagged frames
-	ExtraTag             // a VLAN tag behind those of the circuit
+	ExtraTag             // a VLAN tag behind those of the circuit, which does not let them through
 	NoService            // the circuit is in no service
 	Filtered             // the filter of the circuit refuses the addresses
 	Storm                // too much broadcast, multicast and unknown unicast

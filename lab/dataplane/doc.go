@@ -18,7 +18,8 @@
 //     machine of the LAG and no further. Any other frame needs a member that is collecting.
 //  2. Its tags are exactly those of a circuit: the outer ethertype is the one of the circuit, or of the port or LAG
 //     if it has none of its own, and no other, the inner one 0x8100, and no further VLAN tag follows. VLAN 0 is not a
-//     VLAN.
+//     VLAN. To a circuit of one tag that lets others through, what follows it is payload, and so is all of a frame to a
+//     circuit without a tag that does.
 //  3. The circuit is enabled, the payload fits the port or LAG and the service, the filter accepts the addresses.
 //  4. Storm control admits it if it is to a group or to a station that is not known, then the policer.
 //  5. The source address is learned, if the limits allow another one. It is forgotten when its port or LAG loses the
@@ -32,8 +33,9 @@
 // # Several switches
 //
 // Services span switches over VXLAN (RFC 7348). A frame to a station that is not known is replicated at the head
-// end to each remote tunnel endpoint, and never from one tunnel to another. The frame inside has no VLAN. Its
-// priorities are kept in tags of VLAN 0: two if the outer and the inner differ, one if they are alike and not 0.
+// end to each remote tunnel endpoint, and never from one tunnel to another. The frame inside has no VLAN but those that
+// it was let through with. Its priorities are kept in tags of VLAN 0: two if the outer and the inner differ, one if they
+// are alike and not 0, or if a tag of VLAN 0 of its own follows.
 // What a leaf of a tree sent is marked with a Group Policy ID of 1 (draft-smith-vxlan-group-policy, bit G), so that
 // it does not reach a leaf on the other switch.
 package dataplane

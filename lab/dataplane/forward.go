@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -47,6 +48,12 @@ func (k *packet) bytes() []byte { return k.buf[k.start:] }
 
 // payload is the length in octets of what follows the tags.
 func (k *packet) payload() int { return len(k.buf) - k.start - k.head.Size() }
+
+// hasPriorityTag reports whether behind the tags of its circuit the packet has a customer tag of no VLAN.
+func (k *packet) hasPriorityTag() bool {
+	behind := k.bytes()[k.head.Size()-2:] // with the ethertype of that tag
+	return k.head.Type == frame.CTag && len(behind) >= frame.TagSize && binary.BigEndian.Uint16(behind[2:])&0xfff == 0
+}
 
 // priorities are the PCP and DEI of the tags a frame came with, in the bits that they have in a TCI. A frame with
 // one tag has its priority as both, one without has none.
@@ -133,13 +140,16 @@ func (r *reader) arrive(e *entrance, f *wire.Frame) {
 		r.refuse(why, c, b)
 		return
 	}
-	*k = packet{buf: f.Buf[:f.End], start: f.Start, head: h, from: c, service: c.service, leaf: c.leaf, priorities: prioritiesOf(&h)}
+	flow := h.Flow(b)
+	if c.Through {
+		h.Keep(c.Tags)
+	}
+	*k = packet{buf: f.Buf[:f.End], start: f.Start, head: h, from: c, service: c.service, leaf: c.leaf, priorities: prioritiesOf(&h), flow: flow}
 	if why := r.admit(k); why != none {
 		r.refuse(why, c, b)
 		return
 	}
 	c.state.in.add(len(b))
-	k.flow = h.Flow(b)
 	r.deliver(k, place{circuit: c.state})
 }
 

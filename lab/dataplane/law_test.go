@@ -240,8 +240,9 @@ func configs() *rapid.Generator[*dataplane.Config] {
 		for i := range even(20, 20, 20, 12, 12, 6, 2, 0).Draw(t, "circuits") {
 			add(c, ends, dataplane.Circuit{
 				Parent: even(parents...).Draw(t, "parent"), Unit: uint32(i), Enabled: often().Draw(t, "enabled"), Tags: number(3).Draw(t, "tags"),
-				TPID:  even[uint16](0, 0, 0, frame.CTag, frame.STag, frame.QTag).Draw(t, "circuit TPID"),
-				Outer: even[uint16](1, 2, 3).Draw(t, "outer"), Inner: even[uint16](1, 2).Draw(t, "inner"),
+				TPID:    even[uint16](0, 0, 0, frame.CTag, frame.STag, frame.QTag).Draw(t, "circuit TPID"),
+				Through: even(false, false, true).Draw(t, "through"),
+				Outer:   even[uint16](1, 2, 3).Draw(t, "outer"), Inner: even[uint16](1, 2).Draw(t, "inner"),
 				Service: even("s0", "s0", "s0", "s0", "s0", "s0", "s1", "s1", "s1", "s1", "s2", "").Draw(t, "service"), Leaf: rapid.Bool().Draw(t, "leaf"),
 				Filter: even("", "", "", "", "", "", "f0", "f1").Draw(t, "filter"),
 				In:     policers().Draw(t, "in"), Out: policers().Draw(t, "out"), MACLimit: even(0, 0, 0, 1).Draw(t, "limit"),
@@ -256,6 +257,7 @@ func add(c *dataplane.Config, ends map[string]int, n dataplane.Circuit) {
 	if n.Tags == 0 {
 		n.TPID = 0
 	}
+	n.Through = n.Through && n.Tags < 2
 	for _, o := range c.Circuits {
 		if overlap(c, o, n) {
 			return
@@ -272,7 +274,13 @@ func add(c *dataplane.Config, ends map[string]int, n dataplane.Circuit) {
 
 // overlap reports whether two circuits of c want the same frames.
 func overlap(c *dataplane.Config, a, b dataplane.Circuit) bool {
-	if a.Parent != b.Parent || min(a.Tags, 1) != min(b.Tags, 1) {
+	whole := func(c dataplane.Circuit) bool { return c.Through && c.Tags == 0 }
+	switch {
+	case a.Parent != b.Parent:
+		return false
+	case whole(a) || whole(b):
+		return true
+	case min(a.Tags, 1) != min(b.Tags, 1):
 		return false
 	}
 	id := outerOf(c, a.Parent)
@@ -321,7 +329,11 @@ func frames(c *dataplane.Config, port string) *rapid.Generator[[]byte] {
 		for _, o := range c.Circuits {
 			if o.Parent == p {
 				id := cmp.Or(o.TPID, outerOf(c, p))
-				right = append(right, []frame.Tag{{TPID: id, TCI: o.Outer}, {TPID: frame.CTag, TCI: o.Inner}}[:o.Tags])
+				own := []frame.Tag{{TPID: id, TCI: o.Outer}, {TPID: frame.CTag, TCI: o.Inner}}[:o.Tags]
+				right = append(right, own)
+				if o.Through {
+					right = append(right, append(slices.Clip(own), even(inside...).Draw(t, "inside")...))
+				}
 			}
 		}
 		if len(right) > 0 && often().Draw(t, "right") {
@@ -356,13 +368,16 @@ func frames(c *dataplane.Config, port string) *rapid.Generator[[]byte] {
 	})
 }
 
+// inside are tags that frames have of their own.
+var inside = [][]frame.Tag{{{TPID: frame.CTag, TCI: 7}}, {{TPID: frame.CTag}}, {{TPID: frame.STag, TCI: 1}}, {{TPID: frame.CTag, TCI: 1}, {TPID: frame.CTag, TCI: 2}}, {{TPID: frame.QTag, TCI: 3}, {TPID: frame.CTag, TCI: 4}}}
+
 // change draws another configuration that is nearly c.
 func change(t *rapid.T, c *dataplane.Config) *dataplane.Config {
 	n := *c
 	n.Ports, n.Services, n.Circuits = slices.Clone(c.Ports), slices.Clone(c.Services), slices.Clone(c.Circuits)
 	n.Filters = slices.Clone(c.Filters)
 	p, s := number(len(c.Ports)).Draw(t, "which port"), number(len(c.Services)).Draw(t, "which service")
-	what := number(13).Draw(t, "what")
+	what := number(14).Draw(t, "what")
 	switch what {
 	case 11:
 		n.Ports[p].Enabled = !n.Ports[p].Enabled
@@ -399,6 +414,11 @@ func change(t *rapid.T, c *dataplane.Config) *dataplane.Config {
 		n.Circuits[i].Filter = even("", "f0", "f1").Draw(t, "filter")
 	case 0:
 		n.Circuits[i].Service = ""
+	case 13:
+		n.Circuits[i].Through = n.Circuits[i].Tags < 2 && !n.Circuits[i].Through
+		if clash(&n) {
+			return c
+		}
 	case 12:
 		if n.Circuits[i].Tags > 0 {
 			n.Circuits[i].TPID = tpid().Draw(t, "circuit TPID")

@@ -348,6 +348,9 @@ func (m *model) arrive(port string, f []byte) (o outcome) {
 		near, why := m.whyNot(e, tags)
 		return refuse(why, near)
 	}
+	if c.Through {
+		tags = tags[:c.Tags]
+	}
 	t := &traveller{
 		port: port, from: c, service: m.service(c.Service),
 		dst: frame.MAC(f[:6]), src: frame.MAC(f[6:12]), rest: f[12+4*len(tags):],
@@ -384,10 +387,13 @@ func slow(f []byte) bool {
 	return len(f) >= 14 && frame.MAC(f) == frame.MAC(lacp.Address()) && binary.BigEndian.Uint16(f[12:]) == lacp.EtherType
 }
 
-// owner returns the circuit whose tags are exactly these.
+// owner returns the circuit whose tags are exactly these, or the first of these if it lets others through.
 func (m *model) owner(e entry, tags []frame.Tag) *dataplane.Circuit {
 	for i := range m.conf.Circuits {
 		c := &m.conf.Circuits[i]
+		if c.Through && c.Parent == e.name && (c.Tags == 0 || understood(tags, m.tpid(c)) > 0 && tags[0].VID() == c.Outer) {
+			return c
+		}
 		if c.Parent == e.name && c.Tags == len(tags) && understood(tags, m.tpid(c)) == c.Tags &&
 			(c.Tags < 1 || tags[0].VID() == c.Outer) && (c.Tags < 2 || tags[1].VID() == c.Inner) {
 			return c
@@ -556,12 +562,19 @@ func (m *model) cross(t *traveller, remote string, o *outcome) {
 		tags = append(tags, frame.Tag{TPID: frame.CTag, TCI: p})
 	}
 	switch {
+	case len(t.rest) >= 4 && binary.BigEndian.Uint16(t.rest) == frame.CTag && binary.BigEndian.Uint16(t.rest[2:])&0xfff == 0:
+		tags = tags[:1]
 	case t.priority == [2]uint16{}:
 		tags = nil
 	case t.priority[0] == t.priority[1]:
 		tags = tags[:1]
 	}
 	o.Out = append(o.Out, sent{remote, fmt.Sprintf("%x", append(datagram, put(t, tags)...))})
+}
+
+// through reports whether frames of a service may have tags of their own.
+func (m *model) through(s *dataplane.Service) bool {
+	return slices.ContainsFunc(m.conf.Circuits, func(c dataplane.Circuit) bool { return c.Service == s.Name && c.Through })
 }
 
 // hear says what becomes of a datagram from another switch.
@@ -591,6 +604,10 @@ func (m *model) hear(remote string, d []byte) (o outcome) {
 	switch {
 	case cut && understood(tags, frame.CTag) == len(tags):
 		return refuse(dataplane.Malformed)
+	case m.through(t.service) && len(tags) > 0 && tags[0].TPID == frame.CTag && tags[0].VID() == 0:
+		tags = tags[:1]
+	case m.through(t.service):
+		tags = nil
 	case len(tags) > 2:
 		return refuse(dataplane.ExtraTag)
 	}

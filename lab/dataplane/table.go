@@ -44,6 +44,7 @@ type parent struct {
 	lag     *lag  // of a LAG
 
 	units    map[uint32]*circuit
+	whole    *circuit // takes all frames
 	untagged *circuit
 	tpids    []uint16 // the outer ethertypes of its circuits; its own as long as none has a tag
 	outer    map[outer]*vlan
@@ -105,6 +106,7 @@ type service struct {
 	*Service
 	circuits []*circuit
 	remotes  []netip.Addr
+	through  bool // frames in it may have tags of their own
 	of       map[*circuitState]*circuit
 	*stations
 }
@@ -113,6 +115,8 @@ type service struct {
 // and why it does not.
 func (p *parent) classify(h *frame.Header) (*circuit, Reason) {
 	switch {
+	case p.whole != nil:
+		return p.whole, none
 	case p.untagged == nil && p.outer == nil:
 		return nil, NoCircuit
 	case p.outer == nil && (h.Depth > 0 || h.Opaque()):
@@ -128,7 +132,7 @@ func (p *parent) classify(h *frame.Header) (*circuit, Reason) {
 	switch {
 	case v == nil:
 		return nil, OuterVLAN
-	case v.single != nil && (h.Depth > 1 || h.Opaque()):
+	case v.single != nil && !v.single.Through && (h.Depth > 1 || h.Opaque()):
 		return v.single, ExtraTag
 	case v.single != nil:
 		return v.single, none
@@ -237,10 +241,15 @@ func (t *table) add(c *circuit, conf *Circuit, old *table) {
 	c.parent.units[c.Unit] = c
 	if s := c.service; s != nil {
 		c.leaf = conf.Leaf && s.Kind == Tree
+		s.through = s.through || conf.Through
 		s.circuits = append(s.circuits, c)
 		s.of[c.state] = c
 	}
-	if c.Tags == 0 {
+	switch {
+	case c.Tags == 0 && c.Through:
+		c.parent.whole = c
+		return
+	case c.Tags == 0:
 		c.parent.untagged = c
 		return
 	}

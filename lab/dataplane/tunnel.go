@@ -110,8 +110,12 @@ func (r *reader) encapsulate(remote netip.Addr, k *packet) {
 		h.group = groupLeaf
 	}
 	tags := [frame.MaxTags]frame.Tag{{TPID: frame.CTag, TCI: k.priorities.outer}, {TPID: frame.CTag, TCI: k.priorities.inner}}
+	n := k.priorities.tags()
+	if k.hasPriorityTag() {
+		n = 1 // or the frame's own tag would be taken for one of ours
+	}
 	r.tunnel = h.append(r.tunnel[:0])
-	r.tunnel, _ = frame.Append(r.tunnel, k.bytes(), k.head.Depth, tags[:k.priorities.tags()]...)
+	r.tunnel, _ = frame.Append(r.tunnel, k.bytes(), k.head.Depth, tags[:n]...)
 	if err := t.write(r.tunnel, remote); err != nil {
 		t.drops[Unsent].Add(1)
 		return
@@ -170,14 +174,20 @@ func (r *reader) decapsulate(buf []byte, from netip.Addr) {
 		r.refuse(Malformed, nil, b)
 		return
 	}
-	if head.Opaque() || slices.ContainsFunc(head.Stack(), func(t frame.Tag) bool { return t.VID() != 0 }) {
+	flow := head.Flow(b)
+	switch {
+	case s.through && head.Depth > 0 && head.Tags[0].VID() == 0:
+		head.Keep(1)
+	case s.through:
+		head.Keep(0)
+	case head.Opaque() || slices.ContainsFunc(head.Stack(), func(t frame.Tag) bool { return t.VID() != 0 }):
 		r.refuse(ExtraTag, nil, b)
 		return
 	}
 	k := &r.packet
 	*k = packet{
 		buf: buf, start: wire.Headroom + headerSize, head: head, service: s,
-		leaf: s.Kind == Tree && h.group == groupLeaf, priorities: prioritiesOf(&head), flow: head.Flow(b),
+		leaf: s.Kind == Tree && h.group == groupLeaf, priorities: prioritiesOf(&head), flow: flow,
 	}
 	at := place{remote: from}
 	if s.Kind != Line && !s.learn(head.Src, at, r.now, 0, s.Service.MACLimit) {

@@ -341,7 +341,7 @@ func (c *change) circuit(parent string, sub tree.Node) dataplane.Circuit {
 	id := circuitID{parent, number[uint32](sub.Key(0))}
 	out := dataplane.Circuit{
 		Parent: parent, Unit: id.unit, Enabled: enabled(sub), TPID: ethertype(sub.Text("config", "tpid")),
-		MACLimit: number[int](sub.Text("config", "mac-limit")),
+		MACLimit: number[int](sub.Text("config", "mac-limit")), Through: sub.Text("config", "transparent") == "true",
 	}
 	match := sub.At("vlan", "match")
 	if single := match.At("single-tagged", "config"); single.Exists() {

@@ -85,7 +85,7 @@ func randomEdit(t *rapid.T) func(*tree.Edit) error {
 	id := parent + "." + unit
 	ref := fmt.Sprintf(`"interface-ref":{"config":{"interface":%q,"subinterface":%s}}`, parent, unit)
 	texts := []string{
-		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"subinterfaces":{"subinterface":[{"index":%s,"config":{"index":%[2]s,"enabled":%s,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X%s"},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":1%[2]s}}}}}]}}]}}`, parent, unit, pick("enabled", "true", "false"), pick("tpid", "8100", "88A8")),
+		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"subinterfaces":{"subinterface":[{"index":%s,"config":{"index":%[2]s,"enabled":%s,"ixagent-openconfig-ext:transparent":%s,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X%s"},"openconfig-vlan:vlan":{"match":{"single-tagged":{"config":{"vlan-id":1%[2]s}}}}}]}}]}}`, parent, unit, pick("enabled", "true", "false"), pick("transparent", "true", "false"), pick("tpid", "8100", "88A8")),
 		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"config":{"name":%[1]q,"type":"iana-if-type:ieee8023adLag","mtu":%s}}]}}`, pick("lag", "ae1", "ae2"), pick("mtu", "1500", "9000")),
 		fmt.Sprintf(`{"openconfig-interfaces:interfaces":{"interface":[{"name":%q,"openconfig-if-ethernet:ethernet":{"config":{"openconfig-if-aggregate:aggregate-id":%q}}}]}}`, pick("member", "eth2", "eth3"), pick("lag", "ae1", "ae2")),
 		fmt.Sprintf(`{"openconfig-network-instance:network-instances":{"network-instance":[{"name":%q,"config":{"name":%[1]q,"type":"openconfig-network-instance-types:L2VSI","ixagent-openconfig-ext:etree":%s}}]}}`, service, pick("tree", "true", "false")),

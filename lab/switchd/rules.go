@@ -117,13 +117,13 @@ func (r *rules) checkMatches(i tree.Node, path string) {
 	subs := i.At("subinterfaces", "subinterface")
 	owners, outers := make(map[tags]string, subs.Len()), make(map[tags]string, subs.Len()) // of outers, inner is 0
 	own := cmp.Or(ethertype(i.Text("config", "tpid")), 0x8100)
-	untagged := ""
+	untagged, whole := "", ""
 	for sub := range subs.Entries() {
 		index := sub.Key(0)
 		at := subinterfacePath(i.Key(0), index)
 		match := sub.At("vlan", "match")
 		single, double := match.At("single-tagged"), match.At("double-tagged")
-		tpid := ethertype(sub.Text("config", "tpid"))
+		tpid, transparent := ethertype(sub.Text("config", "tpid")), sub.Text("config", "transparent") == "true"
 		is := tags{tpid: cmp.Or(tpid, own)}
 		switch {
 		case single.Exists() && double.Exists():
@@ -135,6 +135,9 @@ func (r *rules) checkMatches(i tree.Node, path string) {
 			}
 			outers[is], owners[is] = index, index
 		case double.Exists():
+			if transparent {
+				r.fail(at+"/config/transparent", "lets tags pass behind two that are matched")
+			}
 			outer, inner := vlan(double.Text("config", "outer-vlan-id")), vlan(double.Text("config", "inner-vlan-id"))
 			if outer == 0 || inner == 0 {
 				r.fail(at+"/vlan/match/double-tagged", "needs both an outer and an inner VLAN")
@@ -158,7 +161,13 @@ func (r *rules) checkMatches(i tree.Node, path string) {
 				r.fail(at, "matches untagged frames, as does subinterface %s", untagged)
 			}
 			untagged = index
+			if transparent {
+				whole = index
+			}
 		}
+	}
+	if whole != "" && subs.Len() > 1 {
+		r.fail(subinterfacePath(i.Key(0), whole), "takes all frames of %s, which has other subinterfaces", i.Key(0))
 	}
 }
 

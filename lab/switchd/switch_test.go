@@ -364,6 +364,8 @@ func TestSwitchRefusals(t *testing.T) {
 		{"same match", sub + "[index=5]", single(5, 100), "overlaps subinterface"},
 		{"same match, said with the ethertype of the LAG", sub + "[index=5]", own(5, 100, "8100"), "overlaps subinterface"},
 		{"ethertype without a tag", sub + "[index=5]", `{"config":{"index":5,"ixagent-openconfig-ext:tpid":"openconfig-vlan-types:TPID_0X88A8"}}`, "config/tpid"},
+		{"further tags behind two", sub + "[index=200]/config/transparent", `true`, "behind two"},
+		{"all frames beside a circuit", sub + "[index=5]", `{"config":{"index":5,"ixagent-openconfig-ext:transparent":true}}`, "other subinterfaces"},
 		{"unknown ethertype of a tag", sub + "[index=5]", own(5, 5, "1111"), "config/tpid"},
 		{"dot1q over qinq", sub + "[index=5]", single(5, 200), "overlaps subinterface"},
 		{"unknown port", "/interfaces/interface[name=eth99]", `{"config":{"name":"eth99","type":"iana-if-type:ethernetCsmacd"}}`, "no physical port"},

@@ -394,6 +394,8 @@ func anyConfig(t *rapid.T, id string) NetworkServiceConfig {
 			VLAN:      rapid.Uint16().Draw(t, "vlan"),
 			OuterVLAN: rapid.Uint16().Draw(t, "outer"),
 			InnerVLAN: rapid.Uint16().Draw(t, "inner"),
+
+			Transparent: rapid.Bool().Draw(t, "transparent"),
 		}
 	}
 	if rapid.Bool().Draw(t, "has cloud_config") {

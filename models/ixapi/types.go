@@ -294,12 +294,18 @@ type CloudConfig struct {
 // of dot1q, OuterVLAN and InnerVLAN those of qinq; 0 stands for null, which asks
 // the exchange to choose. Ethertype is that of the VLAN or the OuterVLAN; the
 // inner tag is always 0x8100.
+//
+// Transparent is an extension that no server of IX-API sends: tags that frames
+// have behind the one of dot1q, or on a port, pass unseen. Other exchanges sell
+// that, and are mapped to IX-API's records.
 type VLANConfig struct {
 	Type      VLANType
 	Ethertype Ethertype
 	VLAN      uint16
 	OuterVLAN uint16
 	InnerVLAN uint16
+
+	Transparent bool
 }
 
 // TPID returns the tag protocol identifier of the outer tag; see Ethertype.TPID.
@@ -313,6 +319,7 @@ type vlanWire struct {
 	OuterVLAN          uint16    `json:"outer_vlan,omitzero"`
 	OuterVLANEthertype Ethertype `json:"outer_vlan_ethertype,omitzero"`
 	InnerVLAN          uint16    `json:"inner_vlan,omitzero"`
+	Transparent        bool      `json:"transparent,omitzero"`
 }
 
 func (w *vlanWire) config() *VLANConfig {
@@ -326,12 +333,14 @@ func (w *vlanWire) config() *VLANConfig {
 		VLAN:      w.VLAN,
 		OuterVLAN: w.OuterVLAN,
 		InnerVLAN: w.InnerVLAN,
+
+		Transparent: w.Transparent,
 	}
 }
 
 // MarshalJSON writes v in the specification's field names.
 func (v VLANConfig) MarshalJSON() ([]byte, error) {
-	w := vlanWire{Type: v.Type, VLAN: v.VLAN, OuterVLAN: v.OuterVLAN, InnerVLAN: v.InnerVLAN}
+	w := vlanWire{Type: v.Type, VLAN: v.VLAN, OuterVLAN: v.OuterVLAN, InnerVLAN: v.InnerVLAN, Transparent: v.Transparent}
 	if v.Type == VLANTypeQinQ {
 		w.OuterVLANEthertype = v.Ethertype
 	} else {

@@ -78,6 +78,7 @@ func TestTypedTreeIsValidOpenConfig(t *testing.T) {
 	lag.GetOrCreateAggregation().LagType = oc.IfAggregate_AggregationType_LACP
 	sub := lag.GetOrCreateSubinterface(100)
 	sub.MacLimit = ygot.Uint32(1)
+	sub.Transparent = ygot.Bool(true)
 	sub.Tpid = oc.VlanTypes_TPID_TYPES_TPID_0X9100
 	match := sub.GetOrCreateVlan().GetOrCreateMatch().GetOrCreateDoubleTagged()
 	match.OuterVlanId, match.InnerVlanId = ygot.Uint16(100), ygot.Uint16(7)

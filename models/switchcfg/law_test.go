@@ -102,6 +102,16 @@ func TestCheckFindsEveryFault(t *testing.T) {
 		"vlan twice":                  {[]switchcfg.Object{circuit("p1", 1, single(10), "a"), circuit("p1", 2, single(10), "b")}, switchcfg.RuleExclusive},
 		"dot1q is a qinq outer":       {[]switchcfg.Object{circuit("p1", 1, single(10), "a"), circuit("p1", 2, switchcfg.MatchDouble(switchcfg.TPIDCustomer, 10, 7), "b")}, switchcfg.RuleExclusive},
 		"qinq twice":                  {[]switchcfg.Object{circuit("p1", 1, switchcfg.MatchDouble(switchcfg.TPIDService, 10, 7), "a"), circuit("p1", 2, switchcfg.MatchDouble(switchcfg.TPIDService, 10, 7), "b")}, switchcfg.RuleExclusive},
+		"s-tag twice":                 {[]switchcfg.Object{circuit("p1", 1, switchcfg.MatchStacked(switchcfg.TPIDService, 10), "a"), circuit("p1", 2, switchcfg.MatchStacked(switchcfg.TPIDService, 10), "b")}, switchcfg.RuleExclusive},
+		"s-tag is a single one":       {[]switchcfg.Object{circuit("p1", 1, single(10), "a"), circuit("p1", 2, switchcfg.MatchStacked(switchcfg.TPIDCustomer, 10), "b")}, switchcfg.RuleExclusive},
+		"s-tag is a qinq outer":       {[]switchcfg.Object{circuit("p1", 1, switchcfg.MatchDouble(switchcfg.TPIDService, 10, 7), "a"), circuit("p1", 2, switchcfg.MatchStacked(switchcfg.TPIDService, 10), "b")}, switchcfg.RuleExclusive},
+		"s-tag beside others":         {[]switchcfg.Object{circuit("p1", 0, switchcfg.MatchUntagged(), "a"), circuit("p1", 1, single(11), "a"), circuit("p1", 2, switchcfg.MatchStacked(switchcfg.TPIDCustomer, 10), "b")}, ""},
+		"s-tag with an inner vlan":    {[]switchcfg.Object{circuit("p1", 1, switchcfg.Match{Form: switchcfg.Stacked, TPID: switchcfg.TPIDService, Outer: 10, Inner: 7}, "a")}, switchcfg.RuleValue},
+		"s-tag of another ethertype":  {[]switchcfg.Object{&switchcfg.Interface{Name: "p1", TPID: switchcfg.TPIDService}, circuit("p1", 1, switchcfg.MatchStacked(switchcfg.TPIDCustomer, 10), "a")}, switchcfg.RuleTPID},
+		"whole port":                  {[]switchcfg.Object{&switchcfg.Interface{Name: "p1", TPID: switchcfg.TPIDService}, circuit("p1", 0, switchcfg.MatchWhole(), "a")}, ""},
+		"whole port beside tagged":    {[]switchcfg.Object{circuit("p1", 0, switchcfg.MatchWhole(), "a"), circuit("p1", 1, single(10), "b")}, switchcfg.RuleMember},
+		"whole port beside untagged":  {[]switchcfg.Object{circuit("p1", 1, switchcfg.MatchWhole(), "a"), circuit("p1", 0, switchcfg.MatchUntagged(), "b")}, switchcfg.RuleMember},
+		"whole port with a vlan":      {[]switchcfg.Object{circuit("p1", 0, switchcfg.Match{Form: switchcfg.Whole, Outer: 10}, "a")}, switchcfg.RuleValue},
 		"untagged twice":              {[]switchcfg.Object{circuit("p1", 1, switchcfg.MatchUntagged(), "a"), circuit("p1", 2, switchcfg.MatchUntagged(), "b")}, switchcfg.RuleExclusive},
 		"port in two lags":            {[]switchcfg.Object{lag("l1", "p1"), lag("l2", "p1")}, switchcfg.RuleMember},
 		"circuit on a member":         {[]switchcfg.Object{lag("l1", "p1"), circuit("p1", 1, single(10), "a")}, switchcfg.RuleMember},
@@ -144,7 +154,7 @@ func TestTextFormsRoundTrip(t *testing.T) {
 			t.Errorf("%v: got %v, %v", k, got, err)
 		}
 	}
-	for _, m := range []switchcfg.Match{switchcfg.MatchUntagged(), switchcfg.MatchSingle(0x88a8, 1), switchcfg.MatchDouble(0x9100, 4094, 7)} {
+	for _, m := range []switchcfg.Match{switchcfg.MatchUntagged(), switchcfg.MatchSingle(0x88a8, 1), switchcfg.MatchDouble(0x9100, 4094, 7), switchcfg.MatchStacked(0x88a8, 100), switchcfg.MatchWhole()} {
 		var got switchcfg.Match
 		if err := got.UnmarshalText([]byte(m.String())); err != nil || got != m {
 			t.Errorf("%v: got %v, %v", m, got, err)
@@ -197,6 +207,8 @@ func FuzzMatch(f *testing.F) {
 	f.Add("untagged")
 	f.Add("dot1q 0x8100 100")
 	f.Add("qinq 0x88a8 100.7")
+	f.Add("qinq 0x88a8 100.*")
+	f.Add("port")
 	f.Add("\x98 0X88A8 0")
 	f.Fuzz(func(t *testing.T, s string) {
 		var m switchcfg.Match

@@ -17,7 +17,7 @@ const (
 	RuleSelfLoop  Rule = "bridged to itself" // both ends of a line are on one port
 	RuleLineEnds  Rule = "too many ends"     // a line has more than two
 	RuleTPID      Rule = "other ethertype"   // a circuit's ethertype is not its parent's
-	RuleMember    Rule = "port in use"       // a LAG member carries circuits or belongs to another LAG
+	RuleMember    Rule = "port in use"       // a LAG member carries circuits or belongs to another LAG, or a circuit has the whole port
 	RuleRole      Rule = "role"              // a circuit's role does not suit its service
 )
 
@@ -105,10 +105,10 @@ func Claims(o Object, yield func(c Claim, exclusive bool) bool) {
 	switch o := o.(type) {
 	case *Circuit:
 		m := o.Match
-		ok := yield(Claim{Space: ClaimPort, A: o.Parent}, false) &&
+		ok := yield(Claim{Space: ClaimPort, A: o.Parent}, m.Form == Whole) &&
 			yield(Claim{Space: ClaimMatch, A: o.Parent, N: m.Encapsulation()}, m.Form != Double) &&
 			(m.Form != Double || yield(Claim{Space: ClaimMatch, A: o.Parent, N: m.Encapsulation() | uint64(m.Inner)}, true)) &&
-			(m.Form == Untagged || yield(Claim{Space: ClaimTPID, A: o.Parent, N: uint64(m.TPID)}, false))
+			(!m.Tagged() || yield(Claim{Space: ClaimTPID, A: o.Parent, N: uint64(m.TPID)}, false))
 		if ok && o.Service != "" && yield(Claim{Space: ClaimJoin, A: o.Service, B: o.Parent}, true) {
 			yield(Claim{Space: ClaimEnd, A: o.Service}, false)
 		}
@@ -189,18 +189,18 @@ func Validate(o Object) error {
 	case *Circuit:
 		m := o.Match
 		switch {
-		case m.Form > Double:
+		case m.Form > Whole:
 			return bad("its form of match is unknown")
-		case m.Form == Untagged && m != Match{}:
-			return bad("an untagged match has no tag values")
-		case m.Form != Untagged && !m.TPID.Valid():
+		case !m.Tagged() && m != Match{Form: m.Form}:
+			return bad("a match of frames by no tag has no tag values")
+		case m.Tagged() && !m.TPID.Valid():
 			return bad("its outer ethertype is none of 0x8100, 0x88a8, 0x9100")
-		case m.Form != Untagged && !m.Outer.Valid():
+		case m.Tagged() && !m.Outer.Valid():
 			return bad("outer VLAN %d is not in 1..4094", m.Outer)
 		case m.Form == Double && !m.Inner.Valid():
 			return bad("inner VLAN %d is not in 1..4094", m.Inner)
-		case m.Form == Single && m.Inner != 0:
-			return bad("a single-tagged match has no inner VLAN")
+		case m.Form != Double && m.Inner != 0:
+			return bad("a match by one tag has no inner VLAN")
 		case o.Service == "":
 			return bad("it joins no service")
 		}

@@ -67,11 +67,13 @@ type LAG struct {
 // Form says how many tags a circuit's frames carry.
 type Form uint8
 
-// The forms of a match.
+// The forms of a match. Frames of the last two keep the tags that are not matched: they pass unseen.
 const (
-	Untagged Form = iota
-	Single
-	Double
+	Untagged Form = iota // no tag
+	Single               // one tag
+	Double               // two tags
+	Stacked              // one tag, and behind it none or any others
+	Whole                // all frames of the port, with whatever tags they have
 )
 
 // Match is the encapsulation by which a circuit knows its frames.
@@ -93,19 +95,36 @@ func MatchDouble(t TPID, outer, inner VLANID) Match {
 	return Match{Form: Double, TPID: t, Outer: outer, Inner: inner}
 }
 
-// String returns "untagged", "dot1q 0x8100 100" or "qinq 0x88a8 100.7".
+// MatchStacked returns the match of frames with one tag and whatever is behind it.
+func MatchStacked(t TPID, v VLANID) Match { return Match{Form: Stacked, TPID: t, Outer: v} }
+
+// MatchWhole returns the match of all frames of a port.
+func MatchWhole() Match { return Match{Form: Whole} }
+
+// Tagged reports whether m knows its frames by a tag.
+func (m Match) Tagged() bool { return m.Form != Untagged && m.Form != Whole }
+
+// Transparent reports whether frames of m may have tags beside those that are matched.
+func (m Match) Transparent() bool { return m.Form == Stacked || m.Form == Whole }
+
+// String returns "untagged", "dot1q 0x8100 100", "qinq 0x88a8 100.7", "qinq 0x88a8 100.*" or "port".
 func (m Match) String() string { return string(m.append(nil)) }
 
 func (m Match) append(b []byte) []byte {
 	switch m.Form {
 	case Untagged:
 		return append(b, "untagged"...)
+	case Whole:
+		return append(b, "port"...)
 	case Single:
 		b = append(append(append(b, "dot1q "...), m.TPID.String()...), ' ')
 		return strconv.AppendUint(b, uint64(m.Outer), 10)
 	default:
 		b = append(append(append(b, "qinq "...), m.TPID.String()...), ' ')
 		b = append(strconv.AppendUint(b, uint64(m.Outer), 10), '.')
+		if m.Form == Stacked {
+			return append(b, '*')
+		}
 		return strconv.AppendUint(b, uint64(m.Inner), 10)
 	}
 }

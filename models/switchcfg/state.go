@@ -189,12 +189,16 @@ func (m Match) MarshalText() ([]byte, error) { return m.append(nil), nil }
 
 // UnmarshalText reads the form of [Match.String].
 func (m *Match) UnmarshalText(b []byte) error {
-	bad := fmt.Errorf("%q is not a match: want untagged, dot1q TPID VLAN or qinq TPID OUTER.INNER", cut(string(b), 60))
+	bad := fmt.Errorf("%q is not a match: want untagged, port, dot1q TPID VLAN, qinq TPID OUTER.INNER or qinq TPID OUTER.*", cut(string(b), 60))
 	form, rest, _ := strings.Cut(string(b), " ")
 	ethertype, tags, _ := strings.Cut(rest, " ")
 	outer, inner, double := strings.Cut(tags, ".")
 	var found Match
-	if form != "untagged" {
+	switch form {
+	case "untagged":
+	case "port":
+		found = MatchWhole()
+	default:
 		t, err := ParseTPID(ethertype)
 		if err != nil {
 			return errors.Join(bad, err)
@@ -204,7 +208,10 @@ func (m *Match) UnmarshalText(b []byte) error {
 			return bad
 		}
 		found = MatchSingle(t, VLANID(o))
-		if double {
+		switch {
+		case inner == "*":
+			found = MatchStacked(t, VLANID(o))
+		case double:
 			i, err := strconv.ParseUint(inner, 10, 16)
 			if err != nil {
 				return bad

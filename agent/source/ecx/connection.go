@@ -145,7 +145,7 @@ func (m *mapping) line(d *draft) {
 	a := m.config(d, "-a", kind, d.a)
 	a.NetworkService = d.UUID
 	service.ConsumingAccount, service.ManagingAccount = a.ConsumingAccount, a.ManagingAccount
-	blind := !cloud && tags(d.a) == ecx.QinQ && tags(d.z) == ecx.QinQ
+	blind := !cloud && tags(d.a) == tags(d.z) && tags(d.a) != ecx.Dot1Q
 	a.VLANConfig = m.vlan(d, d.a, "aSide", blind)
 	var z *ixapi.NetworkServiceConfig
 	switch {
@@ -276,7 +276,7 @@ func (d *draft) inRange(v int, side string) bool {
 }
 
 // vlan returns which frames of a port an end takes, or nil if that is in doubt. Blind is an end that is known by its
-// S-tag alone. A tag that is not given yet is left out.
+// S-tag alone, or takes all that comes by an untagged port. A tag that is not given yet is left out.
 func (m *mapping) vlan(d *draft, at *ecx.AccessPoint, side string, blind bool) *ixapi.VLANConfig {
 	l := at.LinkProtocol
 	p := m.ports[named(at.Port)]
@@ -299,7 +299,7 @@ func (m *mapping) vlan(d *draft, at *ecx.AccessPoint, side string, blind bool) *
 		d.fault(tagTagging, "%s has link protocol %s on a port of %s", side, l.Type, p.port.Encapsulation.Type)
 		return nil
 	case l.Type == ecx.Untagged:
-		return &ixapi.VLANConfig{Type: ixapi.VLANTypePort}
+		return &ixapi.VLANConfig{Type: ixapi.VLANTypePort, Transparent: blind}
 	}
 	needed := []int{outer(l)}
 	if l.Type == ecx.QinQ && !blind {
@@ -315,7 +315,7 @@ func (m *mapping) vlan(d *draft, at *ecx.AccessPoint, side string, blind bool) *
 			return nil
 		}
 	}
-	v := &ixapi.VLANConfig{Type: ixapi.VLANTypeDot1Q, Ethertype: p.ethertype, VLAN: uint16(outer(l))}
+	v := &ixapi.VLANConfig{Type: ixapi.VLANTypeDot1Q, Ethertype: p.ethertype, VLAN: uint16(outer(l)), Transparent: blind}
 	if l.Type == ecx.QinQ && !blind {
 		v = &ixapi.VLANConfig{Type: ixapi.VLANTypeQinQ, Ethertype: p.ethertype, OuterVLAN: uint16(outer(l)), InnerVLAN: uint16(l.VLANCTag)}
 	}

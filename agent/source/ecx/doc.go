@@ -12,9 +12,10 @@
 //	IX_VC                         config UUID-a of that LAN, with the MAC address of its exchange service
 //	other profile                 product offering of the profile's uuid
 //
-// Between two QinQ ports a connection is known by its S-tag alone, and customers' tags pass unseen. IX-API has no word
-// for that: such a config is dot1q, with the S-tag as its VLAN and the port's ethertype, and a connection of a QinQ port
-// takes both vlan types.
+// Between two QinQ ports a connection is known by its S-tag alone, and between two untagged ones by nothing: customers'
+// tags pass unseen. IX-API has no word for that. Such a config is dot1q, with the S-tag as its VLAN and the port's
+// ethertype, or port, and its vlan_config has the extension "transparent": true; a connection of a QinQ port takes both
+// dot1q and qinq.
 //
 // What cannot be said in IX-API, contradicts itself or does not show what matters is a [Fault]. It is there
 // nevertheless, in state error with a status message that says why, and so stays on switches as it is. A state that is

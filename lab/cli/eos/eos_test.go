@@ -695,11 +695,11 @@ func TestPlaneDoesWhatTheConfigurationSays(t *testing.T) {
 			{Parent: "Ethernet7", Unit: 600, Enabled: true, Tags: 1, Outer: 600, Service: "vlan-600"},
 			{Parent: "Ethernet9", Unit: 600, Enabled: true, Tags: 1, Outer: 600, Service: "vlan-600", Filter: "ix"},
 			{
-				Parent: "Port-Channel10", Unit: 100, Enabled: true, Tags: 1, Outer: 100, Service: "vlan-600", Filter: "ix",
+				Parent: "Port-Channel10", Unit: 100, Enabled: true, Tags: 1, Outer: 100, Through: true, Service: "vlan-600", Filter: "ix",
 				In: dataplane.Policer{Rate: 100_000_000, Burst: 611 << 10}, Out: dataplane.Policer{Rate: 200_000},
 			},
 			{Parent: "Port-Channel10", Unit: 200, Tags: 2, TPID: 0x88a8, Outer: 400, Inner: 7, Service: "vlan-600"},
-			{Parent: "Port-Channel10", Unit: 300, Enabled: true, Tags: 1, TPID: 0x88a8, Outer: 300, Service: "patch-line"},
+			{Parent: "Port-Channel10", Unit: 300, Enabled: true, Tags: 1, TPID: 0x88a8, Outer: 300, Through: true, Service: "patch-line"},
 		},
 		Services: []dataplane.Service{
 			{Name: "patch-line", Kind: dataplane.Line},

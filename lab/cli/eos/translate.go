@@ -238,6 +238,7 @@ func (t *translation) sub(l *line) error {
 		double.Set("inner-vlan-id", client.args[1])
 	default:
 		match.At("match", "single-tagged", "config").Set("vlan-id", client.args[0])
+		config.Set("transparent", "true") // whatever tags are behind it
 	}
 	if words[1] == "dot1ad" {
 		config.Set("tpid", "TPID_0X88A8")

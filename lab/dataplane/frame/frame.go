@@ -87,6 +87,14 @@ func (h *Header) Stack() []Tag { return h.Tags[:h.Depth] }
 // tag.
 func (h *Header) Opaque() bool { return h.Type == CTag || h.Type == STag || h.Type == QTag }
 
+// Keep forgets all but the n outermost tags, so that the others are what follows those.
+func (h *Header) Keep(n int) {
+	if n < h.Depth {
+		h.Type, h.Depth = h.Tags[n].TPID, n
+		clear(h.Tags[n:])
+	}
+}
+
 // Parse reads the header of f. The first tag is recognised if its ethertype is one of outer, a second one
 // behind it if its ethertype is [CTag]; any other tag is left as payload. The error is [ErrShort].
 func Parse(f []byte, outer ...uint16) (Header, error) {

@@ -106,6 +106,29 @@ func TestFrameThatEndsInsideATagIsShort(t *testing.T) {
 	}
 }
 
+func TestTagsThatAreNotKeptFollowTheOthers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tags := stack(t)
+		f := build(macs().Draw(t, "dst"), macs().Draw(t, "src"), tags, payload(t))
+		h, err := frame.Parse(f, tpids...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := rapid.IntRange(0, frame.MaxTags).Draw(t, "kept")
+		whole := h
+		h.Keep(n)
+		if n >= len(tags) {
+			if h != whole {
+				t.Fatalf("%+v became %+v", whole, h)
+			}
+			return
+		}
+		if !slices.Equal(h.Stack(), tags[:n]) || h.Type != tags[n].TPID || !h.Opaque() || h.Tags[n] != (frame.Tag{}) {
+			t.Fatalf("%d of %v kept: %+v", n, tags, h)
+		}
+	})
+}
+
 func TestPushUndoesPop(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tags := stack(t)

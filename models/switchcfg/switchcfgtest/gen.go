@@ -25,6 +25,7 @@ type Options struct {
 	ServiceVLAN  bool     // every service has a VLAN, but for lines without peers, which have none
 	LineVLAN     bool     // and these lines too
 	PortVLANs    bool     // a circuit is a VLAN of its port: all of a port have one filter and other services, one with a rate is alone
+	NoThrough    bool     // no circuits whose frames keep tags of their own
 	PortAlone    bool     // a circuit of untagged frames suffers no other beside it
 	UntaggedUnit uint32   // number of the subinterface of untagged frames
 }
@@ -152,9 +153,17 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 				et = tpid()
 			}
 			outer := switchcfg.VLANID(10 + pick("outer", 4))
-			switch pick("form", 4) {
+			forms := 6
+			if o.NoThrough {
+				forms = 4
+			}
+			switch pick("form", forms) {
 			case 0:
 				c.Unit = o.UntaggedUnit
+			case 4:
+				c.Match = switchcfg.MatchStacked(et, outer)
+			case 5:
+				c.Unit, c.Match = o.UntaggedUnit, switchcfg.MatchWhole()
 			case 1:
 				c.Match = switchcfg.MatchDouble(et, outer, switchcfg.VLANID(20+pick("inner", 3)))
 			default:
@@ -176,7 +185,7 @@ func (o Options) State(t *rapid.T, label string) switchcfg.State {
 			if !o.NoMACLimit {
 				c.MACLimit = uint32(pick("limit", 3))
 			}
-			untagged := c.Match.Form == switchcfg.Untagged
+			untagged := !c.Match.Tagged()
 			if _, dup := s[c.Key()]; dup || o.PortAlone && (alone || untagged && first != nil) {
 				continue
 			}
