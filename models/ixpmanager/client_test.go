@@ -132,7 +132,9 @@ func TestAnythingShortOfWholeIsRefused(t *testing.T) {
 		}, rest.ErrTooLarge, ""},
 		{"a switch without a name", listPath, text(`{"switches":[{"id":1}]}`), nil, "it has no name"},
 		{"a switch twice", listPath, text(`{"switches":[{"name":"sw1"},{"name":"sw1"}]}`), ErrTwice, ""},
-		{"elsewhere", layer2Of1, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://other.example.net/", http.StatusFound) }, nil, "ftp"},
+		{"elsewhere", layer2Of1, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "ftp://other.example.net/", http.StatusFound)
+		}, nil, "ftp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := two()
