@@ -274,35 +274,14 @@ func pass(t testing.TB, c *config.Config, s *source.Source, compiled *compile.Co
 	return compare(c, compiled, observed)
 }
 
-const (
-	manySwitches, manyMembers = 200, 50
-	// passTime is what reading, compiling and comparing an exchange of that size may take.
-	passTime = 3 * time.Second
-)
+const manySwitches, manyMembers = 200, 50
 
-func TestLargeExchangeIsComparedInTime(t *testing.T) {
+func TestOneChangeInALargeExchangeIsOneChange(t *testing.T) {
 	m, c, s := managed(t, manySwitches, manyMembers)
-	start := time.Now()
-	for _, text := range m.texts {
-		var v any
-		if err := json.Unmarshal(text, &v); err != nil {
-			t.Fatal(err)
-		}
+	compiled := compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
+	if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
+		t.Fatalf("%d changes", n)
 	}
-	baseline := time.Since(start)
-
-	var compiled *compile.Compiler
-	limit := max(passTime, 40*baseline) // a machine that is slower at JSON is slower at this
-	took := time.Hour
-	for try := 0; try < 3 && took > limit; try++ { // it may be busy with something else
-		compiled = compile.New(&c.Inventory, c.Policy, compile.NewAllocations(nil, time.Hour))
-		start = time.Now()
-		if n := pass(t, c, s, compiled, nil); n < 3*manySwitches*manyMembers {
-			t.Fatalf("%d changes", n)
-		}
-		took = min(took, time.Since(start))
-	}
-
 	observed := make(map[string]switchcfg.State)
 	for _, d := range c.Inventory.Devices {
 		observed[d.Name] = compiled.Intent(d.Name).State
@@ -311,15 +290,8 @@ func TestLargeExchangeIsComparedInTime(t *testing.T) {
 	path := "/provisioner/layer2interfaces/switch-name/sw7.json"
 	m.texts[path] = []byte(strings.Replace(string(m.texts[path]), "00:53:00:00:", "00:53:00:01:", 1))
 	m.mu.Unlock()
-	start = time.Now()
 	if n := pass(t, c, s, compiled, observed); n != 1 {
 		t.Fatalf("%d changes", n)
-	}
-	again := time.Since(start)
-	t.Logf("%d interfaces on %d switches: read, compiled and compared in %v; with one change in %v; their JSON alone is parsed in %v",
-		manySwitches*manyMembers, manySwitches, took, again, baseline)
-	if took > limit {
-		t.Errorf("it took %v, and may take %v", took, limit)
 	}
 }
 
