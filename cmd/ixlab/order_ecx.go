@@ -241,11 +241,47 @@ func (w *walker) stacks(ctx context.Context, buyer, seller *party) error {
 			}
 		}
 	}
-	return w.shown(ctx,
+	err = w.shown(ctx,
 		showing{"S-tag", "buyer-qinq/none", "seller-qinq-1/none", true},
 		showing{"S-tag and C-tag", "buyer-qinq/c-tag", "seller-qinq-1/c-tag", true},
 		showing{"S-tag and two C-tags", "buyer-qinq/c-tags", "seller-qinq-1/c-tags", true},
 		showing{"another S-tag", "buyer-qinq/other", "seller-qinq-1/other", false})
+	if err != nil {
+		return err
+	}
+	return w.joins(ctx, buyer)
+}
+
+// joins ends with two untagged ports of the buyer's own: what is between them needs nobody's approval, and everything passes.
+func (w *walker) joins(ctx context.Context, buyer *party) error {
+	w.page.heading("A buyer joins two ports of its own, with all that is on them")
+	o := virtual("all of it", 1000, untaggedOn("buyer-epl-1"), untaggedOn("buyer-epl-2"), nil)
+	o["type"] = "EPL_VC"
+	connection, err := buyer.connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := buyer.becomes(ctx, connection, "ACTIVE"); err != nil {
+		return err
+	}
+	for i, node := range []string{"buyer-epl-1", "buyer-epl-2"} {
+		for j, at := range []string{"plain=untagged", "tag=0x8100:9", "tags=0x88a8:9/0x8100:10"} {
+			if err := w.configure(ctx, node, fmt.Sprintf("%s,ip=10.1.%d.%d/24", at, 10+j, 1+i)); err != nil {
+				return err
+			}
+		}
+	}
+	return w.shown(ctx,
+		showing{"EPL, without a tag", "buyer-epl-1/plain", "buyer-epl-2/plain", true},
+		showing{"EPL, one tag", "buyer-epl-1/tag", "buyer-epl-2/tag", true},
+		showing{"EPL, two tags", "buyer-epl-1/tags", "buyer-epl-2/tags", true})
+}
+
+// untaggedOn returns the end of a connection that is all of a port.
+func untaggedOn(port string) store.Object {
+	return store.Object{"accessPoint": store.Object{
+		"type": "COLO", "port": store.Object{"uuid": fabric.ID("port/" + port)}, "linkProtocol": store.Object{"type": "UNTAGGED"},
+	}}
 }
 
 // tenant is what the seller's profile wants to know besides.
