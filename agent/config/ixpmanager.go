@@ -10,13 +10,9 @@ import (
 // IXPManager returns what an ixpmanager source is read with, its API key fetched. The error is a [Fault] or [Faults].
 func (s *Source) IXPManager() (ixpmanager.Options, error) {
 	var o ixpmanager.Options
-	var faults Faults
-	config, err := s.TLS.Config()
-	faults.add(err)
-	o.BaseURL, o.TLS.Config = s.URL, config
-	o.Key, err = s.Auth.Secret.Resolve()
-	faults.add(err)
-	return o, faults.err()
+	config, _, word, err := s.trust()
+	o.BaseURL, o.TLS.Config, o.Key = s.URL, config, word
+	return o, err
 }
 
 func (k *checker) ixpManager(s *Source) {

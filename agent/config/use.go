@@ -68,47 +68,54 @@ func (p Path) fault(err error) Fault {
 // Client returns what an ixapi source is read with, its secrets fetched. The error is a [Fault] or [Faults].
 func (s *Source) Client() (ixapi.Options, error) {
 	o := ixapi.Options{BaseURL: s.URL}
-	var faults Faults
-	config, err := s.TLS.Config()
-	faults.add(err)
+	config, key, word, err := s.trust()
 	o.TLS.Config = config
-	if s.Auth != nil {
-		key, err := s.Auth.Key.Resolve()
-		faults.add(err)
-		word, err := s.Auth.Secret.Resolve()
-		faults.add(err)
-		switch s.Auth.Type {
-		case AuthToken:
-			o.Auth = ixapi.TokenLogin{Key: key.Reveal(), Secret: word}
-		case AuthOAuth2:
-			o.Auth = ixapi.ClientCredentials{TokenURL: s.Auth.TokenURL, ID: key.Reveal(), Secret: word, Scopes: s.Auth.Scopes}
-		case AuthStatic:
-			o.Auth = ixapi.StaticToken{Token: word}
-		}
+	switch s.authType() {
+	case AuthToken:
+		o.Auth = ixapi.TokenLogin{Key: key.Reveal(), Secret: word}
+	case AuthOAuth2:
+		o.Auth = ixapi.ClientCredentials{TokenURL: s.Auth.TokenURL, ID: key.Reveal(), Secret: word, Scopes: s.Auth.Scopes}
+	case AuthStatic:
+		o.Auth = ixapi.StaticToken{Token: word}
 	}
-	return o, faults.err()
+	return o, err
+}
+
+// trust returns how the server of a source is verified, and the key and the secret that the agent proves itself with. The
+// error is a [Fault] or [Faults].
+func (s *Source) trust() (config *tls.Config, key, word secret.Text, err error) {
+	var faults Faults
+	config, err = s.TLS.Config()
+	faults.add(err)
+	if s.Auth != nil {
+		key, err = s.Auth.Key.Resolve()
+		faults.add(err)
+		word, err = s.Auth.Secret.Resolve()
+		faults.add(err)
+	}
+	return config, key, word, faults.err()
+}
+
+// authType returns how the agent proves itself to a source, "" if it does not.
+func (s *Source) authType() AuthType {
+	if s.Auth == nil {
+		return ""
+	}
+	return s.Auth.Type
 }
 
 // Fabric returns what an ecx source is read with, its secrets fetched. The error is a [Fault] or [Faults].
 func (s *Source) Fabric() (ecx.Options, error) {
 	o := ecx.Options{Options: rest.Options{BaseURL: s.URL}}
-	var faults Faults
-	config, err := s.TLS.Config()
-	faults.add(err)
+	config, key, word, err := s.trust()
 	o.TLS.Config = config
-	if s.Auth != nil {
-		key, err := s.Auth.Key.Resolve()
-		faults.add(err)
-		word, err := s.Auth.Secret.Resolve()
-		faults.add(err)
-		switch s.Auth.Type {
-		case AuthOAuth2:
-			o.Auth = ecx.ClientCredentials(key.Reveal(), word)
-		case AuthStatic:
-			o.Auth = rest.StaticToken(word)
-		}
+	switch s.authType() {
+	case AuthOAuth2:
+		o.Auth = ecx.ClientCredentials(key.Reveal(), word)
+	case AuthStatic:
+		o.Auth = rest.StaticToken(word)
 	}
-	return o, faults.err()
+	return o, err
 }
 
 // Session returns what a session with d is opened with, its password fetched and its TLS files read. The error
