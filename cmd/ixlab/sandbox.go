@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ixagent/ixagent/lab/exchange/fabric"
 	"github.com/ixagent/ixagent/lab/topology"
 )
 
@@ -145,6 +146,15 @@ func introduce(w io.Writer, l *lab, wires *topology.Topology, socket string) err
 	text := fmt.Appendf(nil, "exchange  %s\n", l.Exchange.URL())
 	for _, d := range l.config.Inventory.Devices {
 		text = fmt.Appendf(text, "switch    %s %s\n", d.Name, d.Address)
+	}
+	if l.Customer.Key != "" {
+		text = fmt.Appendf(text, "customer  %s; its key and secret are secrets/customer-key and secrets/customer-secret\n", l.Customer.Account)
+	}
+	if len(l.Users) > 0 {
+		text = fmt.Appendf(text, "ECX       %s; the secret of each user is secrets/fabric-USER\n", origin(l.Exchange.URL())+fabric.BasePath)
+		for _, u := range l.Users {
+			text = fmt.Appendf(text, "user      %s\n", u.ClientID)
+		}
 	}
 	text = fmt.Appendf(text, "\nIn another shell:\n\n")
 	if wires != nil {
