@@ -11,7 +11,7 @@ import (
 )
 
 // setUsage says which data sets there are.
-const setUsage = "data set of the exchange: metro, vendors for the same with switches of several makes, metro-ixpmanager for the same read from an IXP Manager, guide for the example connection of the IX-API guide, market for one that has sold nothing yet, ecx and metro-ixpmanager for those that are read through other APIs, or a size such as 20x50, of switches and circuits on each"
+const setUsage = "data set of the exchange: metro, vendors for the same with switches of several makes, metro-ixpmanager for the same read from an IXP Manager, guide for the example connection of the IX-API guide, market for one that has sold nothing yet, ecx for one that is ordered at and read through ECX, or a size such as 20x50, of switches and circuits on each"
 
 // sized reports whether set is a size.
 func sized(set string) (switches, circuits int, ok bool) {
