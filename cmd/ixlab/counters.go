@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -70,30 +71,37 @@ func (c *planeCounts) on(device string) *planeState {
 
 // Port returns what a port has counted (see [exchange.Counters]).
 func (c *planeCounts) Port(device, port string) (exchange.Count, bool) {
-	s := c.on(device)
+	return c.on(device).port(port)
+}
+
+// Circuit returns what the circuit has counted that matches the tags, of a port or of the LAG that it is in (see
+// [exchange.Counters]).
+func (c *planeCounts) Circuit(device, port string, outer, inner uint16) (exchange.Count, bool) {
+	return c.on(device).circuit(port, outer, inner)
+}
+
+// port returns what a port has counted, if the switch has told.
+func (s *planeState) port(name string) (exchange.Count, bool) {
 	if s == nil {
 		return exchange.Count{}, false
 	}
-	i := slices.IndexFunc(s.Ports, func(p dataplane.PortState) bool { return p.Name == port })
+	i := slices.IndexFunc(s.Ports, func(p dataplane.PortState) bool { return p.Name == name })
 	if i < 0 {
 		return exchange.Count{}, false
 	}
 	return counted(s.Ports[i].In, s.Ports[i].Out, s.Ports[i].Drops), true
 }
 
-// Circuit returns what the circuit has counted that matches the tags, of a port or of the LAG that it is in (see
-// [exchange.Counters]).
-func (c *planeCounts) Circuit(device, port string, outer, inner uint16) (exchange.Count, bool) {
-	s := c.on(device)
+// circuit returns what a circuit of a port or of its LAG has counted, if the switch has told.
+func (s *planeState) circuit(port string, outer, inner uint16) (exchange.Count, bool) {
 	if s == nil {
 		return exchange.Count{}, false
 	}
 	parent := cmp.Or(s.Members[port], port)
-	unit := uint32(outer)
-	if inner != 0 {
-		unit = uint32(outer)*10_000 + uint32(inner)
-	}
-	i := slices.IndexFunc(s.Circuits, func(x dataplane.CircuitState) bool { return x.Parent == parent && x.Unit == unit })
+	i := slices.IndexFunc(s.Circuits, func(x dataplane.CircuitState) bool {
+		tags, known := s.Tags[fmt.Sprintf("%s.%d", x.Parent, x.Unit)]
+		return known && x.Parent == parent && tags == [2]uint16{outer, inner}
+	})
 	if i < 0 {
 		return exchange.Count{}, false
 	}

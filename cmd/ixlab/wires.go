@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -211,6 +212,39 @@ type planeState struct {
 	LAGs     []dataplane.LAGState     `json:"lags"`
 	Circuits []dataplane.CircuitState `json:"circuits"`
 	Members  map[string]string        `json:"members"` // LAG by port, as configured
+	Tags     map[string][2]uint16     `json:"tags"`    // of circuits by PARENT.UNIT, outer and inner, as configured; 0 for none
+}
+
+// tellState returns what a plane does for its switch.
+func tellState(p *dataplane.Plane, s *switchd.Switch) *planeState {
+	all := &planeState{Circuits: p.CircuitStates(), Members: make(map[string]string), Tags: make(map[string][2]uint16)}
+	for i := range s.Running().At("interfaces", "interface").Entries() {
+		if port, ok := p.PortState(i.Key(0)); ok {
+			all.Ports = append(all.Ports, port)
+		}
+		if lag := i.At("ethernet", "config", "aggregate-id"); lag.Exists() {
+			all.Members[i.Key(0)] = lag.Text()
+		}
+		for sub := range i.At("subinterfaces", "subinterface").Entries() {
+			match := sub.At("vlan", "match")
+			single, double := match.At("single-tagged", "config"), match.At("double-tagged", "config")
+			outer := vlanIn(single, "vlan-id") + vlanIn(double, "outer-vlan-id")
+			all.Tags[i.Key(0)+"."+sub.Key(0)] = [2]uint16{outer, vlanIn(double, "inner-vlan-id")}
+		}
+		if lag, ok := p.LAGState(i.Key(0)); ok {
+			all.LAGs = append(all.LAGs, lag)
+		}
+	}
+	return all
+}
+
+// vlanIn returns a number of a match; 0 for none.
+func vlanIn(of tree.Node, name string) uint16 {
+	n, err := strconv.ParseUint(of.Text(name), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
 }
 
 // serveControl tells what a plane does, and lets its switch be broken, until ctx is done.
@@ -224,21 +258,7 @@ func serveControl(ctx context.Context, p *dataplane.Plane, s *switchd.Switch) er
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(v) // the client has gone if not
 	}
-	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) {
-		all := planeState{Circuits: p.CircuitStates(), Members: make(map[string]string)}
-		for i := range s.Running().At("interfaces", "interface").Entries() {
-			if port, ok := p.PortState(i.Key(0)); ok {
-				all.Ports = append(all.Ports, port)
-			}
-			if lag := i.At("ethernet", "config", "aggregate-id"); lag.Exists() {
-				all.Members[i.Key(0)] = lag.Text()
-			}
-			if lag, ok := p.LAGState(i.Key(0)); ok {
-				all.LAGs = append(all.LAGs, lag)
-			}
-		}
-		answer(w, all)
-	})
+	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { answer(w, tellState(p, s)) })
 	mux.HandleFunc("GET /drops", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.Drops()) })
 	mux.HandleFunc("PUT /harm/{port...}", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.Harm(r.PathValue("port")); err != nil {

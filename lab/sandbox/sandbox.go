@@ -40,7 +40,7 @@ type Options struct {
 	Records  fs.FS             // of the exchange, see [exchange.Options]
 	Customer string            // account at the exchange that may order; "" for none
 	Fabric   *fabric.Set       // what the exchange has beside Records, as Fabric has it; nil for nothing
-	Counters exchange.Counters // of the switches; those of the ones that are added if it is nil
+	Counters exchange.Counters // of the switches, for the exchange's statistics; nil for none
 	Minute   time.Duration     // of switches that count in minutes, see [NewDevice]
 	Logger   *slog.Logger      // nobody is told anything when it is nil
 }
@@ -56,7 +56,6 @@ type Sandbox struct {
 	server *tls.Config
 	secret switchd.Secret
 	minute time.Duration
-	counts Counters
 	hosts  string // file of known hosts
 	log    *slog.Logger
 }
@@ -136,17 +135,13 @@ func Start(o Options) (*Sandbox, error) {
 	if err := writeSecrets(o.Dir, ca, files); err != nil {
 		return nil, err
 	}
-	var counters exchange.Counters = &s.counts
-	if o.Counters != nil {
-		counters = o.Counters
-	}
 	records, err := fabric.Open("")
 	if err != nil {
 		return nil, err
 	}
 	s.Exchange, err = exchange.New(exchange.Options{
 		Data: o.Records, Store: records, Credentials: credentials, Tokens: []string{s.Token}, TLS: s.server, Logger: o.Logger, Reported: o.Customer != "",
-		Counters: counters,
+		Counters: o.Counters,
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +172,6 @@ func (s *Sandbox) AddSwitch(name string, ports []string, client Client) (*Switch
 		return nil, err
 	}
 	sw.Start()
-	s.counts.Add(name, sw)
 	s.Switches[name] = &Switch{Switch: sw, Faults: o.Faults}
 	return s.Switches[name], nil
 }
@@ -216,7 +210,6 @@ func (s *Sandbox) AddCommandLine(name string, ports []string, nos string) (*Swit
 	}
 	sw.Start()
 	sw.SSH.Start()
-	s.counts.Add(name, sw.Switch)
 	s.Switches[name] = sw
 	return sw, nil
 }

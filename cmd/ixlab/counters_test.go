@@ -1,4 +1,4 @@
-package sandbox_test
+package main
 
 import (
 	"crypto/tls"
@@ -14,13 +14,13 @@ import (
 	"github.com/ixagent/ixagent/lab/switchd/tree"
 )
 
-// cable is a wire that frames come in by.
-type cable struct {
+// trickle is a wire that frames come in by.
+type trickle struct {
 	in   chan []byte
 	stop sync.Once
 }
 
-func (c *cable) Read(fs []wire.Frame) (int, error) {
+func (c *trickle) Read(fs []wire.Frame) (int, error) {
 	b, ok := <-c.in
 	if !ok {
 		return 0, net.ErrClosed
@@ -30,9 +30,9 @@ func (c *cable) Read(fs []wire.Frame) (int, error) {
 	return 1, nil
 }
 
-func (c *cable) Write(fs [][]byte) (int, error) { return len(fs), nil }
+func (c *trickle) Write(fs [][]byte) (int, error) { return len(fs), nil }
 
-func (c *cable) close() { c.stop.Do(func() { close(c.in) }) }
+func (c *trickle) close() { c.stop.Do(func() { close(c.in) }) }
 
 func TestCountersAreThoseOfPortsAndOfTheirCircuits(t *testing.T) {
 	ca, err := switchd.Secret("test").Authority()
@@ -51,7 +51,7 @@ func TestCountersAreThoseOfPortsAndOfTheirCircuits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{in: make(chan []byte, 10)}
+	c := &trickle{in: make(chan []byte, 10)}
 	defer func() {
 		sw.Close()
 		c.close()
@@ -73,16 +73,14 @@ func TestCountersAreThoseOfPortsAndOfTheirCircuits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var counters sandbox.Counters
-	counters.Add("sw1", sw)
 	frame := make([]byte, 64)
 	copy(frame, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 101, 0x08, 0})
 	c.in <- frame
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.After(10 * time.Second); ; {
-		port, counts := counters.Port("sw1", "Ethernet1")
-		circuit, ok := counters.Circuit("sw1", "Ethernet1", 101, 0)
+		port, counts := tellState(plane, sw).port("Ethernet1")
+		circuit, ok := tellState(plane, sw).circuit("Ethernet1", 101, 0)
 		if counts && ok && port.In.Packets == 1 && port.In.Octets >= 64 && circuit.In.Packets+circuit.In.Discards == 1 {
 			break
 		}
@@ -93,10 +91,11 @@ func TestCountersAreThoseOfPortsAndOfTheirCircuits(t *testing.T) {
 		}
 	}
 	for _, tags := range [][2]uint16{{}, {102, 0}, {101, 5}} {
-		if got, ok := counters.Circuit("sw1", "Ethernet1", tags[0], tags[1]); ok {
+		if got, ok := tellState(plane, sw).circuit("Ethernet1", tags[0], tags[1]); ok {
 			t.Errorf("%v: %v", tags, got)
 		}
 	}
+	counters := &planeCounts{probes: &probing{}}
 	if got, ok := counters.Port("sw2", "Ethernet1"); ok {
 		t.Errorf("an unknown switch counts %v", got)
 	}
