@@ -1,11 +1,7 @@
 package exchange
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,79 +13,17 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/token"
 )
 
 // A Credential is an API key with its secret. It logs in at /auth/token, and as client id and client secret at
 // /oauth2/token. It is that of an account, or of the operator of the exchange where Account is empty.
 type Credential struct{ Key, Secret, Account string }
 
-// claims are those of RFC 7519 4.1 that the tokens carry. Use tells an access token from a refresh token.
-type claims struct {
-	Subject string `json:"sub"`
-	Use     string `json:"use"`
-	Issued  int64  `json:"iat"`
-	Expires int64  `json:"exp"`
-	ID      string `json:"jti"`
-}
-
-// signer makes and checks JSON web tokens signed with HMAC SHA-256 (RFC 7515, RFC 7518 3.2). It accepts no header but
-// its own, so that a token cannot choose its algorithm.
-type signer struct{ key []byte }
-
 var (
-	errSignature = errors.New("the token is not one of ours")
-	errExpired   = errors.New("the token has expired")
-	errGone      = errors.New("whoever the token was given to is no longer known")
-	errReplayed  = errors.New("the token was used already")
+	errGone     = errors.New("whoever the token was given to is no longer known")
+	errReplayed = errors.New("the token was used already")
 )
-
-func newKey() []byte {
-	key := make([]byte, sha256.Size)
-	rand.Read(key) // never fails
-	return key
-}
-
-func (s signer) mac(signed string) string {
-	h := hmac.New(sha256.New, s.key)
-	h.Write([]byte(signed))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
-}
-
-func header() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
-}
-
-func (s signer) sign(c claims) (string, error) {
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	signed := header() + "." + base64.RawURLEncoding.EncodeToString(payload)
-	return signed + "." + s.mac(signed), nil
-}
-
-func (s signer) verify(token, use string, now time.Time) (claims, error) {
-	var c claims
-	i := strings.LastIndexByte(token, '.')
-	if i < 0 || !hmac.Equal([]byte(s.mac(token[:i])), []byte(token[i+1:])) {
-		return c, errSignature
-	}
-	encoded, ok := strings.CutPrefix(token[:i], header()+".")
-	if !ok {
-		return c, errSignature
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil {
-		return c, errSignature
-	}
-	if err := json.Unmarshal(payload, &c); err != nil || c.Use != use {
-		return c, errSignature
-	}
-	if now.Unix() >= c.Expires {
-		return c, errExpired
-	}
-	return c, nil
-}
 
 // allowed says whether the credential is one the server knows. It takes as long for an unknown key as for a wrong secret.
 func (s *Server) allowed(given Credential) bool {
@@ -136,8 +70,7 @@ func (s *Server) principalOf(key string) (by principal, ok bool) {
 }
 
 func (s *Server) issue(subject, use string, lifetime time.Duration) (string, error) {
-	now := s.options.Clock()
-	return s.signer.sign(claims{Subject: subject, Use: use, Issued: now.Unix(), Expires: now.Add(lifetime).Unix(), ID: rand.Text()})
+	return s.signer.Issue(subject, use, s.options.Clock(), lifetime)
 }
 
 // authenticate checks the bearer token of a request, how often its credential asks, and whose authorization key comes
@@ -169,24 +102,24 @@ func (s *Server) bearer(r *http.Request) (principal, *problem) {
 		p := unauthorized(kind, title, detail)
 		return principal{}, &p
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	bearer = strings.TrimSpace(bearer)
 	switch {
-	case scheme == "" || token == "":
+	case scheme == "" || bearer == "":
 		return reject(notAuthenticated, "Authentication required", "the request carries no bearer token")
 	case !strings.EqualFold(scheme, "Bearer"):
 		return reject(authenticationError, "Authentication credentials invalid", "the authorization is not a bearer token")
 	case s.faults.take("", ExpiredTokens) != nil:
-		return reject(signatureExpired, "Signature expired", errExpired.Error())
+		return reject(signatureExpired, "Signature expired", token.ErrExpired.Error())
 	}
 	for _, t := range s.options.Tokens {
-		if subtle.ConstantTimeCompare([]byte(digest(t)), []byte(digest(token))) == 1 {
+		if subtle.ConstantTimeCompare([]byte(digest(t)), []byte(digest(bearer))) == 1 {
 			return operator, nil
 		}
 	}
-	c, err := s.signer.verify(token, "access", s.options.Clock())
+	c, err := s.signer.Verify(bearer, "access", s.options.Clock())
 	switch {
-	case errors.Is(err, errExpired):
+	case errors.Is(err, token.ErrExpired):
 		return reject(signatureExpired, "Signature expired", err.Error())
 	case err != nil:
 		return reject(authenticationError, "Authentication credentials invalid", err.Error())
@@ -243,7 +176,7 @@ func (s *Server) refresh(w http.ResponseWriter, r *http.Request) {
 		invalid(property{Name: "refresh_token", Reason: "is required"}).write(w, r)
 		return
 	}
-	c, err := s.signer.verify(request.Token, "refresh", s.options.Clock())
+	c, err := s.signer.Verify(request.Token, "refresh", s.options.Clock())
 	if _, known := s.principalOf(c.Subject); err == nil && !known {
 		err = errGone
 	}
@@ -251,9 +184,9 @@ func (s *Server) refresh(w http.ResponseWriter, r *http.Request) {
 		err = s.spend(c)
 	}
 	switch {
-	case errors.Is(err, errExpired):
+	case errors.Is(err, token.ErrExpired):
 		unauthorized(signatureExpired, "Signature expired", err.Error()).write(w, r)
-	case errors.Is(err, errSignature), errors.Is(err, errGone), errors.Is(err, errReplayed):
+	case errors.Is(err, token.ErrForeign), errors.Is(err, errGone), errors.Is(err, errReplayed):
 		unauthorized(authenticationError, "Authentication credentials invalid", err.Error()).write(w, r)
 	case err != nil:
 		s.options.Logger.Error("a token could not be stored", "err", err)
@@ -267,7 +200,7 @@ func (s *Server) refresh(w http.ResponseWriter, r *http.Request) {
 const spent = "spent-tokens"
 
 // spend uses up a refresh token, and forgets those that have expired.
-func (s *Server) spend(c claims) error {
+func (s *Server) spend(c token.Claims) error {
 	return s.store.Update(func(tx *store.Tx) error {
 		if tx.Get(spent, c.ID) != nil {
 			return errReplayed

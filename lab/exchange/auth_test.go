@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/token"
 )
 
 const key, secret = "metro", "s3cret/+="
@@ -87,7 +88,7 @@ func TestTokensSayWhenTheyExpire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got claims
+	var got token.Claims
 	if err := json.Unmarshal(payload, &got); err != nil || got.Expires != c.at.Add(time.Minute).Unix() || got.Subject != key {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -98,7 +99,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	pair := login(t, s)
 	parts := strings.Split(pair.Access, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
-	other, err := signer{newKey()}.sign(claims{Subject: key, Use: "access", Expires: 1 << 40})
+	other, err := token.NewSigner().Sign(token.Claims{Subject: key, Use: "access", Expires: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"a refresh token":        pair.Refresh,
 		"no signature":           parts[0] + "." + parts[1] + ".",
 		"another algorithm":      none + "." + parts[1] + ".",
-		"algorithm signed by us": none + "." + parts[1] + "." + s.signer.mac(none+"."+parts[1]),
+		"algorithm signed by us": none + "." + parts[1] + "." + s.signer.MAC(none+"."+parts[1]),
 		"another key":            other,
 		"another payload":        parts[0] + "." + parts[1] + "A." + parts[2],
 		"no token at all":        "x",

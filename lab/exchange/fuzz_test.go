@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/token"
 	"github.com/ixagent/ixagent/testdata"
 )
 
@@ -97,7 +98,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(http.MethodPost, path, "", `{"data":1}`, uint8(0), "Basic bWU6bWU=")
 		f.Add(http.MethodGet, path, "", "", uint8(1), "")
 	}
-	for _, token := range []string{"Bearer ", "Bearer x.y.z", "bearer " + header() + ".e30.", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJrZXktIn0.", "Basic x", "\x00"} {
+	for _, token := range []string{"Bearer ", "Bearer x.y.z", "bearer " + token.Header() + ".e30.", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJrZXktIn0.", "Basic x", "\x00"} {
 		f.Add(http.MethodGet, basePath+"/accounts", "", "", uint8(0), token)
 	}
 	for _, body := range []string{"", "null", "[]", "{", `{"managing_account":{}}`, `{"type":[]}`, strings.Repeat("[", 5000), `{"macs":[[["x"]]],"vlan_config":7,"capacity":1e400,"status":null}`} {

@@ -21,6 +21,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/token"
 )
 
 // basePath is where IX-API v2 is mounted.
@@ -92,7 +93,7 @@ type Server struct {
 	collections map[string]collection
 	resources   map[string]*resource
 	store       *store.Store
-	signer      signer
+	signer      token.Signer
 	life        string // tells the page tokens of this server from those of an earlier one
 	faults      faults
 	limits      *limits
@@ -175,18 +176,16 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// signerKey is where the store keeps the key that tokens are signed with, so that they outlive the process.
+// signerKey is where the store keeps the key that tokens are signed with.
 const signerKey = "token key"
 
 // begin fills a store that is empty, and makes sure of the key for tokens.
 func (s *Server) begin() error {
 	fresh := s.store.Empty()
-	if s.store.Blob(signerKey) == nil {
-		if err := s.store.Update(func(tx *store.Tx) error { tx.PutBlob(signerKey, newKey()); return nil }); err != nil {
-			return err
-		}
+	var err error
+	if s.signer, err = token.Stored(s.store, signerKey); err != nil {
+		return err
 	}
-	s.signer = signer{key: s.store.Blob(signerKey)}
 	if !fresh || s.options.Data == nil {
 		return nil
 	}

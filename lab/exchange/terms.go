@@ -26,7 +26,7 @@ func (s *Server) termsURL(account string) string {
 	return s.origin() + path
 }
 
-func (s *Server) termsKey(account string) string { return s.signer.mac("terms of " + account) }
+func (s *Server) termsKey(account string) string { return s.signer.MAC("terms of " + account) }
 
 // termsPage is what a person sees there.
 const termsPage = `<!DOCTYPE html>

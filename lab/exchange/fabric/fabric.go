@@ -1,7 +1,6 @@
 package fabric
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ixagent/ixagent/lab/exchange/store"
+	"github.com/ixagent/ixagent/lab/exchange/token"
 )
 
 // Where the exchange serves what, beside TokenPath.
@@ -82,7 +82,7 @@ type Options struct {
 type Handler struct {
 	options Options
 	store   *store.Store
-	key     []byte // that tokens are signed with
+	signer  token.Signer
 	routes  map[string]map[string]route
 }
 
@@ -93,7 +93,7 @@ type route struct {
 	dry    int // status of an answer that only tells what would be; 0 where that cannot be asked for
 }
 
-// signerKey is where the store keeps the key that tokens are signed with, so that they outlive the process.
+// signerKey is where the store keeps the key that tokens are signed with.
 const signerKey = "fabric token key"
 
 // New returns a handler.
@@ -116,14 +116,10 @@ func New(o Options) (*Handler, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{options: o, store: o.Store}
-	if h.store.Blob(signerKey) == nil {
-		key := make([]byte, 32)
-		rand.Read(key) // never fails
-		if err := h.store.Update(func(tx *store.Tx) error { tx.PutBlob(signerKey, key); return nil }); err != nil {
-			return nil, fmt.Errorf("fabric: %w", err)
-		}
+	var err error
+	if h.signer, err = token.Stored(o.Store, signerKey); err != nil {
+		return nil, fmt.Errorf("fabric: %w", err)
 	}
-	h.key = h.store.Blob(signerKey)
 	read := func(run func(*call) (int, any, error)) route { return route{run: run} }
 	write := func(run func(*call) (int, any, error)) route { return route{run: run, writes: true} }
 	trial := func(run func(*call) (int, any, error), status int) route {
@@ -179,7 +175,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := strings.TrimRight(r.URL.EscapedPath(), "/")
 	if path == TokenPath {
-		h.token(w, r, body)
+		h.login(w, r, body)
 		return
 	}
 	by, err := h.authenticate(r)
