@@ -64,8 +64,7 @@ func (l *limits) take(key string, now time.Time) *problem {
 	r := asked.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
 	r.CancelAt(now)
-	p := tooMany("the credential has made too many requests", wait)
-	return &p
+	return new(tooMany("the credential has made too many requests", wait))
 }
 
 // tooMany asks a client to come again later (RFC 6585 4).

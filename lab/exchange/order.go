@@ -42,8 +42,7 @@ func (o *order) wrong() *problem {
 	if len(o.faults) == 0 {
 		return nil
 	}
-	p := invalid(o.faults...)
-	return &p
+	return new(invalid(o.faults...))
 }
 
 // find returns a record that the caller sees, or nil.
@@ -68,8 +67,7 @@ func (o *order) name(prefix string) string { return fmt.Sprintf("%s-%d", prefix,
 // keep stores a record of a collection; that it cannot be is a problem.
 func (o *order) keep(collection string, record store.Object) *problem {
 	if _, err := o.Put(collection, record); err != nil {
-		p := generic(http.StatusInternalServerError, err.Error())
-		return &p
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	return nil
 }
@@ -78,13 +76,11 @@ func (o *order) keep(collection string, record store.Object) *problem {
 func (o *order) edit(collection, id string, fields store.Object) *problem {
 	r := o.Get(collection, id)
 	if r == nil {
-		p := generic(http.StatusInternalServerError, fmt.Sprintf("%s %q is gone", collection, id))
-		return &p
+		return new(generic(http.StatusInternalServerError, fmt.Sprintf("%s %q is gone", collection, id)))
 	}
 	record, err := r.Object()
 	if err != nil {
-		p := generic(http.StatusInternalServerError, err.Error())
-		return &p
+		return new(generic(http.StatusInternalServerError, err.Error()))
 	}
 	for name, v := range fields {
 		record[name] = v
@@ -261,8 +257,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 		var record *store.Record
 		if r.Method != http.MethodPost {
 			if record = o.find(collection, id); record == nil {
-				p := missing("there is no such record")
-				return &p
+				return new(missing("there is no such record"))
 			}
 		}
 		if p := s.permit(by, o.Tx.Now(), collection, record, operationOf(r.Method)); p != nil {
@@ -272,8 +267,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by principal, co
 			for _, into := range []*store.Object{&o.old, &o.new} {
 				object, err := record.Object()
 				if err != nil {
-					p := generic(http.StatusInternalServerError, err.Error())
-					return &p
+					return new(generic(http.StatusInternalServerError, err.Error()))
 				}
 				*into = object
 			}
@@ -328,11 +322,9 @@ func unreadable(err error) *problem {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		p := generic(http.StatusRequestEntityTooLarge, err.Error())
-		return &p
+		return new(generic(http.StatusRequestEntityTooLarge, err.Error()))
 	case err != nil:
-		p := generic(http.StatusBadRequest, "the body could not be read")
-		return &p
+		return new(generic(http.StatusBadRequest, "the body could not be read"))
 	}
 	return nil
 }

@@ -128,8 +128,7 @@ func (o *order) mayManage(field string) *problem {
 	if o.by.operator || within(o.Tx.Now(), id, o.by.account) {
 		return nil
 	}
-	p := forbidden("%s: account %s is neither your own nor managed by you", field, id)
-	return &p
+	return new(forbidden("%s: account %s is neither your own nor managed by you", field, id))
 }
 
 // mayConsume returns the problem that nothing may be ordered for the account in a field, or nil. That it cannot consume
@@ -137,8 +136,7 @@ func (o *order) mayManage(field string) *problem {
 func (o *order) mayConsume(field string) *problem {
 	id, _ := o.new.Text(field)
 	if !o.speaksFor(id) {
-		p := forbidden("%s: nothing may be ordered for account %s without its authorization key", field, id)
-		return &p
+		return new(forbidden("%s: nothing may be ordered for account %s without its authorization key", field, id))
 	}
 	account := o.Get("accounts", id)
 	if _, service := o.new["state"]; service && account != nil && !consumes(account) && !o.ordersFirst(account) {
@@ -152,8 +150,7 @@ func (o *order) mayConsume(field string) *problem {
 func (o *order) mayBill(field string) *problem {
 	id, _ := o.new.Text(field)
 	if !o.speaksFor(id) && !o.paidBy(id) {
-		p := forbidden("%s: nothing may be billed to account %s without its authorization key", field, id)
-		return &p
+		return new(forbidden("%s: nothing may be billed to account %s without its authorization key", field, id))
 	}
 	if account := o.Get("accounts", id); account != nil && !billed(account) {
 		o.fault(field, "account %s has no billing information", id)
@@ -274,8 +271,7 @@ func updateAccount(o *order) *problem {
 		o.new["managing_account"] = o.old["managing_account"]
 	case is != was:
 		if o.by.account == o.id {
-			p := forbidden("managing_account: an account does not choose who manages it")
-			return &p
+			return new(forbidden("managing_account: an account does not choose who manages it"))
 		}
 		if p := o.mayManage("managing_account"); p != nil {
 			return p
@@ -490,8 +486,7 @@ func assignRole(o *order) *problem {
 		return o.wrong()
 	}
 	if !o.by.operator && !o.server.manages(o.by, o.Tx.Now(), "contacts", contact) {
-		p := forbidden("contact %s is not managed by account %s", id, o.by.account)
-		return &p
+		return new(forbidden("contact %s is not managed by account %s", id, o.by.account))
 	}
 	fields, err := contact.Object()
 	if err != nil {

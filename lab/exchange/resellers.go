@@ -185,8 +185,7 @@ func endCredential(c *call) {
 				}
 			}
 		}
-		p := missing("there is no such credential")
-		return &p
+		return new(missing("there is no such credential"))
 	})
 	if done {
 		c.answer(http.StatusOK, map[string]string{"account": c.record.ID, "api_key": c.rest[0]})

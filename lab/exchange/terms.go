@@ -80,8 +80,7 @@ func (s *Server) terms(w http.ResponseWriter, r *http.Request, path string) {
 func (o *order) accept(id string) *problem {
 	account := o.Get("accounts", id)
 	if account == nil {
-		p := missing("there is no such record")
-		return &p
+		return new(missing("there is no such record"))
 	}
 	record, err := account.Object()
 	if err != nil || account.State() != "requested" {

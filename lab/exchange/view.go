@@ -313,14 +313,12 @@ func (s *Server) permit(by principal, at *store.Snapshot, collection string, r *
 		return nil
 	}
 	if !by.granted(collection, operation) {
-		p := forbidden("account %s is not allowed to %s anything in %s", by.account, operation, collection)
-		return &p
+		return new(forbidden("account %s is not allowed to %s anything in %s", by.account, operation, collection))
 	}
 	if r == nil || s.manages(by, at, collection, r) {
 		return nil
 	}
-	p := forbidden("account %s does not manage this", by.account)
-	return &p
+	return new(forbidden("account %s does not manage this", by.account))
 }
 
 // manages reports whether a party manages a record.
