@@ -293,7 +293,7 @@ func (p *parts) run(ctx context.Context, ln net.Listener) error {
 		}
 		p.metrics.Device(d.Name, d.Driver, string(d.Mode))
 	}
-	d := &daemon{parts: p, workers: workers, ordered: ordered, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), asked: make(chan func()), stopped: make(chan struct{}), started: time.Now()}
+	d := &daemon{parts: p, workers: workers, spans: spans, ordered: ordered, reporter: reporter, notices: notices, snapshots: make(chan *source.Snapshot, 1), asked: make(chan func()), stopped: make(chan struct{}), started: time.Now()}
 	g.Go(func() error { reporter.Run(ctx); return nil })
 	g.Go(func() error { spans.Run(ctx); return nil })
 	for name, w := range workers {

@@ -25,6 +25,7 @@ const glance = 10 * time.Second
 type daemon struct {
 	*parts
 	workers   map[string]*reconcile.Worker
+	spans     *reconcile.Spans
 	ordered   *ordered
 	reporter  *report.Reporter
 	notices   http.Handler          // takes events
@@ -107,9 +108,7 @@ func (d *daemon) compile(ctx context.Context) {
 			clock.Reset(retry)
 			continue
 		}
-		for name, in := range d.compiled(changed) {
-			d.workers[name].SetIntent(in)
-		}
+		d.spans.Want(d.compiled(changed))
 		wait := glance
 		if next := d.compiler.Next(); !next.IsZero() {
 			wait = min(max(next.Sub(d.Now()), time.Second), glance)

@@ -86,6 +86,20 @@ func (s *Spans) nudge() {
 	}
 }
 
+// Want tells switches, by name, what they should carry, all of them before any of them judges what it has to change with
+// others: the far end of a new line may be told last.
+func (s *Spans) Want(intents map[string]*plan.Intent) {
+	s.wake()
+	s.mu.Lock()
+	for name, in := range intents {
+		s.Workers[name].setIntent(in)
+	}
+	s.mu.Unlock()
+	for name := range intents {
+		s.Workers[name].Trigger()
+	}
+}
+
 // looking notes that a switch is being looked at with a new intent.
 func (s *Spans) looking(w *Worker, in *plan.Intent) {
 	if s == nil {

@@ -120,9 +120,7 @@ func (x *exchange) want(services ...service) {
 	for _, s := range services {
 		s.put(intents)
 	}
-	for _, name := range x.names {
-		x.workers[name].SetIntent(intents[name])
-	}
+	x.spans.Want(intents)
 }
 
 // service has an end on each of some switches, at port Ethernet1 with the VLAN.

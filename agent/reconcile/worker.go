@@ -125,10 +125,14 @@ func (w *Worker) Trigger() {
 
 // SetIntent tells the worker what the switch should carry, and triggers it.
 func (w *Worker) SetIntent(in *plan.Intent) {
-	w.mu.Lock()
-	w.intent = in
-	w.mu.Unlock()
+	w.setIntent(in)
 	w.Trigger()
+}
+
+func (w *Worker) setIntent(in *plan.Intent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.intent = in
 }
 
 // Intent returns what the switch should carry, as last set.
